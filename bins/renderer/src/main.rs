@@ -1,0 +1,2 @@
+//! renderer
+fn main() {}

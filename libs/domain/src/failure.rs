@@ -1,0 +1,94 @@
+//! Why an attempt or a job failed, as a closed set of codes that callers can rely on.
+
+use serde::{Deserialize, Serialize};
+
+/// Whether trying again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Persistence {
+    /// The world may be better later: retried with backoff.
+    Passing,
+    /// The same input gives the same answer: never retried.
+    Lasting,
+    /// May be the input's fault or an accident's: retried once, then the source is quarantined.
+    Suspect,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $persistence:ident, $text:literal;)+) => {
+        /// Why an attempt or a job failed. Append only.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum FailureCode {
+            $(#[doc = $text] $variant,)+
+        }
+
+        impl FailureCode {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// Its name on the wire.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// What it means, in the caller's terms; quotes nothing of the caller's.
+            #[must_use]
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// Whether trying again can help.
+            #[must_use]
+            pub const fn persistence(self) -> Persistence {
+                match self { $(Self::$variant => Persistence::$persistence,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    SourceNotFound = "source_not_found", Lasting, "The source URL answered 404 or 410: there is no such file.";
+    SourceDenied = "source_denied", Lasting, "The source URL answered 401 or 403: it needs a pre-signed URL or credentials in the URL.";
+    SourceRefused = "source_refused", Lasting, "The source URL answered with a status that is neither success nor a passing failure.";
+    SourceForbidden = "source_forbidden", Lasting, "The source URL points to an address, port or scheme that this service does not read.";
+    SourceInvalid = "source_invalid", Lasting, "The source URL is not a usable http or https URL.";
+    SourceUnavailable = "source_unavailable", Passing, "The source URL answered with a passing failure (408, 429 or 5xx).";
+    SourceUnreachable = "source_unreachable", Passing, "The source's server could not be reached, or broke off.";
+    SourceTimeout = "source_timeout", Passing, "The source's server was too slow.";
+    SourceTooLarge = "source_too_large", Lasting, "The source is larger than this account's limit.";
+    SourceEmpty = "source_empty", Lasting, "The source has no bytes.";
+    Unsupported = "unsupported", Lasting, "The file is of no kind that can be previewed.";
+    Corrupt = "corrupt", Lasting, "The file is damaged or incomplete.";
+    TooManyPixels = "too_many_pixels", Lasting, "The picture has more pixels than this account's limit.";
+    OutputTooLarge = "output_too_large", Lasting, "The renditions would be larger than this account's limit.";
+    NoSuchPage = "no_such_page", Lasting, "The file has none of the pages asked for.";
+    CapabilityMissing = "capability_missing", Lasting, "This installation lacks a part that the request needs.";
+    RendererMemory = "renderer_memory", Suspect, "Drawing the file needed more memory than its limit.";
+    RendererTimeout = "renderer_timeout", Suspect, "Drawing the file took longer than its limit.";
+    RendererCrashed = "renderer_crashed", Suspect, "The renderer died while drawing the file.";
+    Quarantined = "quarantined", Lasting, "The file brought the renderer down twice and is not tried again.";
+    DestinationDenied = "destination_denied", Lasting, "The destination bucket refused the object: check the credentials and the policy (PutObject).";
+    DestinationMissing = "destination_missing", Lasting, "The destination bucket does not exist.";
+    DestinationUnavailable = "destination_unavailable", Passing, "The destination bucket could not be reached or answered with a passing failure.";
+    WorkerLost = "worker_lost", Passing, "The worker died during the attempt.";
+    Internal = "internal", Passing, "Something inside this service failed; operators have been told.";
+}
+
+impl std::fmt::Display for FailureCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_what_serde_writes() {
+        for code in FailureCode::ALL {
+            assert_eq!(serde_json::to_value(code).expect("json"), code.name());
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What one job may use. Every number has a name, a unit and a default.
+
+use serde::{Deserialize, Serialize};
+
+/// Limits of a job, settable per installation and later per account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Largest source, in bytes.
+    pub source_bytes: u64,
+    /// Longest fetch of a source, in milliseconds.
+    pub fetch_ms: u64,
+    /// Most pixels of one decoded picture.
+    pub pixels: u64,
+    /// Most bytes of all artifacts together.
+    pub output_bytes: u64,
+    /// Most artifacts.
+    pub artifacts: u32,
+    /// Address space of the renderer, in bytes.
+    pub renderer_memory_bytes: u64,
+    /// CPU time of the renderer, in milliseconds.
+    pub renderer_cpu_ms: u64,
+    /// Wall-clock time of the renderer, in milliseconds.
+    pub renderer_wall_ms: u64,
+    /// Largest metadata, in bytes of JSON.
+    pub metadata_bytes: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            source_bytes: 2 << 30,
+            fetch_ms: 600_000,
+            pixels: 100_000_000,
+            output_bytes: 512 << 20,
+            artifacts: 4_096,
+            renderer_memory_bytes: 1_536 << 20,
+            renderer_cpu_ms: 60_000,
+            renderer_wall_ms: 60_000,
+            metadata_bytes: 256 << 10,
+        }
+    }
+}

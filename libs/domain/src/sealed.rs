@@ -1,0 +1,54 @@
+//! Personal fields as they lie in events: ciphertext, opaque to everything but the vault.
+
+use serde::{Deserialize, Serialize};
+
+/// A sealed value: the vault's envelope in base64 (see the `vault` crate for its layout).
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sealed(String);
+
+impl Sealed {
+    /// Wraps an envelope that the vault made.
+    #[must_use]
+    pub const fn from_envelope(envelope: String) -> Self {
+        Self(envelope)
+    }
+
+    /// The envelope, for the vault to open.
+    #[must_use]
+    pub fn envelope(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Sealed({} bytes)", self.0.len())
+    }
+}
+
+/// The names of the sealed fields, bound into each ciphertext as associated data. Append only.
+pub mod field {
+    /// The URL a job reads.
+    pub const SOURCE_URL: &str = "source_url";
+    /// The URL that gets this job's webhook.
+    pub const CALLBACK_URL: &str = "callback_url";
+    /// The caller's own JSON object.
+    pub const USER_DATA: &str = "user_data";
+    /// Key prefix and object headers the caller asked for.
+    pub const UPLOADER: &str = "uploader";
+    /// The file's name, with extension.
+    pub const FILE_NAME: &str = "file_name";
+    /// Where one artifact lies, as an unsigned URL.
+    pub const ARTIFACT_URL: &str = "artifact_url";
+    /// EXIF and other metadata of the file.
+    pub const METADATA: &str = "metadata";
+    /// What went wrong, where the text may quote the caller.
+    pub const DETAIL: &str = "detail";
+    /// Credentials of a destination.
+    pub const DESTINATION_CREDENTIALS: &str = "destination_credentials";
+    /// The secret that signs webhooks.
+    pub const WEBHOOK_SECRET: &str = "webhook_secret";
+    /// A name a person gave to an account or application.
+    pub const LABEL: &str = "label";
+}
