@@ -6,13 +6,13 @@
 //!
 //! [`Refusal`]: job::Refusal
 
-//pub mod account;
+pub mod account;
 pub mod aggregate;
-//pub mod delivery;
+pub mod delivery;
 pub mod failure;
-//pub mod filepreviews;
+pub mod filepreviews;
 pub mod id;
-//pub mod job;
+pub mod job;
 pub mod limits;
 pub mod retry;
 pub mod sealed;

@@ -1,0 +1,223 @@
+//! What can happen to a job, as stored. Fields are only ever added, with a default.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    FailureCode, Sealed,
+    id::{ApplicationId, WorkerId},
+    wish::PreviewWish,
+};
+
+/// What a job does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Kind {
+    /// Pictures and metadata of a file.
+    Preview {
+        /// What is wished for.
+        wish: PreviewWish,
+    },
+}
+
+/// A fact in a job's history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The wish was accepted.
+    Requested(Requested),
+    /// A worker took the lease.
+    Started {
+        /// Counts from 1.
+        attempt: u32,
+        /// Who holds the lease.
+        worker: WorkerId,
+    },
+    /// The source was read in full.
+    Fetched(Fetched),
+    /// An artifact lies in its bucket.
+    Stored {
+        /// The artifact.
+        artifact: Box<Artifact>,
+    },
+    /// Everything that was made of the source on the way is destroyed.
+    Wiped {
+        /// Bytes of intermediates destroyed.
+        bytes: u64,
+    },
+    /// All that was wished for is in the bucket.
+    Completed(Completed),
+    /// An attempt failed, and another follows.
+    AttemptFailed {
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// Why.
+        code: FailureCode,
+        /// When the next attempt is due.
+        retry_at: Timestamp,
+        /// More of why; may quote the caller.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<Sealed>,
+    },
+    /// The job failed for good.
+    Failed {
+        /// Attempts made.
+        attempts: u32,
+        /// Why.
+        code: FailureCode,
+        /// More of why; may quote the caller.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<Sealed>,
+    },
+    /// The caller wants no more of it while a worker has it.
+    CancelRequested {},
+    /// The job ended because the caller wanted so.
+    Cancelled {},
+    /// Its artifacts in development storage have been removed after their time.
+    Expired {},
+    /// Its keys are shredded and its objects removed.
+    Erased {},
+}
+
+impl Event {
+    /// The last token of its subject.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Requested(_) => "requested",
+            Self::Started { .. } => "started",
+            Self::Fetched(_) => "fetched",
+            Self::Stored { .. } => "stored",
+            Self::Wiped { .. } => "wiped",
+            Self::Completed(_) => "completed",
+            Self::AttemptFailed { .. } => "attempt_failed",
+            Self::Failed { .. } => "failed",
+            Self::CancelRequested {} => "cancel_requested",
+            Self::Cancelled {} => "cancelled",
+            Self::Expired {} => "expired",
+            Self::Erased {} => "erased",
+        }
+    }
+
+    /// Whether a job has ended with it, so that those who wait are told.
+    #[must_use]
+    pub const fn is_outcome(&self) -> bool {
+        matches!(self, Self::Completed(_) | Self::Failed { .. } | Self::Cancelled {})
+    }
+}
+
+/// The wish as accepted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Requested {
+    /// Whose key asked.
+    pub application: ApplicationId,
+    /// What is wished for.
+    #[serde(flatten)]
+    pub kind: Kind,
+    /// The URL to read.
+    pub source_url: Sealed,
+    /// The URL that gets the webhook of this job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback_url: Option<Sealed>,
+    /// The caller's own JSON object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_data: Option<Sealed>,
+    /// Key prefix and object headers: [`crate::filepreviews::Uploader`] as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uploader: Option<Sealed>,
+    /// Keyed digest of the whole request, in hex: tells a repeated request from another one that
+    /// reuses its `Idempotency-Key`.
+    pub fingerprint: String,
+}
+
+/// What the source turned out to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fetched {
+    /// The file's name with extension, where one was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_name: Option<Sealed>,
+    /// Bytes.
+    pub size_bytes: u64,
+    /// As sniffed from its bytes.
+    pub media_type: String,
+    /// As libmagic names it: `binary`, `us-ascii`, `utf-8`.
+    pub encoding: String,
+    /// SHA-256, in hex.
+    pub sha256: String,
+    /// MD5, in hex: what the v2 contract calls the checksum.
+    pub md5: String,
+}
+
+/// In whose bucket an artifact lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoredIn {
+    /// The customer's own.
+    Destination,
+    /// The platform's, for a while.
+    Development,
+}
+
+/// One rendition of one page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Artifact {
+    /// Its name within the job's folder: unique and deterministic.
+    pub name: String,
+    /// Where it lies, as an unsigned URL.
+    pub url: Sealed,
+    /// Its key in the bucket below the caller's own prefix: `<job>/<name>`.
+    pub stored_in: StoredIn,
+    /// Page, from 1.
+    pub page: u32,
+    /// Position among the sizes asked, from 0.
+    pub size_index: u32,
+    /// The caller's spelling of the size, verbatim.
+    pub requested_size: Value,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Pixels of the page it was made from.
+    pub original_width: u32,
+    /// Pixels of the page it was made from.
+    pub original_height: u32,
+    /// Whether its size differs from the page's.
+    pub resized: bool,
+    /// IANA media type.
+    pub media_type: String,
+    /// Bytes.
+    pub size_bytes: u64,
+    /// SHA-256, in hex.
+    pub sha256: String,
+}
+
+/// How long the parts of the successful attempt took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Durations {
+    /// Reading the source, in milliseconds.
+    pub fetch_ms: u64,
+    /// Drawing, in milliseconds.
+    pub render_ms: u64,
+    /// Storing, in milliseconds.
+    pub store_ms: u64,
+}
+
+/// How a job was fulfilled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Completed {
+    /// Pages the source has.
+    pub total_pages: u32,
+    /// What was found in the file: JSON object by metadata kind, if any was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Sealed>,
+    /// Version of each engine that touched the source, by name.
+    #[serde(default)]
+    pub engines: BTreeMap<String, String>,
+    /// How long it took.
+    #[serde(default)]
+    pub durations: Durations,
+}
