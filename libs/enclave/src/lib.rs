@@ -1,1 +1,20 @@
-//! enclave
+//! Starts a renderer behind walls, caps it, and speaks with it: the only place where a process
+//! that reads untrusted bytes is made.
+//!
+//! A renderer is a process of its own, used for one job. It is started ahead of its job by a
+//! [`Pool`], builds its walls before it reads a single untrusted byte, and is handed the source
+//! range by range over the one socket it has. Artifacts come back as sealed memory files.
+//! Everything it says is taken as hostile: see `session` for what is checked.
+
+pub mod frame;
+pub mod message;
+mod pool;
+mod prove;
+mod render;
+
+pub use frame::FrameError;
+pub use pool::{Config, Pool, StartError};
+pub use prove::{ProveError, WallProof, prove};
+pub use render::{
+    Artifact, Encoding, RangeSource, RenderError, RenderEvent, RenderJob, Rendered, Sniffed,
+};

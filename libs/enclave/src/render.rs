@@ -1,0 +1,162 @@
+//! What the worker hands in and gets back: the job, its source, the events on the way, the outcome.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+
+use domain::FailureCode;
+use domain::limits::Limits;
+use domain::wish::{Format, PreviewWish};
+use serde_json::{Map, Value};
+
+pub use crate::message::{Encoding, Sniffed};
+
+/// One file to draw.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RenderJob {
+    /// Which pages, sizes, format and metadata.
+    pub wish: PreviewWish,
+    /// How many bytes the source has.
+    pub source_bytes: u64,
+    /// What the renderer may use.
+    pub limits: Limits,
+}
+
+/// Where the source's bytes come from. Called on a thread that may block.
+pub trait RangeSource: Send {
+    /// Fills `buffer` from `offset` on as far as the source goes; fewer bytes only at its end.
+    ///
+    /// # Errors
+    /// Whatever keeps the bytes from being read. It ends the job with [`RenderError::Source`].
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize>;
+}
+
+impl RangeSource for File {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match std::os::unix::fs::FileExt::read_at(self, rest, offset + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+}
+
+/// What happens while a job is drawn, in order: `Sniffed`, `Pages`, then artifacts.
+#[derive(Debug)]
+pub enum RenderEvent {
+    /// What kind of file it is, by its bytes.
+    Sniffed(Sniffed),
+    /// How many pages the file has.
+    Pages {
+        /// At least 1.
+        total: u32,
+    },
+    /// A rendition is ready.
+    Artifact(Artifact),
+}
+
+/// One rendition: an anonymous, sealed memory file and what is known about it.
+///
+/// The numbers have been checked against the file's own header, the wish and the limits.
+#[derive(Debug)]
+pub struct Artifact {
+    /// Page, from 1.
+    pub page: u32,
+    /// Index into the wish's `sizes`.
+    pub size_index: usize,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Width of the page it was made from, in pixels, upright.
+    pub original_width: u32,
+    /// Height of the page it was made from, in pixels, upright.
+    pub original_height: u32,
+    /// Whether its edges differ from the page's.
+    pub resized: bool,
+    /// File format.
+    pub format: Format,
+    /// Length of `file`, in bytes.
+    pub bytes: u64,
+    /// The bytes, positioned at the start. Nothing can change them any more.
+    pub file: File,
+}
+
+/// A job that was drawn to its end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rendered {
+    /// What kind of file it is, by its bytes.
+    pub sniffed: Sniffed,
+    /// How many pages the file has.
+    pub total_pages: u32,
+    /// EXIF tags, if they were asked for and the file has any.
+    pub exif: Option<Map<String, Value>>,
+    /// Libraries that took part, with their versions.
+    pub engines: BTreeMap<String, String>,
+    /// How many artifacts were made.
+    pub artifacts: u32,
+    /// Bytes of all artifacts together.
+    pub output_bytes: u64,
+    /// Bytes of the source that were asked for.
+    pub read_bytes: u64,
+    /// CPU time of the renderer, in milliseconds, by its own account.
+    pub cpu_ms: u64,
+    /// Most resident memory of the renderer, in bytes, by its own account.
+    pub peak_bytes: u64,
+    /// Time the renderer was waited for, in milliseconds.
+    pub wall_ms: u64,
+}
+
+/// Why a job was not drawn.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// The file's fault, or the renderer's while it drew the file.
+    #[error("{code}: {detail}")]
+    Failed {
+        /// Why.
+        code: FailureCode,
+        /// More about it, for operators: short, printable, quotes nothing personal.
+        detail: String,
+    },
+    /// The source's bytes could not be read.
+    #[error("read the source at {offset}")]
+    Source {
+        /// Where.
+        offset: u64,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// No renderer could be started, or it could not build its walls.
+    #[error("start a renderer")]
+    Start(#[from] crate::StartError),
+    /// The job does not fit into the protocol.
+    #[error("send the job")]
+    Order(#[source] crate::FrameError),
+    /// Whoever listened for events has gone.
+    #[error("nobody takes the events of this job any more")]
+    Unheard,
+    /// The thread that speaks with the renderer died.
+    #[error("speak with the renderer")]
+    Thread(#[source] tokio::task::JoinError),
+}
+
+impl RenderError {
+    /// The code a caller is told: the failure's own, or `internal` for what is our fault.
+    #[must_use]
+    pub const fn code(&self) -> FailureCode {
+        match self {
+            Self::Failed { code, .. } => *code,
+            Self::Source { .. }
+            | Self::Start(_)
+            | Self::Order(_)
+            | Self::Unheard
+            | Self::Thread(_) => FailureCode::Internal,
+        }
+    }
+}
