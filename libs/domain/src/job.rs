@@ -22,7 +22,9 @@ pub use decide::{
     Attempt, Refusal, cancel, complete, erase, expire, fail_attempt, fetched, give_up, request,
     start, stored, wipe,
 };
-pub use event::{Artifact, Completed, Durations, Event, Fetched, Kind, Requested, StoredIn};
+pub use event::{
+    Artifact, Completed, Durations, Event, Fetched, Kind, Location, Requested, StoredIn,
+};
 pub use state::{Ended, Job, Outcome, Phase, State, Status};
 
 use crate::{

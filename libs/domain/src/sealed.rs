@@ -39,8 +39,8 @@ pub mod field {
     pub const UPLOADER: &str = "uploader";
     /// The file's name, with extension.
     pub const FILE_NAME: &str = "file_name";
-    /// Where one artifact lies, as an unsigned URL.
-    pub const ARTIFACT_URL: &str = "artifact_url";
+    /// Where one artifact lies; followed by `/` and the artifact's name.
+    pub const ARTIFACT_LOCATION: &str = "artifact_location";
     /// EXIF and other metadata of the file.
     pub const METADATA: &str = "metadata";
     /// What went wrong, where the text may quote the caller.

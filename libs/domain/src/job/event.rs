@@ -161,14 +161,23 @@ pub enum StoredIn {
     Development,
 }
 
+/// Where an artifact lies.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Location {
+    /// Object key in its bucket.
+    pub key: String,
+    /// The object's URL, unsigned.
+    pub url: String,
+}
+
 /// One rendition of one page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Artifact {
     /// Its name within the job's folder: unique and deterministic.
     pub name: String,
-    /// Where it lies, as an unsigned URL.
-    pub url: Sealed,
-    /// Its key in the bucket below the caller's own prefix: `<job>/<name>`.
+    /// Where it lies: a [`Location`] as JSON.
+    pub location: Sealed,
+    /// In whose bucket.
     pub stored_in: StoredIn,
     /// Page, from 1.
     pub page: u32,

@@ -1,0 +1,1 @@
+//! The personal fields of jobs and accounts: sealed on the way into events, opened on the way out.
