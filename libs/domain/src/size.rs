@@ -160,8 +160,8 @@ mod tests {
 
     use super::*;
 
-    fn applied(spelling: Value) -> Option<(u32, u32)> {
-        Size::parse(&spelling).ok().map(|size| size.apply(400, 300))
+    fn applied(spelling: &Value) -> Option<(u32, u32)> {
+        Size::parse(spelling).ok().map(|size| size.apply(400, 300))
     }
 
     #[test]
@@ -180,7 +180,7 @@ mod tests {
             (json!("original"), (400, 300)),
             (json!("1x1"), (1, 1)),
         ] {
-            assert_eq!(applied(spelling.clone()), Some(expected), "{spelling}");
+            assert_eq!(applied(&spelling), Some(expected), "{spelling}");
         }
     }
 
@@ -206,7 +206,7 @@ mod tests {
             json!("+5"),
             json!("５"),
         ] {
-            assert_eq!(applied(spelling.clone()), None, "{spelling}");
+            assert_eq!(applied(&spelling), None, "{spelling}");
         }
     }
 

@@ -223,13 +223,15 @@ impl Job {
         match event {
             Event::Requested(_) => {}
             Event::Started { attempt, worker } => self.begin(*attempt, *worker, at),
-            Event::Fetched(fetched) => self.fetched = Some(fetched.clone()),
-            Event::Stored { artifact } => self.keep(artifact),
-            Event::Wiped { .. } => {
-                if let Phase::Running { to_wipe, .. } = &mut self.phase {
-                    *to_wipe = false;
-                }
+            Event::Fetched(fetched) => {
+                self.fetched = Some(fetched.clone());
+                self.note_intermediates(true);
             }
+            Event::Stored { artifact } => {
+                self.keep(artifact);
+                self.note_intermediates(true);
+            }
+            Event::Wiped { .. } => self.note_intermediates(false),
             Event::Completed(completed) => self.end(Outcome::Completed(completed.clone()), at),
             Event::AttemptFailed { code, retry_at, .. } => {
                 self.suspicions += u32::from(code.persistence() == Persistence::Suspect);
@@ -254,6 +256,12 @@ impl Job {
                     ended.erased_at = Some(at);
                 }
             }
+        }
+    }
+
+    const fn note_intermediates(&mut self, exist: bool) {
+        if let Phase::Running { to_wipe, .. } = &mut self.phase {
+            *to_wipe = exist;
         }
     }
 

@@ -1,0 +1,114 @@
+//! Every event that was ever stored decodes for ever: frozen samples, one a version.
+//!
+//! A sample that exists is never edited. A new event or field adds a file.
+
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+use domain::{
+    Aggregate, Sealed, Timestamp,
+    account::{Accounts, Application, Destination, Event as Account, FailureWord},
+    delivery::{Deliveries, Event as Delivery, FailureCode},
+    id::{ApplicationId, EventId, JobId},
+    job::Jobs,
+};
+
+use crate::make::{at, every_event, sealed};
+
+fn folder(noun: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata")).join(noun)
+}
+
+/// Each event as written today must be a frozen sample, and each sample must decode; what it
+/// decodes to is written as the newest sample of that event.
+fn hold<A: Aggregate>(today: &[A::Event]) {
+    let mut names = BTreeSet::new();
+    for event in today {
+        let name = A::event_name(event);
+        names.insert(name.to_owned());
+        let file = folder(A::NOUN).join(format!("{name}.v1.json"));
+        let written = serde_json::to_string_pretty(event).unwrap() + "\n";
+        let frozen = fs::read_to_string(&file)
+            .unwrap_or_else(|error| panic!("{}: {error}; freeze this:\n{written}", file.display()));
+        assert_eq!(frozen, written, "{} is not what is stored today", file.display());
+    }
+    for file in fs::read_dir(folder(A::NOUN)).unwrap() {
+        let path = file.unwrap().path();
+        let sample = fs::read_to_string(&path).unwrap();
+        let event: A::Event = serde_json::from_str(&sample)
+            .unwrap_or_else(|error| panic!("{} does not decode: {error}", path.display()));
+        let stem = path.file_name().unwrap().to_str().unwrap().split('.').next().unwrap();
+        assert_eq!(A::event_name(&event), stem, "{}", path.display());
+        names.remove(stem);
+    }
+    assert!(names.is_empty(), "no sample of {names:?}");
+}
+
+fn id(name: &[u8]) -> ApplicationId {
+    ApplicationId::derived(Default::default(), name)
+}
+
+#[test]
+fn every_job_event_is_frozen_and_decodes() {
+    hold::<Jobs>(&every_event());
+}
+
+#[test]
+fn every_account_event_is_frozen_and_decodes() {
+    hold::<Accounts>(&[
+        Account::Opened { label: Some(sealed("label")) },
+        Account::ApplicationAdded(Application {
+            application: id(b"application"),
+            key: "dk_test_example".to_owned(),
+            secret_digest: "0f".repeat(32),
+            origins: vec!["https://example.com".to_owned()],
+            failure_word: FailureWord::Error,
+        }),
+        Account::ApplicationRevoked { application: id(b"application") },
+        Account::DestinationSet(Destination {
+            endpoint: Some("https://s3.example.com".to_owned()),
+            region: "eu-central-1".to_owned(),
+            bucket: "results".to_owned(),
+            prefix: "previews/".to_owned(),
+            path_style: true,
+            credentials: sealed("credentials"),
+        }),
+        Account::DestinationCleared {},
+        Account::WebhookSecretSet { secret: sealed("secret") },
+    ]);
+}
+
+#[test]
+fn every_delivery_event_is_frozen_and_decodes() {
+    let uuid = id(b"delivery").as_uuid();
+    hold::<Deliveries>(&[
+        Delivery::Due {
+            event_id: EventId::from_uuid(uuid),
+            event_type: "job.completed".to_owned(),
+            job: JobId::from_uuid(uuid),
+        },
+        Delivery::AttemptFailed {
+            attempt: 1,
+            code: FailureCode::Status,
+            status: Some(503),
+            latency_ms: 17,
+            retry_at: at(5),
+        },
+        Delivery::Delivered { attempt: 2, status: 204, latency_ms: 11 },
+        Delivery::Exhausted { attempts: 10, code: FailureCode::Timeout, status: None },
+    ]);
+}
+
+#[test]
+fn unknown_fields_are_ignored_and_unknown_events_are_errors() {
+    let later = r#"{"event":"wiped","bytes":7,"passes":3}"#;
+    assert!(serde_json::from_str::<domain::job::Event>(later).is_ok());
+    let unknown = r#"{"event":"reconsidered"}"#;
+    assert!(serde_json::from_str::<domain::job::Event>(unknown).is_err());
+}
+
+#[test]
+fn a_sealed_field_never_shows_in_debug_output() {
+    let text = format!("{:?}", Sealed::from_envelope("ciphertext".to_owned()));
+    assert_eq!(text, "Sealed(10 bytes)");
+    assert_eq!(Timestamp::UNIX_EPOCH.to_string(), "1970-01-01T00:00:00Z");
+}
