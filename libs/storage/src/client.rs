@@ -1,0 +1,83 @@
+//! The SDK's client for one destination, made from that destination alone.
+
+use aws_sdk_s3::config::{
+    BehaviorVersion, Builder, Config, Credentials, Region, RequestChecksumCalculation,
+    SharedCredentialsProvider,
+};
+
+use crate::{
+    Destination, Error,
+    destination::Base,
+    key,
+    network::{Network, Patience},
+};
+
+/// What the credentials are called where the SDK names their origin.
+const ORIGIN: &str = "destination";
+
+/// A destination that was checked, and a client that speaks with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    pub(crate) sdk: aws_sdk_s3::Client,
+    pub(crate) destination: Destination,
+    pub(crate) base: Base,
+    patience: Patience,
+}
+
+impl Client {
+    pub(crate) async fn open(destination: Destination, network: &Network) -> Result<Self, Error> {
+        let base = destination.check()?;
+        if let (Some(resolver), Some(address)) = (&network.resolver, base.literal_address()) {
+            let allowed = resolver.resolve(&address.to_string()).await.map_err(Error::Forbidden)?;
+            if !allowed.contains(&address) {
+                return Err(Error::Forbidden("another address was answered for it".into()));
+            }
+        }
+        let sdk = aws_sdk_s3::Client::from_conf(config(&destination, &base, network));
+        Ok(Self { sdk, destination, base, patience: network.patience })
+    }
+
+    /// The whole key of what the caller calls `name`.
+    pub(crate) fn key(&self, name: &str) -> Result<String, Error> {
+        key::check(name)?;
+        let full = format!("{}{name}", self.destination.prefix);
+        key::check(&full)?;
+        Ok(full)
+    }
+
+    /// Timeouts for a request with a body of this size.
+    pub(crate) fn patience(&self, body_bytes: u64) -> Builder {
+        Config::builder().timeout_config(self.patience.timeouts(body_bytes))
+    }
+}
+
+fn config(destination: &Destination, base: &Base, network: &Network) -> Config {
+    let keys = &destination.credentials;
+    let credentials = Credentials::new(
+        keys.access_key.clone(),
+        keys.secret_key.expose(),
+        keys.session_token.as_ref().map(|token| token.expose().to_owned()),
+        None,
+        ORIGIN,
+    );
+    // Built bare: nothing in here reads the environment, profiles or a metadata service.
+    let mut config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(destination.region.clone()))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(network.client.clone())
+        .timeout_config(network.patience.timeouts(0))
+        .retry_config(network.patience.retries())
+        .force_path_style(base.path_style)
+        // Checksums are SHA-256, computed here and sent as a header, which every server knows;
+        // the SDK's own would be trailers, which some do not.
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        // Session keys would need a permission beyond PutObject.
+        .disable_s3_express_session_auth(true)
+        .disable_multi_region_access_points(true)
+        .use_arn_region(false);
+    if let Some(url) = &base.endpoint {
+        config = config.endpoint_url(url.as_str());
+    }
+    config.build()
+}

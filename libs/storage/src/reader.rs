@@ -1,0 +1,114 @@
+//! Reading and deleting in a bucket of one's own: for the command line and for tests.
+
+use bytes::Bytes;
+
+use crate::{Destination, Error, Network, client::Client};
+
+/// Reads a bucket. Nothing that stores into customers' buckets has one.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    client: Client,
+}
+
+/// An object that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Its media type; empty when the server gave none.
+    pub content_type: String,
+}
+
+/// An object in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key under the destination's prefix.
+    pub key: String,
+    /// Its size.
+    pub size_bytes: u64,
+}
+
+impl Reader {
+    /// Checks the destination; makes no request.
+    ///
+    /// # Errors
+    /// As [`Bucket::open`](crate::Bucket::open).
+    pub async fn open(destination: Destination, network: &Network) -> Result<Self, Error> {
+        Ok(Self { client: Client::open(destination, network).await? })
+    }
+
+    /// Reads an object of at most `limit_bytes`.
+    ///
+    /// # Errors
+    /// [`Error::MissingObject`], [`Error::TooLarge`] and whatever else a request can end in.
+    pub async fn get(&self, key: &str, limit_bytes: u64) -> Result<Found, Error> {
+        let answer = self
+            .client
+            .sdk
+            .get_object()
+            .bucket(&self.client.destination.bucket)
+            .key(self.client.key(key)?)
+            .send()
+            .await
+            .map_err(|error| Error::from_sdk("GetObject", error))?;
+        let size_bytes = u64::try_from(answer.content_length.unwrap_or(0)).unwrap_or(0);
+        if size_bytes > limit_bytes {
+            return Err(Error::TooLarge { size_bytes, limit_bytes });
+        }
+        // The SDK holds the body to the length that was announced, and breaks off when it stalls.
+        let broken = |source: aws_sdk_s3::primitives::ByteStreamError| Error::Unreachable {
+            operation: "GetObject",
+            source: source.into(),
+        };
+        let bytes = answer.body.collect().await.map_err(broken)?.into_bytes();
+        Ok(Found { bytes, content_type: answer.content_type.unwrap_or_default() })
+    }
+
+    /// Deletes an object; one that is not there counts as deleted.
+    ///
+    /// # Errors
+    /// Whatever a request can end in.
+    pub async fn delete(&self, key: &str) -> Result<(), Error> {
+        self.client
+            .sdk
+            .delete_object()
+            .bucket(&self.client.destination.bucket)
+            .key(self.client.key(key)?)
+            .send()
+            .await
+            .map_err(|error| Error::from_sdk("DeleteObject", error))?;
+        Ok(())
+    }
+
+    /// The first `limit` objects whose keys begin with `prefix`, in the order of their keys.
+    ///
+    /// # Errors
+    /// Whatever a request can end in.
+    pub async fn list(&self, prefix: &str, limit: usize) -> Result<Vec<Listed>, Error> {
+        let home = &self.client.destination.prefix;
+        let mut listed = Vec::new();
+        let mut from: Option<String> = None;
+        while listed.len() < limit {
+            let page = self
+                .client
+                .sdk
+                .list_objects_v2()
+                .bucket(&self.client.destination.bucket)
+                .prefix(format!("{home}{prefix}"))
+                .set_continuation_token(from.take())
+                .send()
+                .await
+                .map_err(|error| Error::from_sdk("ListObjectsV2", error))?;
+            listed.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
+                let key = object.key?.strip_prefix(home.as_str())?.to_owned();
+                Some(Listed { key, size_bytes: u64::try_from(object.size?).ok()? })
+            }));
+            from = page.next_continuation_token;
+            if from.is_none() {
+                break;
+            }
+        }
+        listed.truncate(limit);
+        Ok(listed)
+    }
+}
