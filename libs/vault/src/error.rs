@@ -1,0 +1,184 @@
+//! What can go wrong, without a word of what was being kept secret.
+
+use std::path::PathBuf;
+
+use crate::{KeyId, StoreError};
+
+/// A key or a field could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The key was shredded, or never made: what was sealed under it is gone for good.
+    #[error("the key `{name}` does not exist: it was shredded or never made")]
+    Shredded {
+        /// Name of the key in the store.
+        name: String,
+    },
+    /// The envelope names another key than the one at hand.
+    #[error("sealed under key {sealed_under}, but the key here is {held}: the first was shredded, or the value was moved")]
+    OtherKey {
+        /// The key named in the envelope.
+        sealed_under: KeyId,
+        /// The key that was asked to open it.
+        held: KeyId,
+    },
+    /// The key ring lacks the master key that wrapped a data key.
+    #[error(
+        "`{name}` was wrapped under master key {id}, which the key ring does not hold; \
+         put back the key ring file that has it (nothing was changed)"
+    )]
+    UnknownMasterKey {
+        /// Name of the key in the store.
+        name: String,
+        /// The master key that is missing.
+        id: KeyId,
+    },
+    /// Right key, but the value was changed, or sealed for another account, record or field.
+    #[error("`{what}` does not open: it was changed, or sealed for another account, record or field")]
+    Refused {
+        /// The field, or the wrapped key.
+        what: String,
+    },
+    /// The value is no envelope of ours.
+    #[error("`{what}` is no sealed value")]
+    Envelope {
+        /// The field, or the wrapped key.
+        what: String,
+        /// Which rule it breaks.
+        source: EnvelopeError,
+    },
+    /// The opened field is not UTF-8.
+    #[error("field `{field}` opened, but is not text")]
+    NotText {
+        /// Name of the field.
+        field: String,
+    },
+    /// The opened field is not the JSON that was expected. The text itself is secret and stays out of the message.
+    #[error("field `{field}` opened, but is not the expected JSON (line {line}, column {column})")]
+    NotJson {
+        /// Name of the field.
+        field: String,
+        /// Line of the first fault.
+        line: usize,
+        /// Column of the first fault.
+        column: usize,
+    },
+    /// A value cannot be written as JSON, for example a map whose keys are not strings.
+    #[error("field `{field}` cannot be written as JSON")]
+    Unwritable {
+        /// Name of the field.
+        field: String,
+    },
+    /// An account or job id that cannot be part of a key's name.
+    #[error("an id in a key's name has 1 to {} characters of A-Z a-z 0-9 - _", crate::keys::ID_MAX_CHARS)]
+    Name,
+    /// The store of wrapped keys failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Error {
+    /// Whether the value can never be read again, as opposed to not now: its key is gone.
+    #[must_use]
+    pub const fn is_shredded(&self) -> bool {
+        matches!(self, Self::Shredded { .. } | Self::OtherKey { .. })
+    }
+}
+
+/// Which rule of the envelope's layout a value breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Not the base64 that `seal` writes.
+    #[error("not base64url without padding")]
+    NotBase64,
+    /// Fewer bytes than the smallest envelope.
+    #[error("only {0} bytes")]
+    TooShort(usize),
+    /// Made by a later release, or not by us.
+    #[error("unknown envelope version {0}")]
+    Version(u8),
+    /// Made by a later release, or not by us.
+    #[error("unknown algorithm {0}")]
+    Algorithm(u8),
+    /// A wrapped key of the wrong length.
+    #[error("the wrapped key has the wrong length")]
+    KeyLength,
+}
+
+/// The key ring file could not be read or made. It was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum RingError {
+    /// There is no such file.
+    #[error("there is no key ring file {path}", path = path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// As the system said it.
+        source: std::io::Error,
+    },
+    /// The system refused an operation.
+    #[error("cannot {operation} the key ring file {path}", path = path.display())]
+    File {
+        /// What was tried, as a verb.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// As the system said it.
+        source: std::io::Error,
+    },
+    /// Not a regular file.
+    #[error("the key ring {path} is not a regular file", path = path.display())]
+    NotAFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Somebody else than the owner may read or write it.
+    #[error("others than its owner may use the key ring file (mode {mode:04o}); run: chmod 600 {path}", path = path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Not a key ring.
+    #[error("the key ring file {path} is malformed: {fault}; put back a good copy, it was not changed", path = path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Which rule it breaks.
+        fault: RingFault,
+    },
+}
+
+/// Which rule of the key ring file's format is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RingFault {
+    /// Larger than any key ring.
+    #[error("it is larger than {0} bytes")]
+    TooLarge(u64),
+    /// Not JSON, or a field is missing, unknown or of the wrong type.
+    #[error("not the expected JSON at line {line}, column {column}")]
+    Json {
+        /// Line of the first fault.
+        line: usize,
+        /// Column of the first fault.
+        column: usize,
+    },
+    /// Made by a later release.
+    #[error("unknown format {0}")]
+    Format(u32),
+    /// No key, or too many.
+    #[error("it must hold 1 to {0} keys")]
+    Count(usize),
+    /// A key id is not 16 hexadecimal digits.
+    #[error("a key id is not 16 hexadecimal digits")]
+    Id,
+    /// Two keys share an id.
+    #[error("key {0} appears twice")]
+    Twice(KeyId),
+    /// `current` names no key of the ring.
+    #[error("the current key {0} is not in the ring")]
+    Current(KeyId),
+    /// A secret is not base64 of the right length.
+    #[error("a secret is not base64 of {0} bytes")]
+    Secret(usize),
+}
