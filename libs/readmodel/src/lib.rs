@@ -1,1 +1,22 @@
-//! readmodel
+//! What the log amounts to, as rows that can be asked for: kept in sled, and made anew whenever that is easier.
+//!
+//! Nothing in here is the truth. A store holds the rows and, in the same atomic batch, how far
+//! into each stream they reach; whatever is lost is read from the log again. One tree holds
+//! everything, keys parted by prefix, because one tree is what one batch can change as a whole.
+
+mod cursor;
+mod entry;
+mod error;
+mod key;
+mod projection;
+mod query;
+mod store;
+
+pub use crate::{
+    cursor::{Cursor, InvalidCursor},
+    entry::{Change, Entry, Positions, Stream},
+    error::Error,
+    projection::{AccountRow, Holder, JobRow},
+    query::{Counts, MAX_PAGE_ROWS, Page},
+    store::{Found, Store, WhyAnew},
+};

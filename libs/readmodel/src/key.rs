@@ -1,0 +1,125 @@
+//! Every key of the tree, made in one place.
+
+use domain::{
+    Timestamp,
+    id::{AccountId, JobId},
+    job::{self, Status},
+};
+
+use crate::entry::Stream;
+
+pub(crate) type Key = Vec<u8>;
+
+/// Which shape the rows have.
+pub(crate) const FORMAT: &[u8] = b"!format";
+
+/// How far into `stream` the rows reach.
+pub(crate) fn position(stream: Stream) -> Key {
+    key("!position/", &[stream.name().as_bytes()])
+}
+
+/// A message that could not be read.
+pub(crate) fn unreadable(stream: Stream, seq: u64) -> Key {
+    key("unreadable/", &[stream.name().as_bytes(), b"/", &seq.to_be_bytes()])
+}
+
+/// A job. Its account comes first, so that no other account's request can reach it.
+pub(crate) fn job(id: job::Id) -> Key {
+    key("job/", &[id.account.as_uuid().as_bytes(), id.job.as_uuid().as_bytes()])
+}
+
+/// An account.
+pub(crate) fn account(id: AccountId) -> Key {
+    key("account/", &[id.as_uuid().as_bytes()])
+}
+
+/// The application with this public key.
+pub(crate) fn application(public: &str) -> Key {
+    key("app/", &[public.as_bytes()])
+}
+
+/// The start of an account's list.
+pub(crate) fn list(account: AccountId) -> Key {
+    key("acct/", &[account.as_uuid().as_bytes()])
+}
+
+/// The start of an account's list of jobs of one status.
+pub(crate) fn list_of(account: AccountId, status: Status) -> Key {
+    key("stat/", &[account.as_uuid().as_bytes(), status.name().as_bytes(), b"/"])
+}
+
+/// How many of an account's jobs have a status.
+pub(crate) fn count(account: AccountId, status: Status) -> Key {
+    key("count/", &[account.as_uuid().as_bytes(), status.name().as_bytes()])
+}
+
+/// How many jobs of all accounts have a status.
+pub(crate) fn count_of_all(status: Status) -> Key {
+    key("all/", &[status.name().as_bytes()])
+}
+
+/// A job's place in a list: newest first, and no two alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place([u8; Self::LEN]);
+
+impl Place {
+    pub(crate) const LEN: usize = 24;
+
+    pub(crate) fn new(requested_at: Timestamp, job: JobId) -> Self {
+        // Flipping the sign bit orders negative times before positive ones; the complement turns
+        // the order round.
+        let ordered = requested_at.as_millisecond().cast_unsigned() ^ (1 << 63);
+        let mut place = [0; Self::LEN];
+        let (time, id) = place.split_at_mut(8);
+        time.copy_from_slice(&(!ordered).to_be_bytes());
+        id.copy_from_slice(job.as_uuid().as_bytes());
+        Self(place)
+    }
+
+    pub(crate) const fn from_bytes(bytes: [u8; Self::LEN]) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+
+    pub(crate) fn job(&self) -> JobId {
+        let mut id = [0; 16];
+        id.copy_from_slice(self.0.split_at(8).1);
+        JobId::from_uuid(uuid::Uuid::from_bytes(id))
+    }
+}
+
+/// A job's key in the list that starts with `list`.
+pub(crate) fn listed(mut list: Key, place: Place) -> Key {
+    list.extend_from_slice(place.as_bytes());
+    list
+}
+
+fn key(prefix: &str, parts: &[&[u8]]) -> Key {
+    let mut key =
+        Key::with_capacity(prefix.len() + parts.iter().map(|part| part.len()).sum::<usize>() + 24);
+    key.extend_from_slice(prefix.as_bytes());
+    for part in parts {
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::id::JobId;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn newer_jobs_come_first() {
+        let job = JobId::from_uuid(Uuid::from_u128(7));
+        let place = |ms| Place::new(Timestamp::from_millisecond(ms).expect("a time"), job);
+        assert!(place(2) < place(1));
+        assert!(place(0) < place(-1));
+        assert_eq!(place(5).job(), job);
+    }
+}

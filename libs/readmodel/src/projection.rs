@@ -1,0 +1,158 @@
+//! From events to rows: pure functions, one file a kind of row, and the batch that gathers them.
+//!
+//! A projection says how an event changes a row, and which keys a row occupies. What a batch
+//! writes follows from comparing each touched row as it was with the row as it is after the last
+//! of the batch's events, so the same events give the same tree however they were cut into batches.
+
+mod accounts;
+mod jobs;
+
+use std::collections::{BTreeMap, HashMap, hash_map::Entry as Slot};
+
+use domain::{id::AccountId, job};
+use serde::{Serialize, de::DeserializeOwned};
+use sled::{Batch, Tree};
+
+pub use self::{
+    accounts::{AccountRow, Holder},
+    jobs::JobRow,
+};
+use crate::{
+    Error,
+    entry::{Change, Entry, Positions, Stream},
+    key::{self, Key},
+};
+
+/// A row, the keys that lead to it, and the counts it is part of.
+pub(crate) trait Row: Serialize + DeserializeOwned {
+    fn key(&self) -> Key;
+    fn indexes(&self) -> Vec<(Key, Vec<u8>)>;
+    fn counts(&self) -> Vec<Key>;
+}
+
+/// Reads the row under `key`.
+pub(crate) fn read<R: DeserializeOwned>(tree: &Tree, key: &[u8]) -> Result<Option<R>, Error> {
+    match tree.get(key).map_err(Error::sled("read"))? {
+        Some(bytes) => {
+            serde_json::from_slice(&bytes).map(Some).map_err(|source| Error::row(key, source))
+        }
+        None => Ok(None),
+    }
+}
+
+/// Reads the number under `key`; zero where there is none.
+pub(crate) fn read_number(tree: &Tree, key: &[u8]) -> Result<u64, Error> {
+    match tree.get(key).map_err(Error::sled("read"))? {
+        Some(bytes) => match bytes.as_ref().try_into() {
+            Ok(bytes) => Ok(u64::from_be_bytes(bytes)),
+            Err(_) => Err(Error::row(key, None)),
+        },
+        None => Ok(0),
+    }
+}
+
+/// A row before and after a batch.
+struct Touched<R> {
+    before: Option<R>,
+    after: Option<R>,
+}
+
+impl<R: Row + Clone> Touched<R> {
+    fn load(tree: &Tree, key: &[u8]) -> Result<Self, Error> {
+        let row: Option<R> = read(tree, key)?;
+        Ok(Self { before: row.clone(), after: row })
+    }
+}
+
+/// What a run of entries changes in a tree.
+pub(crate) struct Changes<'a> {
+    tree: &'a Tree,
+    jobs: HashMap<job::Id, Touched<JobRow>>,
+    accounts: HashMap<AccountId, Touched<AccountRow>>,
+    unreadable: Vec<Key>,
+}
+
+impl<'a> Changes<'a> {
+    pub(crate) fn new(tree: &'a Tree) -> Self {
+        Self { tree, jobs: HashMap::new(), accounts: HashMap::new(), unreadable: Vec::new() }
+    }
+
+    /// Takes in one entry.
+    pub(crate) fn take(&mut self, entry: &Entry) -> Result<(), Error> {
+        match &entry.change {
+            Change::Job(id, event) => {
+                let touched = match self.jobs.entry(*id) {
+                    Slot::Occupied(slot) => slot.into_mut(),
+                    Slot::Vacant(slot) => slot.insert(Touched::load(self.tree, &key::job(*id))?),
+                };
+                touched.after = jobs::evolve(touched.after.take(), *id, event, entry);
+            }
+            Change::Account(id, event) => {
+                let touched = match self.accounts.entry(*id) {
+                    Slot::Occupied(slot) => slot.into_mut(),
+                    Slot::Vacant(slot) => {
+                        slot.insert(Touched::load(self.tree, &key::account(*id))?)
+                    }
+                };
+                touched.after = Some(accounts::evolve(touched.after.take(), *id, event, entry));
+            }
+            Change::Unreadable => self.unreadable.push(key::unreadable(entry.stream, entry.seq)),
+        }
+        Ok(())
+    }
+
+    /// The one atomic write that makes the tree reach `positions`.
+    pub(crate) fn into_batch(self, positions: Positions) -> Result<Batch, Error> {
+        let mut batch = Batch::default();
+        let mut counts = BTreeMap::new();
+        for touched in self.jobs.into_values() {
+            write(&mut batch, &mut counts, touched)?;
+        }
+        for touched in self.accounts.into_values() {
+            write(&mut batch, &mut counts, touched)?;
+        }
+        for (key, change) in counts {
+            match read_number(self.tree, &key)?.saturating_add_signed(change) {
+                0 => batch.remove(key),
+                count => batch.insert(key, &count.to_be_bytes()),
+            }
+        }
+        for key in self.unreadable {
+            batch.insert(key, &[]);
+        }
+        for stream in Stream::ALL {
+            batch.insert(key::position(stream), &positions.of(stream).to_be_bytes());
+        }
+        Ok(batch)
+    }
+}
+
+fn write<R: Row>(
+    batch: &mut Batch,
+    counts: &mut BTreeMap<Key, i64>,
+    Touched { before, after }: Touched<R>,
+) -> Result<(), Error> {
+    let kept = after.as_ref().map(Row::indexes).unwrap_or_default();
+    if let Some(before) = &before {
+        for (key, _) in before.indexes() {
+            if !kept.iter().any(|(other, _)| *other == key) {
+                batch.remove(key);
+            }
+        }
+        for key in before.counts() {
+            *counts.entry(key).or_default() -= 1;
+        }
+    }
+    if let Some(after) = &after {
+        for (key, value) in kept {
+            batch.insert(key, value);
+        }
+        for key in after.counts() {
+            *counts.entry(key).or_default() += 1;
+        }
+        let key = after.key();
+        let value = serde_json::to_vec(after).map_err(|source| Error::row(&key, source))?;
+        batch.insert(key, value);
+    }
+    Ok(())
+}

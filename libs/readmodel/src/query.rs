@@ -1,0 +1,132 @@
+//! What can be asked of a store.
+
+use std::{collections::BTreeMap, ops::Bound};
+
+use domain::{
+    id::AccountId,
+    job::{self, Status},
+};
+
+use crate::{
+    Error, Store,
+    cursor::Cursor,
+    key::{self, Key, Place},
+    projection::{AccountRow, Holder, JobRow, read, read_number},
+};
+
+/// The most rows of one page.
+pub const MAX_PAGE_ROWS: usize = 200;
+
+/// How many jobs have each status; every status is there.
+pub type Counts = BTreeMap<Status, u64>;
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// Newest first.
+    pub rows: Vec<JobRow>,
+    /// Where the next page starts, if there is one.
+    pub next: Option<Cursor>,
+}
+
+impl Store {
+    /// The job with this id.
+    ///
+    /// # Errors
+    /// [`Error::Sled`] or [`Error::Row`]; so with every question.
+    pub fn job(&self, id: job::Id) -> Result<Option<JobRow>, Error> {
+        read(self.tree(), &key::job(id))
+    }
+
+    /// The account with this id.
+    ///
+    /// # Errors
+    /// As [`Store::job`].
+    pub fn account(&self, id: AccountId) -> Result<Option<AccountRow>, Error> {
+        read(self.tree(), &key::account(id))
+    }
+
+    /// Whom this public key names.
+    ///
+    /// # Errors
+    /// As [`Store::job`].
+    pub fn application(&self, public_key: &str) -> Result<Option<Holder>, Error> {
+        read(self.tree(), &key::application(public_key))
+    }
+
+    /// At most `limit` of an account's jobs, newest first, all or those of one status, after
+    /// `cursor` or from the newest. At most [`MAX_PAGE_ROWS`], whatever the limit.
+    ///
+    /// # Errors
+    /// As [`Store::job`].
+    pub fn jobs(
+        &self,
+        account: AccountId,
+        status: Option<Status>,
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page, Error> {
+        let limit = limit.clamp(1, MAX_PAGE_ROWS);
+        let list = match status {
+            Some(status) => key::list_of(account, status),
+            None => key::list(account),
+        };
+        let mut rows = Vec::new();
+        for place in self.places(&list, cursor) {
+            let place = place?;
+            if rows.len() == limit {
+                let next = rows.last().map(|row: &JobRow| Place::new(row.job.requested_at, row.id));
+                return Ok(Page { rows, next: next.map(Cursor) });
+            }
+            // The list and the row are read one after the other: the row may have moved on.
+            if let Some(row) = self.job(job::Id { account, job: place.job() })?
+                && status.is_none_or(|status| row.job.status() == status)
+            {
+                rows.push(row);
+            }
+        }
+        Ok(Page { rows, next: None })
+    }
+
+    fn places(
+        &self,
+        list: &Key,
+        cursor: Option<Cursor>,
+    ) -> impl Iterator<Item = Result<Place, Error>> {
+        let end = key::listed(list.clone(), Place::from_bytes([u8::MAX; Place::LEN]));
+        let start = match cursor {
+            Some(Cursor(place)) => Bound::Excluded(key::listed(list.clone(), place)),
+            None => Bound::Excluded(list.clone()),
+        };
+        self.tree().range((start, Bound::Included(end))).keys().map(|key| {
+            let key = key.map_err(Error::sled("list"))?;
+            match key.last_chunk::<{ Place::LEN }>() {
+                Some(place) => Ok(Place::from_bytes(*place)),
+                None => Err(Error::row(&key, None)),
+            }
+        })
+    }
+
+    /// How many of an account's jobs have each status.
+    ///
+    /// # Errors
+    /// As [`Store::job`].
+    pub fn counts(&self, account: AccountId) -> Result<Counts, Error> {
+        self.count(|status| key::count(account, status))
+    }
+
+    /// How many jobs of all accounts have each status.
+    ///
+    /// # Errors
+    /// As [`Store::job`].
+    pub fn counts_of_all(&self) -> Result<Counts, Error> {
+        self.count(key::count_of_all)
+    }
+
+    fn count(&self, key: impl Fn(Status) -> Key) -> Result<Counts, Error> {
+        Status::ALL
+            .into_iter()
+            .map(|status| Ok((status, read_number(self.tree(), &key(status))?)))
+            .collect()
+    }
+}

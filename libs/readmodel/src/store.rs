@@ -1,0 +1,289 @@
+//! The tree on disk: opened, fed, compared, made anew.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use sha2::{Digest, Sha256};
+use sled::{Db, Tree};
+
+use crate::{
+    Error,
+    entry::{Entry, Positions, Stream},
+    key,
+    projection::{Changes, read_number},
+};
+
+/// The shape of keys and rows. A store of another shape is made anew from the log.
+const FORMAT: u64 = 1;
+/// Marks a store that is being emptied; never a real format.
+const NO_FORMAT: u64 = 0;
+/// Memory that sled may use for its pages, in bytes.
+const CACHE_BYTES: u64 = 64 << 20;
+/// How long rows may stay in memory only. What a crash loses is read from the log again.
+const FLUSH_EVERY_MS: u64 = 1_000;
+
+/// What was in the folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing: the store is new.
+    Nothing,
+    /// A store that can be carried on with.
+    Rows(Positions),
+    /// A store that cannot, which has been moved out of the way. The new one is empty.
+    Unusable {
+        /// Where the old one lies now.
+        moved_to: PathBuf,
+        /// What was wrong with it.
+        why: WhyAnew,
+    },
+}
+
+/// Why a store could not be carried on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhyAnew {
+    /// Its rows have a shape that this program does not know.
+    Format {
+        /// The shape's number.
+        found: u64,
+    },
+    /// It is damaged.
+    Damaged {
+        /// In sled's words.
+        reason: String,
+    },
+}
+
+/// Rows about jobs and accounts, and how far into the log they reach.
+///
+/// Reading needs no lock and sees whole batches. Calls block: keep them off an async thread where
+/// they write or scan.
+pub struct Store {
+    db: Db,
+    /// Held while writing, so that positions and rows are always those of one batch.
+    writer: Mutex<Positions>,
+    /// Released by the system when the process ends, however it ends.
+    _lock: File,
+}
+
+impl Store {
+    /// Opens the store in the folder `path`, which is made if missing. What lies there and cannot
+    /// be carried on with is moved to `<path>.unusable`, replacing what was there.
+    ///
+    /// # Errors
+    /// [`Error::Held`] when another process has it open, [`Error::Files`], [`Error::Sled`].
+    pub fn open(path: &Path) -> Result<(Self, Found), Error> {
+        let lock = lock(path)?;
+        match attempt(path)? {
+            Attempt::Open(db) => {
+                let fresh = !db.was_recovered();
+                let store = Self::start(db, lock)?;
+                let found = if fresh { Found::Nothing } else { Found::Rows(store.positions()) };
+                Ok((store, found))
+            }
+            Attempt::Unusable(why) => {
+                let moved_to = move_aside(path)?;
+                match attempt(path)? {
+                    Attempt::Open(db) => {
+                        Ok((Self::start(db, lock)?, Found::Unusable { moved_to, why }))
+                    }
+                    Attempt::Unusable(_) => Err(Error::row(key::FORMAT, None)),
+                }
+            }
+        }
+    }
+
+    fn start(db: Db, lock: File) -> Result<Self, Error> {
+        let mut positions = Positions::default();
+        for stream in Stream::ALL {
+            positions.advance(stream, read_number(&db, &key::position(stream))?);
+        }
+        db.insert(key::FORMAT, &FORMAT.to_be_bytes()).map_err(Error::sled("write"))?;
+        Ok(Self { db, writer: Mutex::new(positions), _lock: lock })
+    }
+
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.db
+    }
+
+    /// Takes in entries, oldest first in each stream, and answers how far the rows reach then.
+    /// What has been taken in before is passed over. All of it is written, or none.
+    ///
+    /// # Errors
+    /// [`Error::Sled`] or [`Error::Row`]; the store is as it was.
+    pub fn apply(&self, entries: &[Entry]) -> Result<Positions, Error> {
+        let mut positions = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reached = *positions;
+        let mut changes = Changes::new(&self.db);
+        for entry in entries {
+            if entry.seq > reached.of(entry.stream) {
+                changes.take(entry)?;
+                reached.advance(entry.stream, entry.seq);
+            }
+        }
+        if reached != *positions {
+            let batch = changes.into_batch(reached)?;
+            self.db.apply_batch(batch).map_err(Error::sled("write"))?;
+            *positions = reached;
+        }
+        Ok(reached)
+    }
+
+    /// How far into the log the rows reach.
+    #[must_use]
+    pub fn positions(&self) -> Positions {
+        *self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How far into `stream` the rows reach.
+    #[must_use]
+    pub fn position(&self, stream: Stream) -> u64 {
+        self.positions().of(stream)
+    }
+
+    /// SHA-256, in hex, over every key and value in order, and the positions it is of. Two stores
+    /// that have taken in the same log have the same hash. Nothing is taken in meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Sled`].
+    pub fn hash(&self) -> Result<(Positions, String), Error> {
+        let positions = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut digest = Sha256::new();
+        for row in self.db.iter() {
+            let (key, value) = row.map_err(Error::sled("read"))?;
+            for part in [&key, &value] {
+                digest.update(part.len().to_be_bytes());
+                digest.update(part);
+            }
+        }
+        Ok((*positions, hex::encode(digest.finalize())))
+    }
+
+    /// How many messages could not be read.
+    ///
+    /// # Errors
+    /// [`Error::Sled`].
+    pub fn unreadable(&self) -> Result<usize, Error> {
+        self.db.scan_prefix("unreadable/").keys().try_fold(0, |count, key| {
+            key.map_err(Error::sled("read"))?;
+            Ok(count + 1)
+        })
+    }
+
+    /// Forgets everything, for a log that is not the one the rows were made from.
+    ///
+    /// # Errors
+    /// [`Error::Sled`]. A store that was left half empty is made anew when next opened.
+    pub fn clear(&self) -> Result<(), Error> {
+        let mut positions = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.db
+            .insert(key::FORMAT, &NO_FORMAT.to_be_bytes())
+            .and_then(|_| self.db.flush())
+            .and_then(|_| self.db.clear())
+            .and_then(|()| self.db.insert(key::FORMAT, &FORMAT.to_be_bytes()))
+            .map_err(Error::sled("empty"))?;
+        *positions = Positions::default();
+        Ok(())
+    }
+
+    /// Marks the store as damaged: whoever opens it next makes it anew.
+    ///
+    /// # Errors
+    /// [`Error::Sled`].
+    pub fn condemn(&self) -> Result<(), Error> {
+        self.db
+            .insert(key::FORMAT, &NO_FORMAT.to_be_bytes())
+            .and_then(|_| self.db.flush())
+            .map_err(Error::sled("condemn"))?;
+        Ok(())
+    }
+
+    /// Hands everything to the operating system.
+    ///
+    /// # Errors
+    /// [`Error::Sled`].
+    pub fn flush(&self) -> Result<(), Error> {
+        self.db.flush().map_err(Error::sled("flush"))?;
+        Ok(())
+    }
+}
+
+enum Attempt {
+    Open(Db),
+    Unusable(WhyAnew),
+}
+
+/// sled panics on some kinds of damage and reports others.
+fn attempt(path: &Path) -> Result<Attempt, Error> {
+    let config = sled::Config::new()
+        .path(path)
+        .cache_capacity(CACHE_BYTES)
+        .flush_every_ms(Some(FLUSH_EVERY_MS));
+    let damaged = |reason: String| Ok(Attempt::Unusable(WhyAnew::Damaged { reason }));
+    match catch_unwind(AssertUnwindSafe(|| config.open())) {
+        Ok(Ok(db)) => match read_number(&db, key::FORMAT) {
+            Ok(FORMAT) => Ok(Attempt::Open(db)),
+            Ok(NO_FORMAT) if db.is_empty() => Ok(Attempt::Open(db)),
+            Ok(found) => Ok(Attempt::Unusable(WhyAnew::Format { found })),
+            Err(error) => damaged(error.to_string()),
+        },
+        Ok(Err(error @ (sled::Error::Corruption { .. } | sled::Error::Unsupported(_)))) => {
+            damaged(error.to_string())
+        }
+        Ok(Err(sled::Error::Io(error)))
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            damaged(error.to_string())
+        }
+        Ok(Err(source)) => Err(Error::Sled { operation: "open", source }),
+        Err(_) => damaged("sled panicked on it".to_owned()),
+    }
+}
+
+fn lock(path: &Path) -> Result<File, Error> {
+    let files = |operation, path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Files { operation, path, source }
+    };
+    fs::create_dir_all(path).map_err(files("make the folder", path))?;
+    let name = beside(path, "lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&name)
+        .map_err(files("open", &name))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Held { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(files("lock", &name)(source)),
+    }
+}
+
+fn move_aside(path: &Path) -> Result<PathBuf, Error> {
+    let to = beside(path, "unusable");
+    let files = |operation| {
+        let path = path.to_owned();
+        move |source| Error::Files { operation, path, source }
+    };
+    if to.exists() {
+        fs::remove_dir_all(&to).map_err(files("remove what was set aside before"))?;
+    }
+    fs::rename(path, &to).map_err(files("set aside"))?;
+    Ok(to)
+}
+
+/// `<path>.<suffix>`, in the same folder.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    name.into()
+}
