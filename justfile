@@ -1,0 +1,103 @@
+# What there is to do here. `./justw RECIPE` installs what a recipe needs and runs it.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+set positional-arguments
+
+export PATH := justfile_directory() / ".tools/bin:" + env("PATH")
+
+# Lists the recipes
+[private]
+default:
+    @just --justfile {{ quote(justfile()) }} --list --unsorted --list-heading $'Darkroom: ./justw RECIPE\n'
+
+# Build and start everything on this machine; arguments go to `darkroom up`
+[group('run')]
+up *ARGS: build
+    @exec target/debug/darkroom up "$@"
+
+# Hand a sample picture to the running system and show what comes back
+[group('run')]
+demo: build
+    @target/debug/darkroom demo
+
+# Build every program in the development profile
+[group('build')]
+build:
+    cargo build --workspace --bins
+
+# Build every program for production, into target/release
+[group('build')]
+release:
+    cargo build --workspace --bins --release --locked
+
+# Install what all recipes need, so that they work without a network afterwards
+[group('build')]
+setup:
+    ./justw --need build tests bench
+    cargo fetch --locked
+
+# Run every test; arguments go to `cargo test`
+[group('check')]
+test *ARGS:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    ./justw --need tests
+    # One build for programs and tests: the end-to-end tests start the programs.
+    cargo build --workspace --bins --tests
+    report=$(mktemp)
+    trap 'rm -f "$report"' EXIT
+    status=0
+    cargo test --workspace --no-fail-fast "$@" | tee "$report" || status=$?
+    awk '
+        /^test .* FAILED$/ { failures = failures "\n    " $2 }
+        /^test result: / { passed += $4; failed += $6; skipped += $8 }
+        END {
+            if (failures) print "\nfailed:" failures
+            printf "\n%d passed, %d failed, %d skipped\n", passed, failed, skipped
+        }
+    ' "$report"
+    exit "$status"
+
+# Check formatting, lints, licences and sources
+[group('check')]
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- --deny warnings
+    cargo deny --offline --log-level error check bans licenses sources
+
+# Check dependencies against the advisory database; needs the network
+[group('check')]
+audit:
+    cargo deny check advisories
+
+# Format every source file
+[group('check')]
+fmt:
+    cargo fmt --all
+
+# Bring the streams and consumers of a NATS server in line with nats/
+[group('operate')]
+nats-apply *ARGS:
+    @cargo run --quiet --bin darkroom -- nats apply "$@"
+
+# Show where a NATS server differs from nats/
+[group('operate')]
+nats-diff *ARGS:
+    @cargo run --quiet --bin darkroom -- nats diff "$@"
+
+# Measure jobs per second beside BullMQ on Redis
+[group('measure')]
+bench-jobs *ARGS: (_bench "jobs" ARGS)
+
+# Measure CPU seconds per picture beside sharp
+[group('measure')]
+bench-images *ARGS: (_bench "images" ARGS)
+
+# Measure accepting and answering requests beside bare JetStream and bare warp
+[group('measure')]
+bench-api *ARGS: (_bench "api" ARGS)
+
+_bench NAME *ARGS:
+    ./justw --need bench
+    cargo build --workspace --bins --release --locked
+    NODE_PATH={{ quote(justfile_directory() / ".tools/bench/node_modules") }} cargo bench --package testkit --bench "$@"
