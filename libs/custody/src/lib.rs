@@ -1,1 +1,74 @@
 //! The personal fields of jobs and accounts: sealed on the way into events, opened on the way out.
+//!
+//! This is where the vault's keys, the domain's events and the platform bucket's links meet, so
+//! that API, worker and dispatcher open the same fields in the same way and answer with the same
+//! `/v2` body.
+
+mod account;
+mod error;
+mod job;
+mod settings;
+
+use std::{sync::Arc, time::Duration};
+
+use storage::{Bucket, Network};
+use vault::Vault;
+
+pub use account::OpenedDestination;
+pub use error::Error;
+pub use job::{PersonalFields, SealedRequest};
+pub use settings::{BadSettings, artifact_field};
+
+/// What a request's fingerprint is a keyed digest for.
+const FINGERPRINT: &str = "request-fingerprint";
+/// What an application's stored digest of its secret is a keyed digest for.
+const APPLICATION_SECRET: &str = "application-secret";
+
+/// Seals and opens. Cheap to clone.
+#[derive(Clone)]
+pub struct Custody {
+    vault: Arc<Vault>,
+    development: Bucket,
+    expires: Duration,
+}
+
+impl Custody {
+    /// Over a vault, and the platform bucket that development storage lies in.
+    ///
+    /// # Errors
+    /// [`BadSettings`] when the `[storage]` section does not make a bucket.
+    pub async fn new(
+        vault: Arc<Vault>,
+        storage: &storage::Settings,
+        network: &Network,
+    ) -> Result<Self, BadSettings> {
+        let development = Bucket::open(storage.destination()?, network).await?;
+        Ok(Self { vault, development, expires: storage.expires()? })
+    }
+
+    /// The platform bucket.
+    #[must_use]
+    pub const fn development(&self) -> &Bucket {
+        &self.development
+    }
+
+    /// Tells a repeated request from another one without storing what it said: keyed, in hex.
+    #[must_use]
+    pub fn fingerprint(&self, request: &[u8]) -> String {
+        hex::encode(self.vault.master().keyed_digest(FINGERPRINT, request))
+    }
+
+    /// What is stored of an application's secret: keyed, in hex.
+    #[must_use]
+    pub fn secret_digest(&self, secret: &str) -> String {
+        hex::encode(self.vault.master().keyed_digest(APPLICATION_SECRET, secret.as_bytes()))
+    }
+
+    /// Whether `secret` is the one that `digest` was made of; takes the same time either way.
+    #[must_use]
+    pub fn secret_matches(&self, secret: &str, digest: &str) -> bool {
+        // A digest that is no hex matches nothing, at the cost of one that is.
+        let digest = hex::decode(digest).unwrap_or_default();
+        self.vault.master().verify(APPLICATION_SECRET, secret.as_bytes(), &digest)
+    }
+}
