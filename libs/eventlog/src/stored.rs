@@ -1,0 +1,101 @@
+//! How a stored message looks in each of the ways the server hands it out.
+
+use async_nats::{HeaderMap, Message};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::{backend::Note, envelope::Raw, headers::Headers};
+
+/// Where a [`Note`] keeps the status that the server answered with.
+pub(crate) const STATUS: &str = ":status";
+/// And its explanation.
+pub(crate) const DESCRIPTION: &str = ":description";
+
+pub(crate) fn header_map(headers: &Headers) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers.iter() {
+        map.append(name, value);
+    }
+    map
+}
+
+/// A message as it came over the connection.
+pub(crate) fn note(message: Message) -> Note {
+    let mut headers: Vec<(String, String)> = message
+        .headers
+        .iter()
+        .flat_map(HeaderMap::iter)
+        .flat_map(|(name, values)| {
+            values.iter().map(|value| (name.to_string(), value.as_str().to_owned()))
+        })
+        .collect();
+    headers.sort();
+    if let Some(status) = message.status {
+        headers.push((STATUS.to_owned(), status.as_u16().to_string()));
+        headers.push((DESCRIPTION.to_owned(), message.description.unwrap_or_default()));
+    }
+    Note {
+        subject: message.subject.to_string(),
+        headers: headers.into_iter().collect(),
+        body: message.payload,
+        reply: message.reply.map(|reply| reply.to_string()),
+    }
+}
+
+/// A message answered by a direct read, or republished: its place is in its headers.
+pub(crate) fn direct(note: Note) -> Option<Raw> {
+    Some(Raw {
+        stream: note.headers.get("Nats-Stream")?.to_owned(),
+        subject: note.headers.get("Nats-Subject")?.to_owned(),
+        seq: note.headers.get("Nats-Sequence")?.parse().ok()?,
+        headers: note.headers,
+        body: note.body,
+    })
+}
+
+/// A message delivered by a consumer, and how often it was. Its place is in the reply subject, or
+/// for a sourced message, which is told as what it was where it came from, in a header.
+pub(crate) fn delivered(note: Note, reply: &str) -> Option<(Raw, u64)> {
+    // $JS.ACK.[<domain>.<account hash>.]<stream>.<consumer>.<deliveries>.<seq>.<consumer seq>...
+    let tokens: Vec<&str> = reply.split('.').collect();
+    let place = if tokens.len() > 9 { tokens.get(4..)? } else { tokens.get(2..)? };
+    let (Some(stream), Some(deliveries), Some(seq)) = (place.first(), place.get(2), place.get(3))
+    else {
+        return None;
+    };
+    let deliveries = deliveries.parse().ok()?;
+    let (stream, subject, seq) = match note.headers.get("Nats-Stream-Source") {
+        None => ((*stream).to_owned(), note.subject, seq.parse().ok()?),
+        Some(source) => {
+            // <stream>[:<hash>] <seq> <filter> <transform> <subject>
+            let mut parts = source.split(' ');
+            let stream = parts.next()?.split(':').next()?.to_owned();
+            let seq = parts.next()?.parse().ok()?;
+            (stream, parts.next_back()?.to_owned(), seq)
+        }
+    };
+    Some((Raw { stream, subject, seq, headers: note.headers, body: note.body }, deliveries))
+}
+
+/// A message fetched through the stream's leader, which answers in JSON.
+pub(crate) fn fetched(stream: &str, answer: &Value) -> Option<Raw> {
+    let message = answer.get("message")?;
+    let bytes = |field: &str| match message.get(field) {
+        None | Some(Value::Null) => Some(Vec::new()),
+        Some(value) => STANDARD.decode(value.as_str()?).ok(),
+    };
+    let headers = String::from_utf8(bytes("hdrs")?).ok()?;
+    Some(Raw {
+        stream: stream.to_owned(),
+        subject: message.get("subject")?.as_str()?.to_owned(),
+        seq: message.get("seq")?.as_u64()?,
+        headers: headers
+            .split("\r\n")
+            .skip(1)
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+            .collect(),
+        body: Bytes::from(bytes("data")?),
+    })
+}

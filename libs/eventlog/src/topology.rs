@@ -1,0 +1,322 @@
+//! Streams and consumers as `nats/` describes them in nats-server's own JSON: the one truth for this
+//! crate, for its in-memory twin, and for operators.
+
+use std::{fmt, time::Duration};
+
+use serde_json::{Map, Value};
+
+use crate::{backend::Backend, error::Unavailable, log::Log, subject::matches, wire::Wire};
+
+/// The stream of jobs.
+pub const JOBS: &str = "JOBS";
+/// The stream of accounts.
+pub const ACCOUNTS: &str = "ACCOUNTS";
+/// The stream of webhook deliveries.
+pub const DELIVERIES: &str = "DELIVERIES";
+/// The work queue of jobs.
+pub const WORK: &str = "WORK";
+/// The stream of messages set aside.
+pub const PARKED: &str = "PARKED";
+/// The stream of signed statements about the log.
+pub const CHECKPOINTS: &str = "CHECKPOINTS";
+/// The stream behind the bucket of wrapped keys.
+pub const KEYS: &str = "KV_keys";
+/// The dispatcher's consumer on [`JOBS`].
+pub const DISPATCHER: &str = "dispatcher";
+/// Over how many consumers [`WORK`] is spread.
+pub const SHARDS: u32 = 16;
+
+const STREAM_NOT_FOUND: u64 = 10_059;
+const CONSUMER_NOT_FOUND: u64 = 10_014;
+
+const STREAMS: [&str; 7] = [
+    include_str!("../../../nats/streams/JOBS.json"),
+    include_str!("../../../nats/streams/ACCOUNTS.json"),
+    include_str!("../../../nats/streams/DELIVERIES.json"),
+    include_str!("../../../nats/streams/WORK.json"),
+    include_str!("../../../nats/streams/PARKED.json"),
+    include_str!("../../../nats/streams/CHECKPOINTS.json"),
+    include_str!("../../../nats/streams/KV_keys.json"),
+];
+
+macro_rules! workers {
+    ($($shard:literal)+) => {
+        [$((WORK, include_str!(concat!("../../../nats/consumers/WORK.worker-", $shard, ".json")))),+]
+    };
+}
+
+const WORKERS: [(&str, &str); SHARDS as usize] = workers!(
+    "00" "01" "02" "03" "04" "05" "06" "07" "08" "09" "10" "11" "12" "13" "14" "15"
+);
+const OTHERS: [(&str, &str); 1] =
+    [(JOBS, include_str!("../../../nats/consumers/JOBS.dispatcher.json"))];
+
+/// The consumers that workers take from, one for each shard of [`WORK`].
+#[must_use]
+pub fn worker_consumers() -> Vec<String> {
+    (0..SHARDS).map(|shard| format!("worker-{shard:02}")).collect()
+}
+
+/// A difference between what is wanted and what the server has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drift {
+    /// `stream JOBS`, `consumer WORK/worker-00`.
+    pub what: String,
+    /// The setting; empty when the whole thing is missing.
+    pub field: String,
+    /// As it should be.
+    pub wanted: Value,
+    /// As it is.
+    pub found: Value,
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.field.is_empty() {
+            write!(f, "{} is missing", self.what)
+        } else {
+            write!(f, "{}: {} is {}, wanted {}", self.what, self.field, self.found, self.wanted)
+        }
+    }
+}
+
+/// Streams or consumers could not be brought into shape.
+#[derive(Debug, thiserror::Error)]
+pub enum TopologyError {
+    /// The server did not answer.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+    /// The server refuses.
+    #[error("nats-server refuses {what} with {code}: {description}")]
+    Refused {
+        /// The stream or consumer.
+        what: String,
+        /// nats-server's error code.
+        code: u64,
+        /// nats-server's explanation.
+        description: String,
+    },
+    /// The server says yes and does otherwise.
+    #[error("nats-server made something else than was asked for: {0}")]
+    Drifted(Drift),
+}
+
+/// Creates or updates every stream and consumer, and holds the server's report against the wish.
+/// Applied twice it changes nothing.
+///
+/// # Errors
+/// [`TopologyError`]; what was applied before it stays applied.
+pub async fn apply(log: &Log, replicas: u8) -> Result<(), TopologyError> {
+    let Backend::Server(wire) = &*log.backend else { return Ok(()) };
+    for item in items(replicas) {
+        let found = item.found(wire).await?;
+        let verb = match &found {
+            None => "create",
+            Some(found) if item.drifts(Some(found)).is_empty() => continue,
+            Some(_) => "update",
+        };
+        let report = item.put(wire, verb).await?;
+        if let Some(drift) = item.drifts(Some(&report)).into_iter().next() {
+            return Err(TopologyError::Drifted(drift));
+        }
+        tracing::info!(what = item.what(), verb, "applied");
+    }
+    Ok(())
+}
+
+/// Everything in which the server differs from `nats/`.
+///
+/// # Errors
+/// [`TopologyError`] when the server cannot be asked.
+pub async fn diff(log: &Log, replicas: u8) -> Result<Vec<Drift>, TopologyError> {
+    let Backend::Server(wire) = &*log.backend else { return Ok(Vec::new()) };
+    let mut drifts = Vec::new();
+    for item in items(replicas) {
+        let found = item.found(wire).await?;
+        drifts.extend(item.drifts(found.as_ref()));
+    }
+    Ok(drifts)
+}
+
+/// A stream, or a consumer of one.
+struct Item {
+    stream: String,
+    consumer: Option<String>,
+    config: Map<String, Value>,
+}
+
+impl Item {
+    fn what(&self) -> String {
+        match &self.consumer {
+            None => format!("stream {}", self.stream),
+            Some(consumer) => format!("consumer {}/{consumer}", self.stream),
+        }
+    }
+
+    async fn found(&self, wire: &Wire) -> Result<Option<Map<String, Value>>, TopologyError> {
+        let subject = match &self.consumer {
+            None => format!("STREAM.INFO.{}", self.stream),
+            Some(consumer) => format!("CONSUMER.INFO.{}.{consumer}", self.stream),
+        };
+        match wire.api(&subject, &Value::Null, "look at a stream or consumer").await? {
+            Ok(report) => Ok(Some(config_of(&report))),
+            Err(error) if [STREAM_NOT_FOUND, CONSUMER_NOT_FOUND].contains(&error.err_code) => {
+                Ok(None)
+            }
+            Err(error) => Err(self.refused(error)),
+        }
+    }
+
+    async fn put(&self, wire: &Wire, verb: &str) -> Result<Map<String, Value>, TopologyError> {
+        let config = Value::Object(self.config.clone());
+        let (subject, query) = match &self.consumer {
+            None => (format!("STREAM.{}.{}", verb.to_uppercase(), self.stream), config),
+            Some(consumer) => (
+                format!("CONSUMER.CREATE.{}.{consumer}", self.stream),
+                // The action keeps a creation from rewriting a consumer that came to be meanwhile.
+                serde_json::json!({
+                    "stream_name": self.stream, "action": verb, "config": config,
+                }),
+            ),
+        };
+        match wire.api(&subject, &query, "create or update a stream or consumer").await? {
+            Ok(report) => Ok(config_of(&report)),
+            Err(error) => Err(self.refused(error)),
+        }
+    }
+
+    fn drifts(&self, found: Option<&Map<String, Value>>) -> Vec<Drift> {
+        let drift = |field: &str, wanted: Value, found: Value| Drift {
+            what: self.what(),
+            field: field.to_owned(),
+            wanted,
+            found,
+        };
+        let Some(found) = found else {
+            return vec![drift("", Value::Object(self.config.clone()), Value::Null)];
+        };
+        let mut drifts = Vec::new();
+        for (field, wanted) in &self.config {
+            let have = found.get(field).cloned().unwrap_or_default();
+            if have != *wanted && !(is_unset(&have) && is_unset(wanted)) {
+                drifts.push(drift(field, wanted.clone(), have));
+            }
+        }
+        for (field, have) in found {
+            // The server notes its own version in the metadata, and a limit on later consumers.
+            let own = ["metadata", "consumer_limits"].contains(&field.as_str());
+            if !self.config.contains_key(field) && !own && !is_unset(have) {
+                drifts.push(drift(field, Value::Null, have.clone()));
+            }
+        }
+        drifts
+    }
+
+    fn refused(&self, error: crate::wire::ApiError) -> TopologyError {
+        TopologyError::Refused {
+            what: self.what(),
+            code: error.err_code,
+            description: error.description,
+        }
+    }
+}
+
+fn items(replicas: u8) -> Vec<Item> {
+    let mut items = Vec::new();
+    for config in streams() {
+        let stream = name(&config);
+        let Value::Object(mut config) = config else { continue };
+        config.insert("num_replicas".to_owned(), replicas.into());
+        items.push(Item { stream, consumer: None, config });
+    }
+    for (stream, config) in consumers() {
+        let consumer = Some(name(&config));
+        let Value::Object(config) = config else { continue };
+        items.push(Item { stream, consumer, config });
+    }
+    items
+}
+
+pub(crate) fn streams() -> Vec<Value> {
+    STREAMS.into_iter().filter_map(parse).collect()
+}
+
+pub(crate) fn consumers() -> Vec<(String, Value)> {
+    WORKERS
+        .into_iter()
+        .chain(OTHERS)
+        .filter_map(|(stream, text)| Some((stream.to_owned(), parse(text)?)))
+        .collect()
+}
+
+/// How long a consumer waits for an acknowledgement.
+pub(crate) fn ack_wait(stream: &str, consumer: &str) -> Duration {
+    const USUAL: Duration = Duration::from_secs(30);
+    consumers()
+        .into_iter()
+        .find(|(of, config)| of == stream && name(config) == consumer)
+        .and_then(|(_, config)| config.get("ack_wait")?.as_u64())
+        .map_or(USUAL, Duration::from_nanos)
+}
+
+/// What `stream` takes in.
+pub(crate) fn ingest(stream: &str) -> String {
+    streams()
+        .into_iter()
+        .find(|config| name(config) == stream)
+        .and_then(|config| Some(config.get("republish")?.get("src")?.as_str()?.to_owned()))
+        .unwrap_or_else(|| format!("darkroom.{}.>", stream.to_lowercase()))
+}
+
+/// Where the work queue puts a requested job: the same transform as the server's.
+pub(crate) fn work_subject(subject: &str) -> String {
+    debug_assert!(matches("darkroom.job.*.*.requested", subject));
+    let mut tokens = subject.split('.').skip(2);
+    let account = tokens.next().unwrap_or_default();
+    let job = tokens.next().unwrap_or_default();
+    format!("darkroom.work.{}.{account}.{job}", shard(account))
+}
+
+/// nats-server's `partition`: FNV-1a of the token, modulo the number of shards.
+fn shard(token: &str) -> u32 {
+    let fold = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(16_777_619);
+    token.bytes().fold(2_166_136_261, fold) % SHARDS
+}
+
+fn parse(text: &str) -> Option<Value> {
+    // The files are part of the program; a test reads them all.
+    serde_json::from_str(text).ok()
+}
+
+fn name(config: &Value) -> String {
+    config.get("name").and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn config_of(report: &Value) -> Map<String, Value> {
+    report.get("config").and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+/// Values that mean the same as none.
+fn is_unset(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Number(number) => matches!(number.as_i64(), Some(0 | -1)),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(true) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_description_is_json_and_named_like_its_file() {
+        assert_eq!(streams().len(), STREAMS.len());
+        let names: Vec<_> = consumers().into_iter().map(|(_, config)| name(&config)).collect();
+        assert_eq!(names[..16], worker_consumers()[..]);
+        assert_eq!(names[16..], [DISPATCHER]);
+    }
+}
