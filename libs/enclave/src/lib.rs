@@ -7,10 +7,17 @@
 //! Everything it says is taken as hostile: see `session` for what is checked.
 
 pub mod frame;
+pub mod inside;
+mod inspect;
+mod keeper;
 pub mod message;
 mod pool;
+mod process;
 mod prove;
 mod render;
+mod session;
+pub mod socket;
+mod words;
 
 pub use frame::FrameError;
 pub use pool::{Config, Pool, StartError};

@@ -2,9 +2,12 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
+use crate::keeper::Keeper;
+use crate::session::Session;
 use crate::render::{RangeSource, RenderError, RenderEvent, RenderJob, Rendered};
 
 /// How renderers are started.
@@ -64,22 +67,30 @@ pub enum StartError {
         /// What is known about it.
         detail: String,
     },
+    /// The thread that starts renderers could not be made.
+    #[error("start the thread that starts renderers")]
+    Thread(#[source] io::Error),
     /// The pool is gone.
     #[error("the pool of renderers has been closed")]
     Closed,
 }
 
-/// Renderers started ahead, one job each. Cheap to clone; the last clone dropped ends them all.
+/// Renderers started ahead, one job each. Cheap to clone; they end with the last clone and job.
 #[derive(Debug, Clone)]
-pub struct Pool {}
+pub struct Pool {
+    keeper: Arc<Keeper>,
+    running: Arc<Semaphore>,
+}
 
 impl Pool {
     /// Starts the first renderers.
     ///
     /// # Errors
     /// When the executable cannot be started at all.
-    pub fn start(_config: &Config) -> Result<Self, StartError> {
-        Err(StartError::Closed)
+    pub fn start(config: &Config) -> Result<Self, StartError> {
+        let keeper = Keeper::start(config.executable.clone(), config.ready)?;
+        let running = Arc::new(Semaphore::new(config.running.max(1)));
+        Ok(Self { keeper: Arc::new(keeper), running })
     }
 
     /// Draws one job. Events arrive in order; a full channel holds the renderer up without
@@ -90,10 +101,22 @@ impl Pool {
     /// down over it; the others are this service's own trouble.
     pub async fn render(
         &self,
-        _job: RenderJob,
-        _source: Box<dyn RangeSource>,
-        _events: mpsc::Sender<RenderEvent>,
+        job: RenderJob,
+        source: Box<dyn RangeSource>,
+        events: mpsc::Sender<RenderEvent>,
     ) -> Result<Rendered, RenderError> {
-        Err(RenderError::Start(StartError::Closed))
+        let running = Arc::clone(&self.running).acquire_owned().await;
+        let running = running.map_err(|_closed| StartError::Closed)?;
+        let process = self.keeper.take().await?;
+        let _killer = process.killer();
+        // The thread that started the renderer must outlive it.
+        let keeper = Arc::clone(&self.keeper);
+        let session = Session::new(process, job, source, events);
+        let drawn = tokio::task::spawn_blocking(move || {
+            let result = session.run();
+            drop((running, keeper));
+            result
+        });
+        drawn.await.map_err(RenderError::Thread)?
     }
 }

@@ -1,0 +1,126 @@
+//! A renderer's process as the worker holds it: started bare, killed on drop, always waited for.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+
+use domain::FailureCode;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use crate::inside::EXIT_MEMORY;
+use crate::pool::StartError;
+use crate::socket::Socket;
+
+/// A started renderer. Dropped, it is killed and waited for.
+///
+/// It dies with the *thread* that started it, so that thread must outlive it.
+#[derive(Debug)]
+pub(crate) struct Process {
+    /// The worker's end of the socket pair.
+    pub(crate) socket: Socket<OwnedFd>,
+    child: Child,
+    handle: Arc<OwnedFd>,
+}
+
+/// Kills the renderer it was taken from when dropped, from whichever thread. Does no harm to one
+/// that has ended.
+#[derive(Debug)]
+pub(crate) struct KillOnDrop(Arc<OwnedFd>);
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = pidfd_send_signal(&self.0, Signal::KILL);
+    }
+}
+
+impl Process {
+    /// Starts the renderer with nothing but one end of a socket pair: no environment, no working
+    /// folder of ours, no other descriptor.
+    pub(crate) fn start(executable: &Path, mode: &[&str]) -> Result<Self, StartError> {
+        let spawn = |source: std::io::Error| StartError::Spawn {
+            executable: executable.to_owned(),
+            source,
+        };
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+                .map_err(|errno| spawn(errno.into()))?;
+        let child = Command::new(executable)
+            .args(mode)
+            .arg(std::process::id().to_string())
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(spawn)?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH);
+        let handle = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
+        let handle = Arc::new(handle.map_err(|errno| spawn(errno.into()))?);
+        Ok(Self { socket: Socket(ours), child, handle })
+    }
+
+    /// Something that can kill it from elsewhere.
+    pub(crate) fn killer(&self) -> KillOnDrop {
+        KillOnDrop(Arc::clone(&self.handle))
+    }
+
+    /// Whether it has ended without having been asked to.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().map_or(true, |status| status.is_some())
+    }
+
+    /// Waits for its end. To be called when it has hung up, or been killed.
+    pub(crate) fn wait(&mut self) -> Option<ExitStatus> {
+        self.child.wait().ok()
+    }
+
+    /// Kills it and waits for its end.
+    pub(crate) fn kill(&mut self) -> Option<ExitStatus> {
+        // An error means that it has ended already.
+        let _ = self.child.kill();
+        self.wait()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// What the way a renderer ended says about the job, when nobody here killed it.
+pub(crate) fn post_mortem(status: Option<ExitStatus>) -> (FailureCode, String) {
+    let Some(status) = status else {
+        return (FailureCode::RendererCrashed, "the renderer cannot be waited for".to_owned());
+    };
+    match status.signal() {
+        Some(libc::SIGXCPU) => {
+            (FailureCode::RendererTimeout, "the limit of CPU time was reached".to_owned())
+        }
+        Some(libc::SIGXFSZ) => {
+            (FailureCode::OutputTooLarge, "the limit of one file's size was reached".to_owned())
+        }
+        Some(libc::SIGKILL) => (
+            FailureCode::RendererMemory,
+            "killed from outside, as the kernel does when memory runs out".to_owned(),
+        ),
+        Some(libc::SIGSYS) => (
+            FailureCode::RendererCrashed,
+            "killed by its walls: a system call that is not on its list".to_owned(),
+        ),
+        Some(signal) => (FailureCode::RendererCrashed, format!("ended by signal {signal}")),
+        None if status.code() == Some(EXIT_MEMORY) => {
+            (FailureCode::RendererMemory, "the limit of memory was reached".to_owned())
+        }
+        None => (
+            FailureCode::RendererCrashed,
+            format!("ended with status {} in the middle of the job", status.code().unwrap_or(-1)),
+        ),
+    }
+}
