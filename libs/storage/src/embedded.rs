@@ -30,6 +30,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::{instrument::WithSubscriber, subscriber::NoSubscriber};
 
 use crate::{Credentials, InvalidDestination, destination::check_bucket};
 
@@ -160,6 +161,8 @@ impl Server {
             match accepted {
                 Ok((stream, _)) => {
                     let answering = answer(stream, self.service.clone(), shutdown.clone());
+                    // The server would log whole requests, links and signatures included.
+                    let answering = answering.with_subscriber(NoSubscriber::new());
                     connections.spawn(async move {
                         answering.await;
                         drop(place);
@@ -186,16 +189,14 @@ async fn answer(stream: TcpStream, service: S3Service, shutdown: CancellationTok
         .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
+    // A connection that breaks off is its client's affair.
+    let _ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection to the embedded S3 server broke off");
-    }
 }
 
 fn auth(options: &Options) -> Result<SimpleAuth, StartError> {
