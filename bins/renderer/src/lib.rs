@@ -1,1 +1,87 @@
-//! renderer
+//! The renderer: one job behind walls, bytes in over a socket pair, pictures out as memory files.
+//!
+//! It is the only program of the house that opens untrusted bytes. Walls and conversation are
+//! `enclave`'s, pictures are `stills`'; this joins the two.
+
+mod job;
+
+use std::process::ExitCode;
+
+use domain::FailureCode;
+use enclave::inside::escape::{ATTEMPTS, EXIT_ESCAPED, EXIT_REFUSED};
+use enclave::inside::walls::{self, Walls};
+use enclave::inside::{Visit, VisitError};
+
+/// Exit status when called in a way that no worker does.
+const EXIT_USAGE: u8 = 64;
+/// Exit status when a wall could not be built or the worker cannot be spoken with.
+const EXIT_UNFIT: u8 = 70;
+
+/// Runs in the mode that the worker asked for, with the worker's process id as last word.
+#[must_use]
+pub fn run(words: &[&str]) -> ExitCode {
+    match words {
+        ["job", parent] => outcome(parent.parse().ok().map(job)),
+        ["prove", attempt, parent] => outcome(parent.parse().ok().map(|parent| prove(attempt, parent))),
+        _ => ExitCode::from(EXIT_USAGE),
+    }
+}
+
+fn outcome(result: Option<Result<u8, VisitError>>) -> ExitCode {
+    match result {
+        None => ExitCode::from(EXIT_USAGE),
+        Some(Ok(status)) => ExitCode::from(status),
+        // Nobody is left to be told.
+        Some(Err(_hung_up)) => ExitCode::from(EXIT_UNFIT),
+    }
+}
+
+/// Builds the walls, draws one job, ends.
+fn job(parent: i32) -> Result<u8, VisitError> {
+    let visit = Visit::over_stdin();
+    if !enter(&visit, Walls::All, parent)? {
+        return Ok(EXIT_UNFIT);
+    }
+    job::run(&visit)?;
+    Ok(0)
+}
+
+/// Builds the walls and runs against them.
+fn prove(name: &str, parent: i32) -> Result<u8, VisitError> {
+    let visit = Visit::over_stdin();
+    let Some(attempt) = ATTEMPTS.iter().find(|attempt| attempt.name == name) else {
+        return Ok(EXIT_USAGE);
+    };
+    if !enter(&visit, attempt.walls, parent)? {
+        return Ok(EXIT_UNFIT);
+    }
+    let (status, detail) = match attempt.make() {
+        Ok(()) => (EXIT_ESCAPED, "got out".to_owned()),
+        Err(errno) => (EXIT_REFUSED, errno.to_string()),
+    };
+    visit.failed(FailureCode::Internal, &detail)?;
+    Ok(u8::try_from(status).unwrap_or(EXIT_UNFIT))
+}
+
+/// Builds the walls and says so, or says which could not be built.
+fn enter(visit: &Visit, walls: Walls, parent: i32) -> Result<bool, VisitError> {
+    report_panics();
+    match walls::build(walls, parent) {
+        Ok(built) => visit.announce(built).map(|()| true),
+        Err(error) => {
+            let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
+            visit.failed(FailureCode::Internal, &format!("{error}{}", source.unwrap_or_default()))?;
+            Ok(false)
+        }
+    }
+}
+
+/// A panic in a decoder is told to the worker, with its place, and ends the process.
+fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(|place| format!("{}:{}", place.file(), place.line()));
+        let detail = format!("panicked at {}", place.unwrap_or_default());
+        // The worker notices the end anyhow.
+        let _ = Visit::over_stdin().failed(FailureCode::RendererCrashed, &detail);
+    }));
+}

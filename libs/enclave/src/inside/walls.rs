@@ -68,11 +68,12 @@ pub enum WallError {
     Install(#[from] seccompiler::Error),
 }
 
-/// Builds the walls and names them.
+/// Builds the walls and names them. `parent` is the worker's process id.
 ///
 /// # Errors
 /// When one cannot be built; the process must then end without reading anything.
-pub fn build(walls: Walls, parent: Pid) -> Result<Vec<String>, WallError> {
+pub fn build(walls: Walls, parent: i32) -> Result<Vec<String>, WallError> {
+    let parent = Pid::from_raw(parent).ok_or(WallError::Orphan)?;
     close_strangers()?;
     become_nobody()?;
     die_with(parent)?;

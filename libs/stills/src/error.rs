@@ -1,0 +1,106 @@
+//! Why a picture cannot be drawn.
+
+use std::io;
+
+use domain::FailureCode;
+use image::ImageError;
+use image::error::LimitErrorKind;
+
+/// Why a picture cannot be drawn.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The source has no bytes.
+    #[error("the source has no bytes")]
+    Empty,
+    /// Of no kind that is drawn.
+    #[error("{what} is not drawn")]
+    Unsupported {
+        /// What it is.
+        what: String,
+    },
+    /// Damaged or incomplete.
+    #[error("damaged: {what}")]
+    Corrupt {
+        /// What is wrong.
+        what: String,
+    },
+    /// Larger than the limit, by its own header.
+    #[error("{width} x {height} pixels, {most} at most")]
+    TooManyPixels {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// The limit.
+        most: u64,
+    },
+    /// A rendition would be larger than a limit.
+    #[error("the renditions: {what}")]
+    OutputTooLarge {
+        /// Which limit.
+        what: String,
+    },
+    /// None of the pages asked for is there.
+    #[error("none of the pages asked for, of {total}")]
+    NoSuchPage {
+        /// How many there are.
+        total: u32,
+    },
+    /// More memory than there is.
+    #[error("not enough memory: {what}")]
+    Memory {
+        /// For what.
+        what: &'static str,
+    },
+    /// The source cannot be read.
+    #[error("read the source")]
+    Source(#[source] io::Error),
+    /// A result cannot be handed out.
+    #[error("hand out a result")]
+    Sink(#[source] io::Error),
+    /// A rendition cannot be written.
+    #[error("write a {format}: {what}")]
+    Encode {
+        /// The format.
+        format: &'static str,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl Error {
+    /// The code of the job's failure.
+    #[must_use]
+    pub const fn code(&self) -> FailureCode {
+        match self {
+            Self::Empty => FailureCode::SourceEmpty,
+            Self::Unsupported { .. } => FailureCode::Unsupported,
+            Self::Corrupt { .. } => FailureCode::Corrupt,
+            Self::TooManyPixels { .. } => FailureCode::TooManyPixels,
+            Self::OutputTooLarge { .. } => FailureCode::OutputTooLarge,
+            Self::NoSuchPage { .. } => FailureCode::NoSuchPage,
+            Self::Memory { .. } => FailureCode::RendererMemory,
+            Self::Source(_) | Self::Sink(_) | Self::Encode { .. } => FailureCode::Internal,
+        }
+    }
+
+    pub(crate) fn corrupt(what: impl std::fmt::Display) -> Self {
+        Self::Corrupt { what: what.to_string() }
+    }
+}
+
+impl From<ImageError> for Error {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::Limits(limit) => match limit.kind() {
+                LimitErrorKind::InsufficientMemory => Self::Memory { what: "decode" },
+                _ => Self::corrupt(limit),
+            },
+            ImageError::Unsupported(what) => Self::Unsupported { what: what.to_string() },
+            ImageError::Decoding(_)
+            | ImageError::Encoding(_)
+            | ImageError::Parameter(_)
+            | ImageError::IoError(_) => Self::corrupt(error),
+        }
+    }
+}

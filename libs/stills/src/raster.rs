@@ -1,0 +1,178 @@
+//! Pixels in memory: resizing, turning, transparency.
+
+use std::borrow::Cow;
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::metadata::Orientation;
+
+use crate::error::Error;
+
+/// Channels of eight bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    Gray,
+    Rgb,
+    Rgba,
+}
+
+impl Layout {
+    pub(crate) const fn bytes(self) -> usize {
+        match self {
+            Self::Gray => 1,
+            Self::Rgb => 3,
+            Self::Rgba => 4,
+        }
+    }
+
+    const fn pixel_type(self) -> PixelType {
+        match self {
+            Self::Gray => PixelType::U8,
+            Self::Rgb => PixelType::U8x3,
+            Self::Rgba => PixelType::U8x4,
+        }
+    }
+}
+
+/// A picture: rows from the top, without padding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Raster {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) layout: Layout,
+    pub(crate) pixels: Vec<u8>,
+}
+
+/// Bytes for a picture of these dimensions, zeroed.
+pub(crate) fn room(width: u32, height: u32, bytes_per_pixel: usize) -> Result<Vec<u8>, Error> {
+    let memory = Error::Memory { what: "pixels" };
+    let bytes = (width as usize)
+        .checked_mul(height as usize)
+        .and_then(|pixels| pixels.checked_mul(bytes_per_pixel));
+    let Some(bytes) = bytes else { return Err(memory) };
+    Ok(vec![0; bytes])
+}
+
+impl Raster {
+    /// Makes sure that there are as many bytes as the dimensions say.
+    pub(crate) fn new(
+        width: u32,
+        height: u32,
+        layout: Layout,
+        pixels: Vec<u8>,
+    ) -> Result<Self, Error> {
+        let bytes = (width as usize)
+            .checked_mul(height as usize)
+            .and_then(|pixels| pixels.checked_mul(layout.bytes()));
+        if width == 0 || height == 0 || bytes != Some(pixels.len()) {
+            return Err(Error::corrupt("a picture without pixels"));
+        }
+        Ok(Self { width, height, layout, pixels })
+    }
+
+    pub(crate) const fn dimensions(&self) -> (u32, u32) {
+        (self.width, self.height)
+    }
+
+    /// The same picture with other dimensions, alpha premultiplied on the way.
+    pub(crate) fn resized(&self, resizer: &mut Resizer, to: (u32, u32)) -> Result<Self, Error> {
+        let odd = |error: &dyn std::fmt::Display| Error::corrupt(format!("resize: {error}"));
+        let kind = self.layout.pixel_type();
+        let from = ImageRef::new(self.width, self.height, &self.pixels, kind)
+            .map_err(|error| odd(&error))?;
+        let mut target = Image::new(to.0, to.1, kind);
+        let filter = ResizeAlg::Convolution(FilterType::Lanczos3);
+        let options = ResizeOptions::new().resize_alg(filter).use_alpha(true);
+        resizer.resize(&from, &mut target, &options).map_err(|error| odd(&error))?;
+        Self::new(to.0, to.1, self.layout, target.into_vec())
+    }
+
+    /// The picture the right way up.
+    pub(crate) fn upright(&self, orientation: Orientation) -> Cow<'_, Self> {
+        if orientation == Orientation::NoTransforms {
+            return Cow::Borrowed(self);
+        }
+        let (width, height) = upright(orientation, self.dimensions());
+        let mut turned = vec![0; self.pixels.len()];
+        match self.layout {
+            Layout::Gray => turn::<1>(self, orientation, width, &mut turned),
+            Layout::Rgb => turn::<3>(self, orientation, width, &mut turned),
+            Layout::Rgba => turn::<4>(self, orientation, width, &mut turned),
+        }
+        Cow::Owned(Self { width, height, layout: self.layout, pixels: turned })
+    }
+
+    /// Drops an alpha channel in which nothing is transparent.
+    pub(crate) fn without_idle_alpha(self) -> Self {
+        if self.layout == Layout::Rgba && self.quads().iter().all(|[.., alpha]| *alpha == 255) {
+            let pixels = self.quads().iter().flat_map(|[r, g, b, _]| [*r, *g, *b]).collect();
+            return Self { layout: Layout::Rgb, pixels, ..self };
+        }
+        self
+    }
+
+    /// What is transparent shows white.
+    pub(crate) fn on_white(&self) -> Cow<'_, Self> {
+        if self.layout != Layout::Rgba {
+            return Cow::Borrowed(self);
+        }
+        let blend = |channel: u8, alpha: u8| {
+            let (channel, alpha) = (u16::from(channel), u16::from(alpha));
+            let sum = channel * alpha + 255 * (255 - alpha);
+            u8::try_from((sum + 127) / 255).unwrap_or(u8::MAX)
+        };
+        let pixels = self
+            .quads()
+            .iter()
+            .flat_map(|[r, g, b, a]| [blend(*r, *a), blend(*g, *a), blend(*b, *a)])
+            .collect();
+        Cow::Owned(Self { layout: Layout::Rgb, pixels, ..*self })
+    }
+
+    fn quads(&self) -> &[[u8; 4]] {
+        self.pixels.as_chunks().0
+    }
+}
+
+/// Width and height after turning a picture of these upright; its own inverse.
+pub(crate) const fn upright(orientation: Orientation, (width, height): (u32, u32)) -> (u32, u32) {
+    match orientation {
+        Orientation::NoTransforms
+        | Orientation::Rotate180
+        | Orientation::FlipHorizontal
+        | Orientation::FlipVertical => (width, height),
+        Orientation::Rotate90
+        | Orientation::Rotate270
+        | Orientation::Rotate90FlipH
+        | Orientation::Rotate270FlipH => (height, width),
+    }
+}
+
+/// Fills `target`, rows of `to_width` pixels, from the place that each pixel came from.
+fn turn<const N: usize>(
+    from: &Raster,
+    orientation: Orientation,
+    to_width: u32,
+    target: &mut [u8],
+) {
+    let source = from.pixels.as_chunks::<N>().0;
+    let (width, height) = (from.width as usize, from.height as usize);
+    let rows = target.as_chunks_mut::<N>().0.chunks_mut(to_width as usize);
+    for (y, row) in rows.enumerate() {
+        for (x, pixel) in row.iter_mut().enumerate() {
+            let (from_x, from_y) = match orientation {
+                Orientation::NoTransforms => (x, y),
+                Orientation::FlipHorizontal => (width - 1 - x, y),
+                Orientation::Rotate180 => (width - 1 - x, height - 1 - y),
+                Orientation::FlipVertical => (x, height - 1 - y),
+                Orientation::Rotate90FlipH => (y, x),
+                Orientation::Rotate90 => (y, height - 1 - x),
+                Orientation::Rotate270FlipH => (width - 1 - y, height - 1 - x),
+                Orientation::Rotate270 => (width - 1 - y, x),
+            };
+            if let Some(found) = source.get(from_y * width + from_x) {
+                *pixel = *found;
+            }
+        }
+    }
+}
