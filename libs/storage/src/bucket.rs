@@ -133,7 +133,7 @@ impl Bucket {
         Ok(presigned("GetObject", &request)?.url)
     }
 
-    /// A link to store one object with, of this key and media type and no other.
+    /// A link to store one object with, of this key, media type and size and no other.
     ///
     /// # Errors
     /// [`Error::Expiry`] beyond one second to seven days; [`Error::Key`].
@@ -141,6 +141,7 @@ impl Bucket {
         &self,
         key: &str,
         content_type: &str,
+        size_bytes: u64,
         start: Timestamp,
         expires: Duration,
     ) -> Result<Presigned, Error> {
@@ -151,6 +152,7 @@ impl Bucket {
             body: Body::from(bytes::Bytes::new()),
         };
         let request = put_request(&self.client, &self.client.key(key)?, &object)
+            .content_length(i64::try_from(size_bytes).unwrap_or(i64::MAX))
             .presigned(window(start, expires)?)
             .await
             .map_err(|error| Error::from_sdk("PutObject", error))?;

@@ -2,7 +2,7 @@
 
 use aws_sdk_s3::config::{
     BehaviorVersion, Builder, Config, Credentials, Region, RequestChecksumCalculation,
-    SharedCredentialsProvider,
+    SharedCredentialsProvider, retry::RetryPartition,
 };
 
 use crate::{
@@ -68,6 +68,8 @@ fn config(destination: &Destination, base: &Base, network: &Network) -> Config {
         .http_client(network.client.clone())
         .timeout_config(network.patience.timeouts(0))
         .retry_config(network.patience.retries())
+        // A budget of its own: one tenant's dead endpoint must not use up everybody's retries.
+        .retry_partition(RetryPartition::custom(ORIGIN).build())
         .force_path_style(base.path_style)
         // Checksums are SHA-256, computed here and sent as a header, which every server knows;
         // the SDK's own would be trailers, which some do not.

@@ -5,6 +5,10 @@
 //! object is written beside its place and renamed into it, so that a killed process leaves either
 //! the old one or the new one; nothing is synced to the disk, so a power cut can lose the newest.
 //! Plaintext, and therefore on loopback alone.
+//!
+//! Known limits: encryption, ACLs and expected owners are accepted and not acted
+//! upon; a body that fails its checksum is answered as such, but has already replaced the object; a
+//! deleted object's headers and the parts of an upload nobody finished stay in the folder.
 
 mod gate;
 

@@ -34,7 +34,7 @@ async fn the_writer_can_only_write() {
     let url = bucket.presign_get("a.jpg", now(), MINUTE).await.unwrap();
     assert_eq!(send(Method::GET, &url, &[], b"").await.status, 403);
     assert_eq!(send(Method::HEAD, &url, &[], b"").await.status, 403);
-    let link = bucket.presign_put("b.jpg", "image/png", now(), MINUTE).await.unwrap();
+    let link = bucket.presign_put("b.jpg", "image/png", 1, now(), MINUTE).await.unwrap();
     assert_eq!(send(Method::PUT, &link.url, &link.headers, b"2").await.status, 200);
     let all = world.reader(admin()).await;
     assert_eq!(all.list("", 9).await.unwrap().len(), 2);
@@ -113,7 +113,7 @@ async fn a_stopped_server_starts_again_with_its_objects() {
 async fn a_request_under_way_is_answered_before_the_stop() {
     let world = World::start().await;
     let bucket = world.bucket(admin()).await;
-    let link = bucket.presign_put("slow", "text/plain", now(), MINUTE).await.unwrap();
+    let link = bucket.presign_put("slow", "text/plain", 4, now(), MINUTE).await.unwrap();
     let mut stream = TcpStream::connect(link.url.authority()).await.unwrap();
     let target = &link.url[url::Position::BeforePath..url::Position::AfterQuery];
     let head = format!(
@@ -161,7 +161,7 @@ async fn no_link_reaches_the_log_at_any_level() {
     let world = World::start().await;
     let quiet = tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::new());
     let link =
-        world.bucket(admin()).await.presign_put("a", "text/plain", now(), MINUTE).await.unwrap();
+        world.bucket(admin()).await.presign_put("a", "text/plain", 1, now(), MINUTE).await.unwrap();
     drop(quiet);
     tracing::info!("the log is on");
     assert_eq!(send(Method::PUT, &link.url, &link.headers, b"1").await.status, 200);

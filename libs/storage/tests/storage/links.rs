@@ -39,7 +39,7 @@ async fn a_signed_get_serves_length_type_and_ranges() {
 async fn a_signed_put_stores_what_it_names_and_nothing_else() {
     let world = World::start().await;
     let bucket = world.bucket(admin()).await;
-    let link = bucket.presign_put("in/a.jpg", "image/jpeg", now(), MINUTE).await.unwrap();
+    let link = bucket.presign_put("in/a.jpg", "image/jpeg", 7, now(), MINUTE).await.unwrap();
     let stored = send(Method::PUT, &link.url, &link.headers, b"picture").await;
     assert_eq!(stored.status, 200, "{}", stored.text());
     let found = world.reader(admin()).await.get("in/a.jpg", 99).await.unwrap();
@@ -51,8 +51,12 @@ async fn a_signed_put_stores_what_it_names_and_nothing_else() {
         ("another type", &link.url, other_type.as_slice()),
         ("another key", &other_key, link.headers.as_slice()),
     ] {
-        assert_eq!(send(Method::PUT, url, headers, b"x").await.status, 403, "{case}");
+        assert_eq!(send(Method::PUT, url, headers, b"another").await.status, 403, "{case}");
     }
+    let signed = |name: &String| name != "content-length";
+    let longer: Vec<_> = link.headers.iter().filter(|(name, _)| signed(name)).cloned().collect();
+    assert_ne!(longer, link.headers, "the size is signed");
+    assert_eq!(send(Method::PUT, &link.url, &longer, b"pictures").await.status, 403);
     assert_eq!(send(Method::GET, &link.url, &link.headers, b"").await.status, 403);
 
     let mut wrong_sum = link.headers.clone();
