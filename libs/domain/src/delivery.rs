@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Aggregate,
     id::{AccountId, DeliveryId, EndpointId, EventId, JobId},
-    retry::Backoff,
+    retry::Schedule,
 };
 
 /// Names a delivery.
@@ -208,7 +208,7 @@ pub fn record(
     attempt: u32,
     outcome: Outcome,
     latency_ms: u64,
-    backoff: &Backoff,
+    schedule: &Schedule,
     (now, jitter): (Timestamp, f64),
 ) -> Decision {
     let attempts = match state {
@@ -223,7 +223,7 @@ pub fn record(
         Outcome::NotTaken { .. } if attempts >= attempt => return Ok(vec![]),
         Outcome::NotTaken { code, status, not_before } => (code, status, not_before),
     };
-    Ok(vec![match backoff.after(attempt, now, jitter) {
+    Ok(vec![match schedule.after(attempt, now, jitter) {
         Some(retry_at) if !code.is_lasting() => {
             let retry_at = not_before.map_or(retry_at, |not_before| retry_at.max(not_before));
             Event::AttemptFailed { attempt, code, status, latency_ms, retry_at }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     account::FailureWord,
     id::JobId,
-    job::{Artifact, Event, Fetched, Job, Kind, Outcome, Phase},
+    job::{Artifact, Fetched, Job, Kind, Outcome, Phase},
     wish::{MetadataKind, PreviewWish},
 };
 
@@ -155,19 +155,6 @@ pub fn body(id: JobId, job: &Job, opened: &Opened, style: &Style) -> Body {
         user_data: opened.user_data.clone(),
         error: outcome.and_then(failure),
     }
-}
-
-/// The body as it will be once `completed` is appended, for `metadata.json`, which is stored before.
-#[must_use]
-pub fn body_when(
-    completed: &Event,
-    at: jiff::Timestamp,
-    (id, job): (JobId, &Job),
-    opened: &Opened,
-    style: &Style,
-) -> Option<Body> {
-    let state = crate::job::State::Present(Box::new(job.clone())).evolve(completed, at);
-    state.job().map(|job| body(id, job, opened, style))
 }
 
 fn status(job: &Job, style: &Style) -> &'static str {

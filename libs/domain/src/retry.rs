@@ -37,6 +37,39 @@ impl Backoff {
     }
 }
 
+/// A schedule of given waits, for deliveries: the first attempt is at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Schedule {
+    waits_s: Vec<u64>,
+}
+
+impl Default for Schedule {
+    /// The one that Standard Webhooks suggests: ten attempts over 75 h 35 min.
+    fn default() -> Self {
+        Self { waits_s: vec![5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400] }
+    }
+}
+
+impl Schedule {
+    /// A schedule with these waits between attempts, in seconds.
+    #[must_use]
+    pub const fn new(waits_s: Vec<u64>) -> Self {
+        Self { waits_s }
+    }
+
+    /// When to try again after attempt number `attempt` (from 1) failed at `now`; `None` when that
+    /// was the last. `jitter` in `0.0..=1.0` lengthens the wait by up to a tenth.
+    #[must_use]
+    pub fn after(&self, attempt: u32, now: Timestamp, jitter: f64) -> Option<Timestamp> {
+        let index = usize::try_from(attempt.checked_sub(1)?).ok()?;
+        let wait_s = i64::try_from(*self.waits_s.get(index)?).unwrap_or(i64::MAX / 1_000);
+        let wait = SignedDuration::from_secs(wait_s);
+        let wait = wait + wait.mul_f64(jitter.clamp(0.0, 1.0) / 10.0);
+        Some(now.saturating_add(wait).unwrap_or(Timestamp::MAX))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +81,18 @@ mod tests {
             .map(|n| backoff.after(n, Timestamp::UNIX_EPOCH, 0.0).map(Timestamp::as_millisecond))
             .collect();
         assert_eq!(waits, [Some(1_000), Some(2_000), Some(3_000), Some(3_000), None]);
+    }
+
+    #[test]
+    fn deliveries_are_tried_ten_times_over_75_hours_and_35_minutes() {
+        let schedule = Schedule::default();
+        let mut now = Timestamp::UNIX_EPOCH;
+        let mut attempts = 1;
+        while let Some(next) = schedule.after(attempts, now, 0.0) {
+            now = next;
+            attempts += 1;
+        }
+        assert_eq!((attempts, now.as_second()), (10, (75 * 60 + 35) * 60 + 5));
     }
 
     #[test]
