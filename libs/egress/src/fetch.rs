@@ -57,7 +57,7 @@ impl Client {
         Ok(self.fetched(response, final_url, max_bytes, content_length, deadline))
     }
 
-    /// Opens `len_bytes` of the source from byte `from`; fewer if it ends before. With the `validator` of an earlier
+    /// Opens at most `len_bytes` (at least 1) of the source from byte `from`; servers may send fewer. With the `validator` of an earlier
     /// answer a source that has changed since is [`Error::NoRanges`], as is a server that ignores ranges.
     pub async fn fetch_range(
         &self,

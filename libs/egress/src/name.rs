@@ -65,7 +65,7 @@ fn next_parameter(text: &str) -> Option<(&str, String, &str)> {
             '"' => return Some((name, value, quoted.get(at + 1..).unwrap_or_default())),
             // Browsers of old sent Windows paths unescaped; a backslash escapes only what needs it.
             '\\' if chars.as_str().starts_with(['"', '\\']) => {
-                value.extend(chars.next().map(|(_, escaped)| escaped))
+                value.extend(chars.next().map(|(_, escaped)| escaped));
             }
             other => value.push(other),
         }

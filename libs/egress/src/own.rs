@@ -1,48 +1,53 @@
 //! The addresses of this machine's own interfaces, which answer to more than what is published.
 
 use std::net::IpAddr;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 /// Interfaces come and go (containers, VPNs): how old a look at them may be.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
-pub(crate) struct OwnAddresses {
+pub(crate) struct OwnAddresses(RwLock<Look>);
+
+#[derive(Debug)]
+struct Look {
     /// `None` if the list was given and never changes.
-    looked_at: RwLock<Option<Instant>>,
-    addresses: RwLock<Vec<IpAddr>>,
+    at: Option<Instant>,
+    addresses: Vec<IpAddr>,
 }
 
 impl OwnAddresses {
     pub(crate) fn fixed(addresses: Vec<IpAddr>) -> Self {
-        Self { looked_at: RwLock::new(None), addresses: RwLock::new(addresses) }
+        Self(RwLock::new(Look { at: None, addresses }))
     }
 
     /// Reads the machine's interfaces, now and again on [`Self::refresh`].
     pub(crate) fn read() -> std::io::Result<Self> {
-        let addresses = interfaces()?;
-        Ok(Self { looked_at: RwLock::new(Some(Instant::now())), addresses: RwLock::new(addresses) })
+        Ok(Self(RwLock::new(Look { at: Some(Instant::now()), addresses: interfaces()? })))
     }
 
     pub(crate) fn holds(&self, ip: IpAddr) -> bool {
-        self.addresses.read().unwrap_or_else(PoisonError::into_inner).contains(&ip)
+        self.look().addresses.contains(&ip)
     }
 
     pub(crate) fn refresh(&self) {
-        let looked_at = *self.looked_at.read().unwrap_or_else(PoisonError::into_inner);
-        if looked_at.is_none_or(|at| at.elapsed() < LOOK_AGAIN_AFTER) {
+        if self.look().at.is_none_or(|at| at.elapsed() < LOOK_AGAIN_AFTER) {
             return;
         }
-        *self.looked_at.write().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        match interfaces() {
-            Ok(addresses) => {
-                *self.addresses.write().unwrap_or_else(PoisonError::into_inner) = addresses
-            }
+        let seen = interfaces();
+        let mut look = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        look.at = Some(Instant::now());
+        match seen {
+            Ok(addresses) => look.addresses = addresses,
             Err(error) => {
-                tracing::warn!(%error, "cannot read this machine's interfaces; keeping the last known ones")
+                tracing::warn!(%error, "cannot read this machine's interfaces; keeping the last known ones");
             }
         }
+    }
+
+    fn look(&self) -> RwLockReadGuard<'_, Look> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -52,4 +57,17 @@ fn interfaces() -> std::io::Result<Vec<IpAddr>> {
     addresses.sort_unstable();
     addresses.dedup();
     Ok(addresses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_addresses_of_this_machines_interfaces_are_known() {
+        let own = OwnAddresses::read().unwrap();
+        assert!(own.holds(IpAddr::from([127, 0, 0, 1])) && !own.holds(IpAddr::from([1, 1, 1, 1])));
+        own.refresh();
+        assert!(own.holds(IpAddr::from([127, 0, 0, 1])));
+    }
 }

@@ -42,7 +42,7 @@ pub struct Posted {
 
 /// There was no answer, or none in time.
 #[derive(Debug, thiserror::Error)]
-#[error("{error}")]
+#[error("the webhook was not answered")]
 pub struct PostError {
     /// What went wrong.
     #[source]

@@ -1,0 +1,580 @@
+//! Fetching: what is said of a source, redirects, credentials, and servers that misbehave.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use egress::{Client, Error, Fetched, Phase, RedirectError, Settings, SourceUrl, UrlError};
+use http::{HeaderName, HeaderValue};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
+
+use crate::servers::{LOOPBACK, Names, Server, Wire, answer, client, ok, redirect, settings, soon};
+
+const LIMIT: u64 = 10_000;
+
+fn source(text: &str) -> SourceUrl {
+    SourceUrl::parse(text).unwrap()
+}
+
+async fn open(client: &Client, url: &str) -> Result<Fetched, Error> {
+    client.fetch(&source(url), LIMIT, soon()).await
+}
+
+async fn fetch(client: &Client, url: &str) -> Result<Bytes, Error> {
+    open(client, url).await?.body.collect().await
+}
+
+/// A server that writes `bytes` after each request and then waits for the client to go.
+async fn writing(bytes: impl Into<Vec<u8>>) -> Server {
+    let bytes = bytes.into();
+    Server::wired(LOOPBACK, None, move |mut wire, _| {
+        let bytes = bytes.clone();
+        async move {
+            let _ = wire.write_all(&bytes).await;
+            let _ = wire.read(&mut [0]).await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_source_comes_whole_with_what_its_server_says_of_it() {
+    let server = Server::answering(|_| {
+        answer(
+            200,
+            "Content-Type: image/png\r\nAccept-Ranges: bytes\r\nETag: \"v1\"\r\nContent-Disposition: attachment; filename*=UTF-8''sn%C3%B6.png\r\n",
+            "picture",
+        )
+    })
+    .await;
+    let client = client(&settings(&[&server]));
+    let fetched = open(&client, &server.url("/a%20b.png?token=1#part")).await.unwrap();
+    assert_eq!(
+        (fetched.status, fetched.content_length, fetched.total_length),
+        (200, Some(7), Some(7))
+    );
+    assert_eq!(fetched.content_type.as_deref(), Some("image/png"));
+    assert_eq!(fetched.file_name.as_deref(), Some("snö.png"));
+    assert!(fetched.accepts_ranges && fetched.validator.is_some());
+    assert_eq!(fetched.final_url.expose(), server.url("/a%20b.png?token=1"));
+    assert_eq!(fetched.body.collect().await.unwrap(), "picture");
+    let head = server.heads().remove(0).to_lowercase();
+    assert!(head.starts_with("get /a%20b.png?token=1 http/1.1\r\n"), "{head}");
+    assert!(
+        head.contains("accept-encoding: identity\r\n") && head.contains("user-agent: darkroom/"),
+        "{head}"
+    );
+    assert!(
+        head.contains(&format!("host: {}\r\n", server.address)) && !head.contains("authorization"),
+        "{head}"
+    );
+}
+
+#[tokio::test]
+async fn urls_are_taken_as_people_write_them() {
+    let server = Server::answering(|_| ok("")).await;
+    let client = client(&settings(&[&server]));
+    let table = [
+        ("/my photo.jpg", "/my%20photo.jpg", Some("my photo.jpg")),
+        ("/snö/ü.png?q=ä b", "/sn%C3%B6/%C3%BC.png?q=%C3%A4%20b", Some("ü.png")),
+        ("/a/../b/./c.png", "/b/c.png", Some("c.png")),
+        ("", "/", None),
+        ("?q", "/?q", None),
+        ("/{a}|`\"<>", "/%7Ba%7D|%60%22%3C%3E", Some("{a}|`\"<>")),
+        ("/?{a}|`\"<>\\", "/?{a}|`%22%3C%3E\\", None),
+    ];
+    for (written, sent, name) in table {
+        let fetched = open(&client, &server.url(written)).await.unwrap();
+        assert_eq!(fetched.file_name.as_deref(), name, "{written}");
+        let head = server.heads().pop().unwrap();
+        assert_eq!(head.split(' ').nth(1), Some(sent), "{written}");
+    }
+    let long = format!("http://{}.test/", "a".repeat(253));
+    let table = [
+        ("", UrlError::Malformed(None)),
+        ("no url", UrlError::Malformed(None)),
+        ("/relative.png", UrlError::Malformed(None)),
+        ("http://", UrlError::Malformed(None)),
+        ("http://[::1", UrlError::Malformed(None)),
+        ("http://256.256.256.256/", UrlError::Malformed(None)),
+        ("file:///etc/passwd", UrlError::Scheme),
+        ("ftp://example.test/", UrlError::Scheme),
+        ("gopher://example.test/", UrlError::Scheme),
+        ("data:text/plain,hi", UrlError::Scheme),
+        ("s3://bucket/key", UrlError::Scheme),
+        ("http://example.test:0/", UrlError::Port),
+        (&long, UrlError::HostTooLong),
+        (&format!("http://a.test/{}", "x".repeat(9_000)), UrlError::TooLong),
+    ];
+    for (text, expected) in table {
+        let error = SourceUrl::parse(text).unwrap_err();
+        assert_eq!(
+            std::mem::discriminant(&error),
+            std::mem::discriminant(&expected),
+            "{text}: {error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_a_parser_confusion_hides_is_not_where_the_request_goes() {
+    let server = Server::answering(|_| ok("")).await;
+    let secret = Server::forbidden().await;
+    let client = client(&settings(&[&server]));
+    let (good, bad) = (server.address, secret.address);
+    for url in [
+        format!("http://{good}\\@{bad}/"),
+        format!("http://{good}#@{bad}/"),
+        format!("http://{good}/?@{bad}/"),
+        format!("http://{bad}@{good}/"),
+        format!("http://{good}/@{bad}"),
+        format!("http:\\\\{good}\\{bad}"),
+        format!("http:///{good}/"),
+        format!("ht\ntp://{good}/\t"),
+    ] {
+        assert_eq!(fetch(&client, &url).await.unwrap(), "", "{url:?}");
+    }
+    assert_eq!((server.connections(), secret.connections()), (8, 0));
+}
+
+#[tokio::test]
+async fn redirects_are_followed_only_to_where_a_source_may_be() {
+    enum Then {
+        Follows,
+        Status,
+        Forbidden,
+        Redirect(RedirectError),
+    }
+    let secret = Server::forbidden().await;
+    let forbidden = secret.url("/");
+    let table: Vec<(&str, Then)> = vec![
+        ("/end", Then::Follows),
+        ("end?x=1#y", Then::Follows),
+        ("//HOST/end", Then::Follows),
+        ("http://HOST/end", Then::Follows),
+        (&forbidden, Then::Forbidden),
+        ("http://169.254.169.254/latest/meta-data/", Then::Forbidden),
+        ("http://[::ffff:169.254.169.254]/", Then::Forbidden),
+        ("https://2130706433/", Then::Forbidden),
+        ("http://HOST:22/", Then::Redirect(RedirectError::Url(UrlError::Malformed(None)))),
+        ("http://1.1.1.1:22/", Then::Forbidden),
+        ("file:///etc/passwd", Then::Redirect(RedirectError::Url(UrlError::Scheme))),
+        ("ftp://HOST/", Then::Redirect(RedirectError::Url(UrlError::Scheme))),
+        ("javascript:alert(1)", Then::Redirect(RedirectError::Url(UrlError::Scheme))),
+        ("data:text/plain,hi", Then::Redirect(RedirectError::Url(UrlError::Scheme))),
+        ("http://user:pw@HOST/end", Then::Redirect(RedirectError::Url(UrlError::Userinfo))),
+        ("http://[/", Then::Redirect(RedirectError::Url(UrlError::Malformed(None)))),
+    ];
+    for status in 300..=308 {
+        for (location, then) in &table {
+            let location = (*location).to_owned();
+            let server = Server::answering(move |head| {
+                let host =
+                    head.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned();
+                if head.contains("/end") {
+                    ok("end")
+                } else {
+                    redirect(status, &location.replace("HOST", &host))
+                }
+            })
+            .await;
+            let got = fetch(&client(&settings(&[&server])), &server.url("/start")).await;
+            let then = if [300, 304, 305, 306].contains(&status) { &Then::Status } else { then };
+            let right = match (then, &got) {
+                (Then::Follows, Ok(body)) => body == "end",
+                (Then::Status, Err(Error::Status(got))) => *got == status,
+                (Then::Forbidden, Err(Error::Forbidden(_))) => true,
+                (
+                    Then::Redirect(RedirectError::Url(a)),
+                    Err(Error::Redirect(RedirectError::Url(b))),
+                ) => std::mem::discriminant(a) == std::mem::discriminant(b),
+                _ => false,
+            };
+            assert!(right, "{status}: {got:?}");
+        }
+    }
+    assert_eq!(secret.connections(), 0);
+    let nowhere = Server::answering(|_| answer(302, "", "")).await;
+    let got = fetch(&client(&settings(&[&nowhere])), &nowhere.url("/")).await;
+    assert!(matches!(got, Err(Error::Redirect(RedirectError::NoLocation))));
+}
+
+#[tokio::test]
+async fn five_redirects_are_followed_and_six_are_not() {
+    let server = Server::answering(|head| {
+        let left: u32 = head.split(['/', ' ']).find_map(|part| part.parse().ok()).unwrap();
+        if left == 0 { ok("end") } else { redirect(307, &format!("/{}", left - 1)) }
+    })
+    .await;
+    let client = client(&settings(&[&server]));
+    assert_eq!(fetch(&client, &server.url("/5")).await.unwrap(), "end");
+    assert!(matches!(
+        fetch(&client, &server.url("/6")).await,
+        Err(Error::Redirect(RedirectError::TooMany))
+    ));
+}
+
+#[tokio::test]
+async fn credentials_go_to_their_origin_and_nowhere_else() {
+    let other = Server::answering(|_| ok("other")).await;
+    let elsewhere = other.url("/b");
+    let server = Server::answering(move |head| match head.split(' ').nth(1).unwrap() {
+        "/same" => redirect(302, "/a"),
+        "/other" => redirect(302, &elsewhere),
+        _ => ok("own"),
+    })
+    .await;
+    let client = client(&settings(&[&server, &other]));
+    let with = |path: &str| {
+        source(&format!("http://us%20er:p%40ss%3A@{}{path}", server.address))
+            .with_header(HeaderName::from_static("x-token"), HeaderValue::from_static("t0ken"))
+    };
+    for path in ["/a", "/same", "/other"] {
+        client.fetch(&with(path), LIMIT, soon()).await.unwrap().body.collect().await.unwrap();
+    }
+    let basic = "authorization: Basic dXMgZXI6cEBzczo=\r\n";
+    let (own, foreign) = (server.heads(), other.heads());
+    assert_eq!((own.len(), foreign.len()), (4, 1));
+    assert!(
+        own.iter().all(|head| head.contains(basic) && head.contains("x-token: t0ken\r\n")),
+        "{own:?}"
+    );
+    assert!(
+        own.iter().chain(&foreign).all(|head| !head.contains("us%20er") && !head.contains('@'))
+    );
+    assert!(
+        !foreign[0].contains("authorization") && !foreign[0].contains("x-token"),
+        "{foreign:?}"
+    );
+    let opened = client.fetch(&with("/other"), LIMIT, soon()).await.unwrap();
+    assert_eq!(
+        opened.final_url,
+        source(&other.url("/b")),
+        "no credentials travel with the final URL"
+    );
+}
+
+#[tokio::test]
+async fn only_a_success_is_a_source() {
+    let server = Server::answering(|head| {
+        let status = head.split(['/', ' ']).find_map(|part| part.parse().ok()).unwrap();
+        answer(status, "", "<html>error page</html>")
+    })
+    .await;
+    let client = client(&settings(&[&server]));
+    for status in [206, 304, 400, 401, 403, 404, 410, 416, 429, 451, 500, 502, 503, 504, 599, 999] {
+        let got = fetch(&client, &server.url(&format!("/{status}"))).await;
+        assert!(matches!(got, Err(Error::Status(got)) if got == status), "{status}: {got:?}");
+    }
+    for status in [200, 201, 202, 203] {
+        assert!(fetch(&client, &server.url(&format!("/{status}"))).await.is_ok(), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn an_encoding_that_nobody_asked_for_is_refused() {
+    for field in [
+        "Content-Encoding: gzip",
+        "Content-Encoding: br",
+        "Content-Encoding: identity, gzip",
+        "Content-Encoding: \u{e9}",
+        "Content-Encoding: identity\r\nContent-Encoding: gzip",
+        "content-encoding: GZIP",
+    ] {
+        let server =
+            Server::answering(move |_| answer(200, &format!("{field}\r\n"), "\x1f\u{8b}")).await;
+        let got = fetch(&client(&settings(&[&server])), &server.url("/")).await;
+        assert!(matches!(got, Err(Error::Encoded)), "{field}: {got:?}");
+    }
+    let twice =
+        writing("HTTP/1.1 200 X\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n")
+            .await;
+    assert!(matches!(
+        fetch(&client(&settings(&[&twice])), &twice.url("/")).await,
+        Err(Error::Encoded)
+    ));
+    let identity =
+        Server::answering(|_| answer(200, "Content-Encoding: Identity\r\n", "fine")).await;
+    assert_eq!(fetch(&client(&settings(&[&identity])), &identity.url("/")).await.unwrap(), "fine");
+}
+
+#[tokio::test]
+async fn nothing_larger_than_the_limit_is_read() {
+    let announced = writing("HTTP/1.1 200 X\r\nContent-Length: 10001\r\n\r\n").await;
+    let got = open(&client(&settings(&[&announced])), &announced.url("/")).await;
+    assert!(matches!(got, Err(Error::TooLarge { limit_bytes: LIMIT })), "before a byte has come");
+
+    let sent = Arc::new(AtomicUsize::new(0));
+    let counting = Arc::clone(&sent);
+    let endless = Server::wired(LOOPBACK, None, move |mut wire: Wire, _| {
+        let counting = Arc::clone(&counting);
+        async move {
+            let _ = wire.write_all(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+            let chunk = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
+            while wire.write_all(chunk.as_bytes()).await.is_ok() {
+                counting.fetch_add(chunk.len(), Ordering::SeqCst);
+            }
+        }
+    })
+    .await;
+    let got = fetch(&client(&settings(&[&endless])), &endless.url("/")).await;
+    assert!(matches!(got, Err(Error::TooLarge { .. })), "{got:?}");
+    let sent = sent.load(Ordering::SeqCst);
+    assert!(sent < 16 * 1024 * 1024, "the connection was dropped: {sent}");
+
+    let exact = Server::answering(|_| ok(&"x".repeat(10_000))).await;
+    assert_eq!(fetch(&client(&settings(&[&exact])), &exact.url("/")).await.unwrap().len(), 10_000);
+}
+
+#[tokio::test]
+async fn a_server_that_lies_about_the_length_is_not_believed() {
+    let short = Server::wired(LOOPBACK, None, |mut wire, _| async move {
+        let _ = wire.write_all(b"HTTP/1.1 200 X\r\nContent-Length: 1000\r\n\r\nfew").await;
+    })
+    .await;
+    let got = fetch(&client(&settings(&[&short])), &short.url("/")).await;
+    assert!(matches!(got, Err(Error::Unreachable(_))), "{got:?}");
+    let cut = Server::wired(LOOPBACK, None, |mut wire, _| async move {
+        let _ =
+            wire.write_all(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab").await;
+    })
+    .await;
+    assert!(fetch(&client(&settings(&[&cut])), &cut.url("/")).await.is_err());
+    let long =
+        writing("HTTP/1.1 200 X\r\nContent-Length: 3\r\n\r\nfewHTTP/1.1 200 X\r\n\r\nmore").await;
+    assert_eq!(fetch(&client(&settings(&[&long])), &long.url("/")).await.unwrap(), "few");
+    let until_close = Server::wired(LOOPBACK, None, |mut wire, _| async move {
+        let _ = wire.write_all(b"HTTP/1.0 200 X\r\n\r\nall of it").await;
+    })
+    .await;
+    assert_eq!(
+        fetch(&client(&settings(&[&until_close])), &until_close.url("/")).await.unwrap(),
+        "all of it"
+    );
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_a_protocol_error() {
+    let heads = [
+        "SSH-2.0-OpenSSH_9.2\r\n".to_owned(),
+        "HTTP/1.1 banana\r\n\r\n".to_owned(),
+        "HTTP/1.1 200 X\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx".to_owned(),
+        "HTTP/1.1 200 X\r\nContent-Length: -1\r\n\r\n".to_owned(),
+        format!("HTTP/1.1 200 X\r\n{}\r\n", "A: b\r\n".repeat(10_000)),
+        format!("HTTP/1.1 200 X\r\nA: {}\r\n\r\n", "b".repeat(1_000_000)),
+        "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".to_owned(),
+    ];
+    for head in heads {
+        let server = writing(head.clone()).await;
+        let got = fetch(&client(&settings(&[&server])), &server.url("/")).await;
+        assert!(matches!(got, Err(Error::Protocol(_))), "{}: {got:?}", &head[..head.len().min(60)]);
+    }
+}
+
+/// Sends a byte of `drip` every few milliseconds, for ever.
+async fn dripping(head: &'static str, drip: &'static [u8]) -> Server {
+    Server::wired(LOOPBACK, None, move |mut wire, _| async move {
+        let _ = wire.write_all(head.as_bytes()).await;
+        let mut pause = tokio::time::interval(Duration::from_millis(5));
+        for byte in drip.iter().cycle() {
+            pause.tick().await;
+            if wire.write_all(&[*byte]).await.is_err() {
+                return;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn each_way_of_being_slow_meets_its_own_limit() {
+    const CHUNKED: &str = "HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let impatient = |server: &Server| Settings {
+        connect_ms: 100,
+        first_byte_ms: 200,
+        min_rate_bytes_per_s: 10_000,
+        min_rate_window_ms: 300,
+        ..settings(&[server])
+    };
+    let phase = async |server: Server| {
+        let got = fetch(&client(&impatient(&server)), &server.url("/")).await;
+        let Err(Error::Timeout(phase)) = got else { panic!("{got:?}") };
+        phase
+    };
+    assert_eq!(phase(writing("").await).await, Phase::FirstByte, "no answer");
+    assert_eq!(
+        phase(dripping("HTTP/1.1 200 X\r\nA: ", b"b").await).await,
+        Phase::FirstByte,
+        "endless head"
+    );
+    assert_eq!(
+        phase(dripping("", b"HTTP/1.1 100 Continue\r\n\r\n").await).await,
+        Phase::FirstByte,
+        "endless 100s"
+    );
+    assert_eq!(phase(writing(CHUNKED).await).await, Phase::FirstByte, "no body");
+    assert_eq!(phase(dripping(CHUNKED, b"1\r\nx\r\n").await).await, Phase::Rate, "slow body");
+    assert_eq!(
+        phase(writing("HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\nx").await).await,
+        Phase::Rate,
+        "stalled body"
+    );
+    let server = dripping(CHUNKED, b"1\r\nx\r\n").await;
+    let client = client(&settings(&[&server]));
+    let deadline = Instant::now() + Duration::from_millis(300);
+    let fetched = client.fetch(&source(&server.url("/")), LIMIT, deadline).await.unwrap();
+    assert!(matches!(fetched.body.collect().await, Err(Error::Timeout(Phase::Total))));
+    assert!(matches!(
+        client.fetch(&source(&server.url("/")), LIMIT, deadline).await,
+        Err(Error::Timeout(Phase::Total))
+    ));
+}
+
+#[tokio::test]
+async fn a_slow_reader_is_not_held_against_the_server() {
+    let server = writing(ok(&"x".repeat(5_000))).await;
+    let quick = Settings {
+        min_rate_bytes_per_s: 1_000_000,
+        min_rate_window_ms: 100,
+        ..settings(&[&server])
+    };
+    let mut body = open(&client(&quick), &server.url("/")).await.unwrap().body;
+    let mut pause = tokio::time::interval(Duration::from_millis(400));
+    pause.tick().await;
+    let mut read = 0;
+    while let Some(chunk) = body.chunk().await {
+        read += chunk.unwrap().len();
+        pause.tick().await;
+    }
+    assert_eq!((read, body.bytes_read()), (5_000, 5_000));
+}
+
+#[tokio::test]
+async fn ranges_are_served_whole_or_not_at_all() {
+    const WHOLE: &str = "0123456789";
+    let server = Server::answering(|head| {
+        let range =
+            head.lines().find_map(|line| line.strip_prefix("range: bytes=")).unwrap_or_default();
+        let (first, last) = range.split_once('-').unwrap();
+        let (first, last): (usize, usize) = (first.parse().unwrap(), last.parse().unwrap());
+        let stale = head.contains("if-range: \"old\"");
+        match head.split(' ').nth(1).unwrap() {
+            "/ranges" if first >= WHOLE.len() => answer(416, "", ""),
+            "/ranges" if !stale => {
+                let part = &WHOLE[first..=last.min(WHOLE.len() - 1)];
+                answer(
+                    206,
+                    &format!("Content-Range: bytes {first}-{last}/10\r\nETag: \"v\"\r\n"),
+                    part,
+                )
+            }
+            "/liar" => answer(206, "Content-Range: bytes 0-3/10\r\n", "0123"),
+            "/generous" => {
+                answer(206, &format!("Content-Range: bytes {first}-9/10\r\n"), &WHOLE[first..])
+            }
+            _ => ok(WHOLE),
+        }
+    })
+    .await;
+    let client = client(&settings(&[&server]));
+    let range = async |path: &str, from, len, validator: Option<&'static str>| {
+        let validator = validator.map(HeaderValue::from_static);
+        let fetched = client
+            .fetch_range(&source(&server.url(path)), from, len, validator.as_ref(), soon())
+            .await?;
+        let total = fetched.total_length;
+        Ok::<_, Error>((fetched.body.collect().await?, total))
+    };
+    assert_eq!(range("/ranges", 3, 4, None).await.unwrap(), ("3456".into(), Some(10)));
+    assert_eq!(range("/ranges", 8, 100, Some("\"v\"")).await.unwrap(), ("89".into(), Some(10)));
+    assert!(matches!(range("/ranges", 50, 1, None).await, Err(Error::Status(416))));
+    assert!(matches!(range("/ranges", 0, 4, Some("\"old\"")).await, Err(Error::NoRanges)));
+    assert!(matches!(range("/whole", 3, 4, None).await, Err(Error::NoRanges)));
+    assert!(matches!(range("/liar", 3, 4, None).await, Err(Error::NoRanges)));
+    assert!(matches!(
+        range("/generous", 3, 2, None).await,
+        Err(Error::TooLarge { limit_bytes: 2 })
+    ));
+}
+
+#[tokio::test]
+async fn connections_are_kept_and_shared() {
+    let server = Server::wired(LOOPBACK, None, |mut wire, _| async move {
+        let mut seen = Vec::new();
+        loop {
+            if wire.write_all(b"HTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\nok").await.is_err() {
+                return;
+            }
+            seen.clear();
+            while !seen.ends_with(b"\r\n\r\n") {
+                match wire.read_u8().await {
+                    Ok(byte) => seen.push(byte),
+                    Err(_) => return,
+                }
+            }
+        }
+    })
+    .await;
+    let client = client(&settings(&[&server]));
+    for _ in 0..20 {
+        assert_eq!(fetch(&client.clone(), &server.url("/")).await.unwrap(), "ok");
+    }
+    assert_eq!(server.connections(), 1);
+}
+
+#[tokio::test]
+async fn neither_errors_nor_urls_show_secrets_when_printed() {
+    let secret = "CANARY";
+    let closed = Server::forbidden().await;
+    let text = format!("http://u{secret}:p{secret}@HOST/{secret}?q={secret}#{secret}");
+    let urls = [
+        text.replace("HOST", &closed.address.to_string()),
+        text.replace("HOST", "127.0.0.1"),
+        text.replace("HOST", "none.test"),
+    ];
+    let redirecting =
+        Server::answering(|_| redirect(302, "http://u:CANARY@x.test/CANARY?CANARY")).await;
+    let garbage = writing("CANARY").await;
+    let client =
+        Client::with_resolver(&settings(&[&redirecting, &garbage]), Names::of(|_, _| Vec::new()))
+            .unwrap();
+    let mut printed = String::new();
+    for url in urls.iter().chain(&[redirecting.url("/?CANARY"), garbage.url("/CANARY?CANARY")]) {
+        let url = source(url);
+        let error = open(&client, url.expose()).await.err().unwrap();
+        printed.push_str(&format!("{url} {url:?} {error} {error:?} "));
+        let mut cause: Option<&dyn std::error::Error> = Some(&error);
+        while let Some(error) = cause {
+            printed.push_str(&format!("{error} {error:?} "));
+            cause = error.source();
+        }
+    }
+    printed.push_str(&format!("{:?}", SourceUrl::parse("http://u:CANARY@[/?CANARY")));
+    assert!(!printed.contains(secret), "{printed}");
+    assert!(printed.contains("SourceUrl(http://none.test/…)"), "{printed}");
+}
+
+/// The child of [`proxy_variables_of_the_environment_are_ignored`] is this test under those variables.
+#[tokio::test]
+async fn a_fetch_goes_straight_to_its_server() {
+    let server = Server::answering(|_| ok("direct")).await;
+    let client = Client::new(&settings(&[&server])).unwrap();
+    assert_eq!(fetch(&client, &server.url("/")).await.unwrap(), "direct");
+}
+
+#[tokio::test]
+async fn proxy_variables_of_the_environment_are_ignored() {
+    let proxy = Server::answering(|_| ok("through the proxy")).await;
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "fetching::a_fetch_goes_straight_to_its_server"]);
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        child.env(name, proxy.url("")).env(name.to_lowercase(), proxy.url(""));
+    }
+    let output = tokio::task::spawn_blocking(move || child.output().unwrap()).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    assert_eq!(proxy.connections(), 0);
+}
