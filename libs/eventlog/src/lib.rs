@@ -19,6 +19,7 @@ mod keys;
 mod log;
 mod memory;
 mod replay;
+pub mod server;
 mod settings;
 mod stored;
 pub mod subject;

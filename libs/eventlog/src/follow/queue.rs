@@ -31,13 +31,15 @@ const DRAIN: Duration = Duration::from_secs(20);
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 /// The longest wait after a handler panicked.
 const MAX_PANIC_DELAY: Duration = Duration::from_secs(60);
+/// nats-server's own `ack_wait`.
+const USUAL_ACK_WAIT: Duration = Duration::from_secs(30);
 /// Messages that one pull asks for at most.
 const MAX_AHEAD: usize = 64;
 /// How often parking is tried before the message is left for its redelivery.
 const MAX_PARKING: u32 = 3;
 
 /// Which messages, and how many at once.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Queue {
     /// The stream.
     pub stream: &'static str,
@@ -45,6 +47,18 @@ pub struct Queue {
     pub consumers: Vec<String>,
     /// One permit for each message handled at a time.
     pub slots: Arc<Semaphore>,
+    /// How often the server is told that a handler is still at work; well below the consumers'
+    /// `ack_wait`.
+    pub pulse: Duration,
+}
+
+impl Queue {
+    /// The messages of `consumers`, which `nats/` describes, as many at once as `slots` has permits.
+    #[must_use]
+    pub fn new(stream: &'static str, consumers: Vec<String>, slots: Arc<Semaphore>) -> Self {
+        let ack_wait = consumers.iter().map(|consumer| topology::ack_wait(stream, consumer)).min();
+        Self { stream, consumers, slots, pulse: ack_wait.unwrap_or(USUAL_ACK_WAIT) / 3 }
+    }
 }
 
 /// A message handed to a handler.
@@ -65,6 +79,9 @@ pub enum Verdict {
     Again(Duration),
     /// Never: nobody can act on it. It is set aside with this reason, for an operator.
     Park(String),
+    /// Somebody else was handed the same message and acts on it: the verdict is theirs. If they
+    /// die, it is handed out once more.
+    Leave,
 }
 
 /// Hands the messages of `queue` to `handler` until `shutdown`, then waits for those at work.
@@ -83,7 +100,7 @@ where
         let taker = Taker {
             log: log.clone(),
             stream: queue.stream,
-            ack_wait: topology::ack_wait(queue.stream, &consumer),
+            pulse: queue.pulse,
             consumer,
             slots: Arc::clone(&queue.slots),
             share,
@@ -104,7 +121,7 @@ struct Taker {
     log: Log,
     stream: &'static str,
     consumer: String,
-    ack_wait: Duration,
+    pulse: Duration,
     slots: Arc<Semaphore>,
     share: usize,
 }
@@ -198,6 +215,7 @@ impl Taker {
             Verdict::Done => Settlement::Done,
             Verdict::Again(delay) => Settlement::Again(delay),
             Verdict::Park(reason) => self.park(&raw, &reason).await,
+            Verdict::Leave => return,
         };
         if let Err(error) = receipt.settle(settlement).await {
             tracing::warn!(error = %crate::error::chain(&error), "a verdict was lost; the message will return");
@@ -210,7 +228,7 @@ impl Taker {
         mut work: tokio::task::JoinHandle<Verdict>,
         receipt: &Receipt,
     ) -> Result<Verdict, JoinError> {
-        let period = (self.ack_wait / 3).max(Duration::from_millis(10));
+        let period = self.pulse.max(Duration::from_millis(10));
         let mut ticks = interval_at(Instant::now() + period, period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

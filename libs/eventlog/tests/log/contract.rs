@@ -1,0 +1,335 @@
+//! What the log promises, whatever holds it.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use domain::id::{AccountId, JobId};
+use eventlog::{
+    Barrier, Keys, Loaded, Log, Moment, ReadError, Span, TransactError, follow, topology,
+    verify_chain,
+};
+use futures::{StreamExt as _, TryStreamExt as _, future::join_all};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use vault::{Creation, WrappedKeys as _};
+
+use crate::support::{Event, Id, No, PATIENCE, Server, State, Three, Toy, fresh_id, now, request};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_holds_in_memory() {
+    contract(&Log::memory()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_holds_on_one_server() {
+    let server = Server::start().await;
+    contract(&server.log("operator").await).await;
+    server.embedded.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contract_holds_on_three_servers() {
+    let three = Three::start().await;
+    contract(&three.log().await).await;
+    three.cluster.stop().await;
+}
+
+async fn contract(log: &Log) {
+    decisions_are_recorded_and_read_back(log).await;
+    a_refusal_records_nothing(log).await;
+    a_known_state_is_decided_on_and_an_old_one_is_brought_up(log).await;
+    one_of_many_racers_wins(log).await;
+    a_chain_spans_a_history_and_breaks_where_it_was_touched(log).await;
+    a_barrier_covers_whatever_was_stored_before(log).await;
+    a_stretch_can_be_replayed(log).await;
+    a_tail_follows_in_order_from_where_it_stopped(log).await;
+    live_listeners_hear_what_was_stored(log).await;
+    what_is_said_in_passing_arrives(log).await;
+    keys_are_created_once_and_shredded_for_good(log).await;
+}
+
+async fn decisions_are_recorded_and_read_back(log: &Log) {
+    let id = fresh_id();
+    assert!(log.load::<Toy>(&id).await.unwrap().last.is_none());
+    let moment = Moment {
+        now: now(),
+        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
+    };
+    let committed = log.transact::<Toy, No>(&id, moment.clone(), request).await.unwrap();
+    assert_eq!(committed.recorded.len(), 1);
+    let decide = |_: &State| {
+        Ok::<_, No>(vec![
+            Event::Started { worker: 7 },
+            Event::Stored { number: 1 },
+            Event::Completed {},
+        ])
+    };
+    let committed = log.transact::<Toy, No>(&id, moment, decide).await.unwrap();
+
+    let loaded = log.load::<Toy>(&id).await.unwrap();
+    assert_eq!(loaded.state, committed.loaded.state);
+    assert_eq!(loaded.last, committed.loaded.last);
+    assert_eq!(loaded.events, 4);
+    assert_eq!(loaded.state.completed_at, Some(now()));
+
+    let history = log.history::<Toy>(&id).await.unwrap();
+    assert_eq!(history.len(), 4);
+    for pair in history.windows(2) {
+        assert_eq!(pair[1].prev, pair[0].hash);
+        assert!(pair[1].seq > pair[0].seq);
+    }
+    let last = history.last().unwrap();
+    assert_eq!(last.event_id, committed.recorded.last().unwrap().event_id);
+    assert_eq!((last.time, &last.id), (now(), &id));
+
+    let stored = log.messages::<Toy>(&id).await.unwrap();
+    let header = |name| stored[1].headers.get(name).unwrap_or_default().to_owned();
+    assert_eq!(header("ce-specversion"), "1.0");
+    assert_eq!(header("ce-type"), "darkroom.job.started.v1");
+    assert_eq!(header("ce-id"), history[1].event_id.to_string());
+    assert!(header("traceparent").starts_with("00-0af7"));
+    assert_eq!(stored[1].body, Bytes::from(r#"{"event":"started","worker":7}"#));
+}
+
+async fn a_refusal_records_nothing(log: &Log) {
+    let id = fresh_id();
+    log.transact::<Toy, No>(&id, now(), request).await.unwrap();
+    let refused = log.transact::<Toy, No>(&id, now(), request).await;
+    assert!(matches!(refused, Err(TransactError::Refused(No))));
+    let nothing = log.transact::<Toy, No>(&id, now(), |_| Ok(vec![])).await.unwrap();
+    assert!(nothing.recorded.is_empty());
+    assert_eq!(log.load::<Toy>(&id).await.unwrap().events, 1);
+}
+
+async fn a_known_state_is_decided_on_and_an_old_one_is_brought_up(log: &Log) {
+    let id = fresh_id();
+    let old = log.transact::<Toy, No>(&id, now(), request).await.unwrap().loaded;
+    let start = |worker| move |_: &State| Ok::<_, No>(vec![Event::Started { worker }]);
+    let newer = log.transact_from(&id, old.clone(), now(), start(1)).await.unwrap();
+    assert_eq!(newer.loaded.events, 2);
+
+    // Appending on the old state loses, sees the newer one, and decides again.
+    let mut looks = Vec::new();
+    let committed = log
+        .transact_from::<Toy, No>(&id, old.clone(), now(), |state| {
+            looks.push(state.worker);
+            Ok(vec![Event::Stored { number: 9 }])
+        })
+        .await
+        .unwrap();
+    assert_eq!(looks, [None, Some(1)]);
+    assert_eq!(committed.loaded.events, 3);
+
+    // A refusal on the old state is checked against the newer one.
+    let mut looks = 0;
+    let refused = log
+        .transact_from::<Toy, No>(&id, old, now(), |state| {
+            looks += 1;
+            if state.stored.is_empty() { Err(No) } else { Ok(vec![Event::Completed {}]) }
+        })
+        .await
+        .unwrap();
+    assert_eq!((looks, refused.loaded.events), (2, 4));
+
+    let first = &log.messages::<Toy>(&id).await.unwrap()[0];
+    let (named, loaded) = Loaded::<Toy>::starting_with(first).unwrap();
+    assert_eq!((named, loaded.events), (id, 1));
+}
+
+async fn one_of_many_racers_wins(log: &Log) {
+    let id = fresh_id();
+    let racers = (0..8).map(|_| log.transact::<Toy, No>(&id, now(), request));
+    let outcomes = join_all(racers).await;
+    let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    let refused = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Err(TransactError::Refused(No))))
+        .count();
+    assert_eq!((won, refused), (1, 7), "{outcomes:?}");
+
+    // Racers that all have something to say all get to say it, one after the other.
+    let racers = (0..8).map(|number| {
+        let id = &id;
+        log.transact::<Toy, No>(id, now(), move |_| Ok(vec![Event::Stored { number }]))
+    });
+    for outcome in join_all(racers).await {
+        outcome.unwrap();
+    }
+    let mut stored = log.load::<Toy>(&id).await.unwrap().state.stored;
+    stored.sort_unstable();
+    assert_eq!(stored, (0..8).collect::<Vec<_>>());
+}
+
+async fn a_chain_spans_a_history_and_breaks_where_it_was_touched(log: &Log) {
+    let id = fresh_id();
+    for number in 0..4 {
+        let decide = |_: &State| Ok::<_, No>(vec![Event::Stored { number }]);
+        log.transact::<Toy, No>(&id, now(), decide).await.unwrap();
+    }
+    let stored = log.messages::<Toy>(&id).await.unwrap();
+    let last = log.load::<Toy>(&id).await.unwrap().last.unwrap();
+    assert_eq!(verify_chain(&stored).unwrap(), last.hash);
+
+    let mut flipped = stored.clone();
+    let mut body = flipped[1].body.to_vec();
+    *body.last_mut().unwrap() ^= 1;
+    flipped[1].body = body.into();
+    assert_eq!(verify_chain(&flipped).unwrap_err().sequence, stored[2].seq);
+
+    let mut missing = stored.clone();
+    missing.remove(1);
+    assert_eq!(verify_chain(&missing).unwrap_err().sequence, stored[2].seq);
+
+    let mut swapped = stored.clone();
+    swapped.swap(1, 2);
+    assert!(verify_chain(&swapped).is_err());
+}
+
+async fn a_barrier_covers_whatever_was_stored_before(log: &Log) {
+    let barrier = Barrier::new(log, topology::JOBS);
+    let checks = (0..20).map(|_| async {
+        let stored = log.transact::<Toy, No>(&fresh_id(), now(), request).await.unwrap();
+        let position = barrier.position(PATIENCE).await.unwrap();
+        assert!(position >= stored.loaded.last.unwrap().seq);
+    });
+    join_all(checks).await;
+}
+
+async fn a_stretch_can_be_replayed(log: &Log) {
+    let id = fresh_id();
+    let mut seqs = Vec::new();
+    for hour in 0..6_u32 {
+        let at = now() + Duration::from_secs(3_600) * hour;
+        let decide = |_: &State| Ok::<_, No>(vec![Event::Stored { number: hour }]);
+        let committed = log.transact::<Toy, No>(&id, at, decide).await.unwrap();
+        seqs.push(committed.loaded.last.unwrap().seq);
+    }
+    let filter = Some(format!("darkroom.job.{}.>", id.0));
+    let read = async |span: Span| {
+        let messages: Vec<_> = log.replay(topology::JOBS, span).try_collect().await.unwrap();
+        messages.into_iter().map(|raw| raw.seq).collect::<Vec<_>>()
+    };
+    let all = Span { filter: filter.clone(), ..Span::default() };
+    assert_eq!(read(all.clone()).await, seqs);
+    let middle = Span { from_seq: Some(seqs[1]), to_seq: Some(seqs[3]), ..all.clone() };
+    assert_eq!(read(middle).await, seqs[1..=3]);
+    let early = Span { until: Some(now() + Duration::from_secs(7_200)), ..all.clone() };
+    assert_eq!(read(early).await, seqs[..=2]);
+    let never = Span { since: Some("2999-01-01T00:00:00Z".parse().unwrap()), ..all };
+    assert!(read(never).await.is_empty());
+}
+
+async fn a_tail_follows_in_order_from_where_it_stopped(log: &Log) {
+    let shutdown = CancellationToken::new();
+    let from = log.last_sequence(topology::JOBS).await.unwrap() + 1;
+    let mut tail = follow::ordered(log, topology::JOBS, from, None, shutdown.clone());
+    let id = fresh_id();
+    let write = async |numbers: std::ops::Range<u32>| {
+        for number in numbers {
+            let decide = |_: &State| Ok::<_, No>(vec![Event::Stored { number }]);
+            log.transact::<Toy, No>(&id, now(), decide).await.unwrap();
+        }
+    };
+    write(0..5).await;
+    let seen = take(&mut tail, 5).await;
+    assert_eq!(seen, (from..from + 5).collect::<Vec<_>>());
+    write(5..8).await;
+    assert_eq!(take(&mut tail, 3).await, (from + 5..from + 8).collect::<Vec<_>>());
+
+    // Another one takes up where the first began, and sees only what it asked for.
+    let other = fresh_id();
+    log.transact::<Toy, No>(&other, now(), request).await.unwrap();
+    let filter = format!("darkroom.job.{}.>", other.0);
+    let mut filtered = follow::ordered(log, topology::JOBS, from, Some(&filter), shutdown.clone());
+    assert_eq!(take(&mut filtered, 1).await, [from + 8]);
+
+    shutdown.cancel();
+    let ended = tokio::time::timeout(PATIENCE, async { while tail.next().await.is_some() {} });
+    ended.await.unwrap();
+}
+
+async fn take(tail: &mut follow::Tail, count: usize) -> Vec<u64> {
+    let mut seqs = Vec::new();
+    while seqs.len() < count {
+        let batch = tokio::time::timeout(PATIENCE, tail.next()).await.unwrap().unwrap().unwrap();
+        seqs.extend(batch.iter().map(|raw| raw.seq));
+    }
+    seqs
+}
+
+async fn live_listeners_hear_what_was_stored(log: &Log) {
+    let id = fresh_id();
+    let mut live = log.live(&format!("darkroom.job.{}.>", id.0)).await.unwrap();
+    let racers = (0..4).map(|_| log.transact::<Toy, No>(&id, now(), request));
+    join_all(racers).await;
+    log.transact::<Toy, No>(&id, now(), |_| Ok(vec![Event::Completed {}])).await.unwrap();
+    let history = log.history::<Toy>(&id).await.unwrap();
+    for fact in history {
+        let heard = tokio::time::timeout(PATIENCE, live.next()).await.unwrap().unwrap();
+        assert_eq!((heard.seq, heard.hash()), (fact.seq, fact.hash));
+        assert_eq!(heard.decode::<Toy>().unwrap().event, fact.event);
+    }
+}
+
+async fn what_is_said_in_passing_arrives(log: &Log) {
+    let account = AccountId::from_uuid(Uuid::now_v7());
+    let job = JobId::from_uuid(Uuid::now_v7());
+    let mut progress = log.progress::<u32>(account, job).await.unwrap();
+    let mut cancels = log.cancels(account, job).await.unwrap();
+    log.report_progress(account, job, &42).await.unwrap();
+    log.send_cancel(account, job).await.unwrap();
+    assert_eq!(tokio::time::timeout(PATIENCE, progress.next()).await.unwrap(), Some(42));
+    assert!(tokio::time::timeout(PATIENCE, cancels.next()).await.unwrap().is_some());
+
+    let silence = log.ask("nobody", Bytes::new(), 1, Duration::from_millis(200)).await;
+    assert!(silence.is_err());
+}
+
+async fn keys_are_created_once_and_shredded_for_good(log: &Log) {
+    let keys = Arc::new(Keys::new(log));
+    let name = format!("job.{}", Uuid::now_v7());
+    assert_eq!(keys.get(&name).await.unwrap(), None);
+    let creators = (0..4_u8).map(|number| {
+        let (keys, name) = (Arc::clone(&keys), name.clone());
+        async move { (vec![number], keys.create(&name, vec![number]).await.unwrap()) }
+    });
+    let outcomes = join_all(creators).await;
+    let kept = keys.get(&name).await.unwrap().unwrap();
+    for (own, outcome) in outcomes {
+        let expected = if own == kept { Creation::Created } else { Creation::Exists(kept.clone()) };
+        assert_eq!(outcome, expected);
+    }
+    keys.shred(&name).await.unwrap();
+    assert_eq!(keys.get(&name).await.unwrap(), None);
+    keys.shred(&name).await.unwrap();
+    assert!(keys.create(&name, vec![9]).await.is_err());
+    keys.shred("job.never-there").await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_event_of_ours_is_told_apart() {
+    let log = Log::memory();
+    let id = fresh_id();
+    log.transact::<Toy, No>(&id, now(), request).await.unwrap();
+    let stored = log.messages::<Toy>(&id).await.unwrap().remove(0);
+    let mut unknown = stored.clone();
+    unknown.body = Bytes::from(r#"{"event":"vanished"}"#);
+    let mut elsewhere = stored.clone();
+    elsewhere.subject = elsewhere.subject.replace("requested", "completed");
+    let mut foreign = stored.clone();
+    foreign.subject = "darkroom.other.a.b.requested".into();
+    let mut newer = stored.clone();
+    newer.headers =
+        newer.headers.iter().map(|(name, value)| (name, value.replace(".v1", ".v2"))).collect();
+    for (raw, why) in [
+        (unknown, "no known event"),
+        (elsewhere, "ce-type"),
+        (foreign, "no such aggregate"),
+        (newer, "newer version"),
+    ] {
+        let error = raw.decode::<Toy>().unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
+        assert!(matches!(Loaded::<Toy>::starting_with(&raw), Err(ReadError::Malformed(_))));
+    }
+    assert_eq!(stored.decode::<Toy>().unwrap().id, Id(id.0, id.1));
+}

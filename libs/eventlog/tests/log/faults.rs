@@ -1,0 +1,126 @@
+//! Races, and servers that die in the middle of everything.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use eventlog::{
+    Loaded, TransactError,
+    follow::{self, Queue, Verdict},
+    topology,
+};
+use futures::{StreamExt as _, future::join_all};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{Id, No, Seen, Server, Toy, fresh_id, now, request, until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_hundred_rounds_exactly_one_of_eight_racers_wins() {
+    let server = Server::start().await;
+    // Racers in different processes share no connection.
+    let logs = join_all((0..8).map(|_| server.log("api"))).await;
+    for round in 0..100 {
+        let id = fresh_id();
+        let racers = logs
+            .iter()
+            .map(|log| log.transact_from::<Toy, No>(&id, Loaded::default(), now(), request));
+        let outcomes = join_all(racers).await;
+        let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        let refused = outcomes
+            .iter()
+            .filter(|outcome| matches!(outcome, Err(TransactError::Refused(No))))
+            .count();
+        assert_eq!((won, refused), (1, 7), "round {round}: {outcomes:?}");
+        assert_eq!(logs[0].load::<Toy>(&id).await.unwrap().events, 1);
+    }
+    server.embedded.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_server_loses_nothing_and_everybody_goes_on_by_himself() {
+    const WRITERS: usize = 6;
+    const EACH: usize = 40;
+    let server = Server::start().await;
+    let shutdown = CancellationToken::new();
+
+    let handled: Seen<Id> = Arc::default();
+    let worker = tokio::spawn({
+        let (log, stop, note) =
+            (server.log("worker").await, shutdown.clone(), Arc::clone(&handled));
+        let queue =
+            Queue::new(topology::WORK, topology::worker_consumers(), Arc::new(Semaphore::new(8)));
+        async move {
+            let handler = move |delivered: follow::Delivered| {
+                let note = Arc::clone(&note);
+                async move {
+                    note.lock().unwrap().push(delivered.raw.decode::<Toy>().unwrap().id);
+                    Verdict::Done
+                }
+            };
+            follow::queue(&log, queue, handler, stop).await;
+        }
+    });
+    let tailed: Seen<u64> = Arc::default();
+    let projection = tokio::spawn({
+        let log = server.log("api").await;
+        let mut tail = follow::ordered(&log, topology::JOBS, 1, None, shutdown.clone());
+        let note = Arc::clone(&tailed);
+        async move {
+            while let Some(batch) = tail.next().await {
+                note.lock().unwrap().extend(batch.unwrap().iter().map(|raw| raw.seq));
+            }
+        }
+    });
+
+    let api = server.log("api").await;
+    let accepted: Seen<(Id, u64)> = Arc::default();
+    let writers = (0..WRITERS).map(|_| {
+        let (log, note) = (api.clone(), Arc::clone(&accepted));
+        tokio::spawn(async move {
+            for _ in 0..EACH {
+                let id = fresh_id();
+                // What a client does with a 503: try the same again.
+                loop {
+                    match log.transact::<Toy, No>(&id, now(), request).await {
+                        Ok(done) => {
+                            note.lock().unwrap().push((id, done.loaded.last.unwrap().seq));
+                            break;
+                        }
+                        Err(TransactError::Refused(No)) => break,
+                        Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                    }
+                }
+            }
+        })
+    });
+    let writers = join_all(writers);
+    let killer = async {
+        for part in 1..=3 {
+            let enough = WRITERS * EACH * part / 4;
+            until("enough is written", async || accepted.lock().unwrap().len() >= enough).await;
+            server.kill().await;
+        }
+    };
+    let (written, ()) = tokio::join!(writers, killer);
+    assert!(written.into_iter().all(|writer| writer.is_ok()));
+
+    let accepted = accepted.lock().unwrap().clone();
+    for (id, seq) in &accepted {
+        let history = api.history::<Toy>(id).await.unwrap();
+        assert_eq!((history.len(), history[0].seq), (1, *seq));
+    }
+    let last = api.last_sequence(topology::JOBS).await.unwrap();
+    until("the projection has seen everything", async || {
+        tailed.lock().unwrap().last() == Some(&last)
+    })
+    .await;
+    assert_eq!(*tailed.lock().unwrap(), (1..=last).collect::<Vec<_>>());
+    let wanted: HashSet<Id> = accepted.into_iter().map(|(id, _)| id).collect();
+    until("every job was handled", async || {
+        let handled: HashSet<Id> = handled.lock().unwrap().iter().cloned().collect();
+        wanted.is_subset(&handled)
+    })
+    .await;
+    shutdown.cancel();
+    worker.await.unwrap();
+    projection.await.unwrap();
+}
