@@ -36,7 +36,7 @@ pub const ATTEMPTS: &[Attempt] = &[
     filtered("clone3", || call(libc::SYS_clone3, [0; 5])),
     filtered("ptrace", || call(libc::SYS_ptrace, [libc::PTRACE_ATTACH.into(), parent(), 0, 0, 0])),
     filtered("kill the worker", || call(libc::SYS_kill, [parent(), 0, 0, 0, 0])),
-    filtered("mount", || call(libc::SYS_mount, [0; 5])),
+    filtered("mount", mount),
     filtered("unshare", || call(libc::SYS_unshare, [libc::CLONE_NEWUSER.into(), 0, 0, 0, 0])),
     filtered("setns", || call(libc::SYS_setns, [0; 5])),
     filtered("io_uring", || call(libc::SYS_io_uring_setup, [1, 0, 0, 0, 0])),
@@ -58,7 +58,7 @@ pub const ATTEMPTS: &[Attempt] = &[
         call(libc::SYS_ptrace, [libc::PTRACE_ATTACH.into(), parent(), 0, 0, 0])
     }),
     walled("kill the worker (unfiltered)", || call(libc::SYS_kill, [parent(), 0, 0, 0, 0])),
-    walled("mount (unfiltered)", || call(libc::SYS_mount, [0; 5])),
+    walled("mount (unfiltered)", mount),
     walled("too much memory", too_much_memory),
 ];
 
@@ -116,6 +116,11 @@ fn connect() -> Result<(), Errno> {
         }
     }
     Err(Errno::NETUNREACH)
+}
+
+fn mount() -> Result<(), Errno> {
+    let (root, kind) = (c"/".as_ptr() as i64, c"tmpfs".as_ptr() as i64);
+    call(libc::SYS_mount, [kind, root, kind, 0, 0])
 }
 
 fn exec() -> Result<(), Errno> {

@@ -3,7 +3,7 @@
 //! | call | why |
 //! |---|---|
 //! | `recvmsg`, `sendmsg` | the one socket it has |
-//! | `memfd_create`, `write`, `fcntl` (seals only), `close` | artifacts |
+//! | `memfd_create`, `write`, `fcntl` (seals; and whether a descriptor is open, asked by the standard library in debug builds), `close` | artifacts |
 //! | `mmap`, `mprotect` (never executable), `munmap`, `mremap`, `brk`, `madvise` | memory |
 //! | `futex`, `sched_yield` | locks of the standard library |
 //! | `getrandom` | seeds of hash maps; secret-free by definition |
@@ -60,7 +60,8 @@ pub(super) fn compile() -> Result<BpfProgram, BackendError> {
     rules.insert(libc::SYS_mprotect, vec![without_exec()?]);
     rules.insert(libc::SYS_prlimit64, vec![one(0, SeccompCmpOp::Eq, 0)?]);
     rules.insert(libc::SYS_tgkill, vec![one(0, SeccompCmpOp::Eq, own)?]);
-    rules.insert(libc::SYS_fcntl, vec![one(1, SeccompCmpOp::Eq, F_ADD_SEALS)?]);
+    let command = |command: i32| one(1, SeccompCmpOp::Eq, command.unsigned_abs().into());
+    rules.insert(libc::SYS_fcntl, vec![command(libc::F_ADD_SEALS)?, command(libc::F_GETFD)?]);
     SeccompFilter::new(
         rules,
         SeccompAction::KillProcess,
@@ -69,8 +70,6 @@ pub(super) fn compile() -> Result<BpfProgram, BackendError> {
     )?
     .try_into()
 }
-
-const F_ADD_SEALS: u64 = libc::F_ADD_SEALS as u64;
 
 /// A rule of one condition on the argument's low 32 bits, which is all these calls look at.
 fn one(argument: u8, operator: SeccompCmpOp, value: u64) -> Result<SeccompRule, BackendError> {
