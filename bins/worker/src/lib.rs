@@ -1,1 +1,138 @@
-//! worker
+//! Takes due jobs, drives the renderer, stores, reports. Keeps nothing.
+//!
+//! A message of the queue is only a hint that something may be due: the lease is the `started`
+//! event, and every later event is fenced by the one before. Nothing of a source ever has a name
+//! on a disk, so that it is gone with the process, however that ends.
+
+mod attempt;
+mod desk;
+mod handler;
+mod lease;
+pub mod settings;
+mod shelf;
+mod spool;
+mod stop;
+
+use std::{sync::Arc, time::Duration};
+
+use domain::id::WorkerId;
+use eventlog::{Keys, Log, follow, topology};
+use service::Clock;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use vault::{MasterKeys, Vault};
+
+use crate::{desk::Desk, handler::Handler, spool::Spool};
+pub use settings::Settings;
+
+/// Why a worker does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No connection to the log.
+    #[error("connect to the event log")]
+    Connect(#[from] eventlog::ConnectError),
+    /// The log may lose what it acknowledged.
+    #[error("trust the event log")]
+    Durability(#[from] eventlog::DurabilityError),
+    /// No master key.
+    #[error("open the master key ring")]
+    MasterKeys(#[from] vault::RingError),
+    /// The master keys do not fit what is stored.
+    #[error("check the master keys against the key store")]
+    Vault(#[from] vault::Error),
+    /// The `[storage]` section makes no bucket.
+    #[error("use the [storage] section")]
+    Storage(#[from] custody::BadSettings),
+    /// No way out.
+    #[error("set up egress")]
+    Egress(#[from] egress::SetupError),
+    /// Nowhere to keep sources.
+    #[error("worker.spool: {} cannot hold files without names", folder.display())]
+    Spool {
+        /// The folder.
+        folder: std::path::PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No renderer.
+    #[error("start renderers")]
+    Renderer(#[from] enclave::StartError),
+    /// The renderer's walls do not hold: nothing untrusted may be opened here.
+    #[error("prove the renderer's walls")]
+    Walls(#[from] enclave::ProveError),
+}
+
+/// Works until `shutdown`, then lets jobs end for a while.
+///
+/// # Errors
+/// When it cannot start; once started it outlives whatever happens around it.
+pub async fn run(
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let renderers = settings.worker.renderers()?;
+    let proof = enclave::prove(&renderers).await?;
+    tracing::info!(attempts = proof.attempts.len(), "the renderer's walls hold");
+    let desk = desk(&settings, clock, enclave::Pool::start(&renderers)?).await?;
+    let (log, worker) = (desk.log.clone(), desk.worker);
+    let slots = settings.worker.slots();
+    tracing::info!(worker.id = %worker, slots, "ready for jobs");
+
+    let abort = CancellationToken::new();
+    let drained = drain(shutdown.clone(), settings.worker.drain_ms, abort.clone());
+    let handler = Arc::new(Handler::new(desk, abort));
+    let slots = Arc::new(Semaphore::new(slots));
+    let queue = follow::Queue::new(topology::WORK, topology::worker_consumers(), slots);
+    let work = follow::queue(
+        &log,
+        queue,
+        move |delivered| Arc::clone(&handler).handle(delivered),
+        shutdown,
+    );
+    tokio::select! {
+        () = work => {}
+        () = drained => {}
+    }
+    Ok(())
+}
+
+async fn desk(
+    settings: &Settings,
+    clock: Arc<dyn Clock>,
+    renderers: enclave::Pool,
+) -> Result<Desk, Error> {
+    let log = Log::connect(&settings.nats, "worker").await?;
+    Log::prove_durability(&settings.nats).await?;
+    let master = MasterKeys::open_or_create(&settings.vault.master_key_file)?;
+    let vault = Vault::new(master, Arc::new(Keys::new(&log)));
+    vault.check().await?;
+    let egress = egress::Client::new(&settings.egress)?;
+    let network = storage::Network::direct(storage::Patience::default());
+    let folder = &settings.worker.spool;
+    let spool = Spool::open(folder, settings.worker.spool_memory_bytes)
+        .map_err(|source| Error::Spool { folder: folder.clone(), source })?;
+    Ok(Desk {
+        worker: WorkerId::from_uuid(uuid::Uuid::new_v4()),
+        log,
+        clock,
+        custody: custody::Custody::new(Arc::new(vault), &settings.storage, &network).await?,
+        egress,
+        network,
+        renderers,
+        spool,
+        limits: settings.limits,
+        backoff: settings.retry,
+        uploads: settings.worker.uploads,
+        public_url: settings.worker.public_url.clone(),
+    })
+}
+
+/// After the stop was asked for: waits, then has attempts end themselves, and waits for that.
+async fn drain(shutdown: CancellationToken, drain_ms: u64, abort: CancellationToken) {
+    shutdown.cancelled().await;
+    tokio::time::sleep(Duration::from_millis(drain_ms)).await;
+    abort.cancel();
+    std::future::pending::<()>().await;
+}

@@ -1,0 +1,129 @@
+//! Why an attempt ends before its job is fulfilled, and what the caller is told of it.
+
+use domain::{FailureCode, job::Refusal};
+use eventlog::TransactError;
+
+use crate::spool::SpoolError;
+
+/// Why an attempt ends early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stop {
+    /// It failed.
+    #[error("{code}: {detail}")]
+    Failed {
+        /// Why.
+        code: FailureCode,
+        /// More of it, for operators. Quotes nothing of the caller's.
+        detail: String,
+    },
+    /// Another worker has the job, or it has ended.
+    #[error("the lease is lost")]
+    LeaseLost,
+    /// The caller wants it to stop.
+    #[error("the job is cancelled")]
+    Cancelled,
+    /// What happened could not be recorded.
+    #[error("record what happened")]
+    Log(#[source] Box<TransactError<Refusal>>),
+}
+
+impl Stop {
+    pub(crate) fn failed(code: FailureCode, detail: impl Into<String>) -> Self {
+        Self::Failed { code, detail: detail.into() }
+    }
+
+    /// This service's own fault; the chain of causes becomes the detail.
+    pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        Self::failed(FailureCode::Internal, service::Chain(error).to_string())
+    }
+}
+
+impl From<TransactError<Refusal>> for Stop {
+    fn from(error: TransactError<Refusal>) -> Self {
+        match error {
+            TransactError::Refused(Refusal::Cancelling) => Self::Cancelled,
+            TransactError::Refused(Refusal::LeaseLost | Refusal::Ended | Refusal::Unknown) => {
+                Self::LeaseLost
+            }
+            // None of these applies to an act under a lease.
+            TransactError::Refused(
+                refusal @ (Refusal::NotDue { .. }
+                | Refusal::OtherRequest
+                | Refusal::NotEnded
+                | Refusal::NotWiped),
+            ) => Self::internal(&refusal),
+            other => Self::Log(Box::new(other)),
+        }
+    }
+}
+
+impl From<custody::Error> for Stop {
+    fn from(error: custody::Error) -> Self {
+        match error {
+            custody::Error::Destination(source) => storage_failure(&source),
+            custody::Error::Erased | custody::Error::Vault(_) | custody::Error::Link(_) => {
+                Self::internal(&error)
+            }
+        }
+    }
+}
+
+impl From<enclave::RenderError> for Stop {
+    fn from(error: enclave::RenderError) -> Self {
+        Self::failed(error.code(), service::Chain(&error).to_string())
+    }
+}
+
+impl From<SpoolError<egress::Error>> for Stop {
+    fn from(error: SpoolError<egress::Error>) -> Self {
+        match error {
+            SpoolError::Source(source) => source_failure(&source),
+            SpoolError::File(_) => Self::internal(&error),
+        }
+    }
+}
+
+/// What a failed fetch means.
+pub(crate) fn source_failure(error: &egress::Error) -> Stop {
+    use egress::Error;
+    let code = match error {
+        Error::InvalidUrl(_) => FailureCode::SourceInvalid,
+        Error::Forbidden(_) => FailureCode::SourceForbidden,
+        Error::Unreachable(_) | Error::Tls(_) | Error::Protocol(_) => {
+            FailureCode::SourceUnreachable
+        }
+        Error::Timeout(_) => FailureCode::SourceTimeout,
+        Error::Status(404 | 410) => FailureCode::SourceNotFound,
+        Error::Status(401 | 403) => FailureCode::SourceDenied,
+        Error::Status(408 | 425 | 429 | 500..=599) => FailureCode::SourceUnavailable,
+        Error::Status(_) | Error::Redirect(_) | Error::NoRanges | Error::Encoded => {
+            FailureCode::SourceRefused
+        }
+        Error::TooLarge { .. } => FailureCode::SourceTooLarge,
+    };
+    Stop::failed(code, service::Chain(error).to_string())
+}
+
+/// What a failed upload means.
+pub(crate) fn storage_failure(error: &storage::Error) -> Stop {
+    use storage::Error;
+    let code = match error {
+        Error::Denied(_)
+        | Error::ClockSkew(_)
+        | Error::Invalid(_)
+        | Error::Unprepared { .. }
+        | Error::Destination(_)
+        | Error::Forbidden(_)
+        | Error::Key(_)
+        | Error::Header(_)
+        | Error::MissingObject(_)
+        | Error::Expiry => FailureCode::DestinationDenied,
+        Error::MissingBucket(_) => FailureCode::DestinationMissing,
+        Error::Full(_) | Error::Unavailable(_) | Error::Unreachable { .. } => {
+            FailureCode::DestinationUnavailable
+        }
+        Error::TooLarge { .. } => FailureCode::OutputTooLarge,
+        Error::Body(_) => FailureCode::Internal,
+    };
+    Stop::failed(code, service::Chain(error).to_string())
+}
