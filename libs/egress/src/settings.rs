@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::allow::AllowList;
 
+/// No limit of time is longer, whatever the settings say.
+const LONGEST_MS: u64 = 24 * 60 * 60 * 1_000;
+
 /// The `[egress]` section: where strangers may send us, and how long we bear with what is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -49,15 +52,15 @@ impl Default for Settings {
 
 impl Settings {
     pub(crate) fn connect(&self) -> Duration {
-        Duration::from_millis(self.connect_ms)
+        Duration::from_millis(self.connect_ms.min(LONGEST_MS))
     }
 
     pub(crate) fn first_byte(&self) -> Duration {
-        Duration::from_millis(self.first_byte_ms)
+        Duration::from_millis(self.first_byte_ms.min(LONGEST_MS))
     }
 
     pub(crate) fn rate_window(&self) -> Duration {
-        Duration::from_millis(self.min_rate_window_ms)
+        Duration::from_millis(self.min_rate_window_ms.min(LONGEST_MS))
     }
 
     /// Bytes that a window must bring.

@@ -1,4 +1,4 @@
-//! TLS: whom we believe, and every way of not being believed.
+//! TLS: whom we believe, and every way of not being believed (W-14).
 
 use std::net::IpAddr;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! The guard: against an oracle that shares nothing with it, at every boundary, and for every spelling of an address.
+//! The guard: against an oracle that shares nothing with it, at every boundary, and for every spelling of an address (N-1, N-3, N-8).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;

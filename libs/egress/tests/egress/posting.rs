@@ -1,4 +1,4 @@
-//! Posting: what a receiver gets, what is kept of its answer, and receivers that misbehave.
+//! Posting: what a receiver gets, what is kept of its answer, and receivers that misbehave (W-5, W-6, W-7).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -74,12 +74,8 @@ async fn a_receiver_gets_exactly_what_was_signed() {
         head.starts_with("post /h?x=1 http/1.1\r\n") && head.contains("webhook-id: msg_1\r\n"),
         "{head}"
     );
-    assert!(
-        head.contains(&format!("host: {}\r\ncontent-length: {}\r\n", server.address, BODY.len()))
-            || (head.contains(&format!("host: {}\r\n", server.address))
-                && head.contains(&format!("content-length: {}\r\n", BODY.len()))),
-        "{head}"
-    );
+    assert!(head.contains(&format!("host: {}\r\n", server.address)), "{head}");
+    assert!(head.contains(&format!("content-length: {}\r\n", BODY.len())), "{head}");
     assert!(
         head.contains("user-agent: darkroom/") && head.contains("accept-encoding: identity\r\n"),
         "{head}"
@@ -151,7 +147,7 @@ async fn an_endless_answer_is_cut_off_and_its_connection_dropped() {
     tokio::time::timeout(PATIENCE, is_gone.recv()).await.unwrap().unwrap();
     let sent = sent.load(Ordering::SeqCst);
     assert!(
-        sent >= RESPONSE_BYTES_READ && sent < 16 * 1024 * 1024,
+        (RESPONSE_BYTES_READ..16 * 1024 * 1024).contains(&sent),
         "what buffers between us hold: {sent}"
     );
 }

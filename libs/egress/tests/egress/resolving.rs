@@ -1,4 +1,4 @@
-//! Names: one forbidden answer refuses them all, and what was judged is what is connected to.
+//! Names: one forbidden answer refuses them all, and what was judged is what is connected to (N-2).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
