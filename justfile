@@ -17,16 +17,17 @@ up *ARGS: build
 
 # Hand a sample picture to the running system and show what comes back
 [group('run')]
-demo: build
+demo:
     #!/usr/bin/env bash
     set -euo pipefail
     if [ ! -r .darkroom/demo.env ]; then
         echo 'Darkroom is not running here: start it with ./justw up in another terminal' >&2
         exit 1
     fi
+    cargo build --quiet --workspace --bins
     set -a
     . .darkroom/demo.env
-    target/debug/darkroom preview libs/testkit/testdata/photograph.jpg \
+    target/debug/darkroom preview docs/sample.jpg \
         --sizes 640x480,128x128 --metadata exif,checksum
 
 # Build every program in the development profile
