@@ -25,7 +25,8 @@ impl Failure {
 
 impl<E: Error + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {
-        let remedy = causes(&error).find_map(|cause| cause.downcast_ref::<SettingsError>()?.remedy());
+        let remedy =
+            causes(&error).find_map(|cause| cause.downcast_ref::<SettingsError>()?.remedy());
         Self { error: Box::new(error), remedy }
     }
 }
@@ -118,6 +119,9 @@ mod tests {
 
     #[test]
     fn a_chain_is_one_line_that_says_nothing_twice() {
-        assert_eq!(Chain(&failing()).to_string(), "cannot start: cannot bind 127.0.0.1:80: permission denied");
+        assert_eq!(
+            Chain(&failing()).to_string(),
+            "cannot start: cannot bind 127.0.0.1:80: permission denied"
+        );
     }
 }

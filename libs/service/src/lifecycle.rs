@@ -39,7 +39,8 @@ where
     Fut: Future<Output = Result<(), Failure>>,
 {
     disable_core_dumps()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().thread_name(name).enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().thread_name(name).enable_all().build()?;
     let outcome = runtime.block_on(async {
         let shutdown = shutdown_on_signals()?;
         Box::pin(main(shutdown)).await
@@ -96,7 +97,12 @@ pub async fn drain<T: 'static>(name: &str, deadline: Duration, mut tasks: JoinSe
     }
     let aborted = tasks.len();
     if aborted > 0 {
-        tracing::warn!(task = name, aborted, deadline_ms = deadline.as_millis() as u64, "cut off at the deadline");
+        tracing::warn!(
+            task = name,
+            aborted,
+            deadline_ms = deadline.as_millis() as u64,
+            "cut off at the deadline"
+        );
         tasks.shutdown().await;
     }
     Drained { finished, aborted }
@@ -125,8 +131,12 @@ impl Default for Backoff {
 
 /// Runs a task and starts it again when it fails or panics, until it ends well or `shutdown` is cancelled. The task
 /// itself must heed `shutdown`: this waits for its orderly end. Dropping this future cuts the task off.
-pub async fn supervise<F, Fut, E>(name: &str, backoff: Backoff, shutdown: &CancellationToken, mut start: F)
-where
+pub async fn supervise<F, Fut, E>(
+    name: &str,
+    backoff: Backoff,
+    shutdown: &CancellationToken,
+    mut start: F,
+) where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<(), E>> + Send + 'static,
     E: Error + Send + Sync + 'static,

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::OrTry;
+use crate::settings::env_flag;
 
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_secs(1),
@@ -92,33 +94,48 @@ async fn draining_nothing_takes_no_time() {
     assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
-/// Tests run many to a process, so this one runs alone in a process of its own.
-const SIGNALLED: &str = "signalled::the_first_signal_cancels_and_the_second_ends_the_process";
+/// Says to a copy of the test executable that it is the process under test.
+const CHILD: &str = "DARKROOM_LIFECYCLE_CHILD";
 
-mod signalled {
-    use rustix::process::{Signal, getpid, kill_process};
+/// Runs the named test in a process of its own, with [`CHILD`] set.
+fn in_a_process_of_its_own(test: &str) -> std::process::Output {
+    std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", &format!("lifecycle::tests::{test}")])
+        .env(CHILD, "1")
+        .output()
+        .unwrap()
+}
 
-    use super::*;
+fn signal_self(signal: rustix::process::Signal) -> io::Result<()> {
+    Ok(rustix::process::kill_process(rustix::process::getpid(), signal)?)
+}
 
-    #[test]
-    #[ignore = "run by the test below in a process of its own, which it ends"]
-    fn the_first_signal_cancels_and_the_second_ends_the_process() {
+#[test]
+fn the_first_signal_cancels_and_the_second_ends_the_process_at_once() {
+    use rustix::process::Signal;
+    if env_flag(CHILD) {
         let code = run_main("test", |shutdown| async move {
-            kill_process(getpid(), Signal::TERM)?;
+            signal_self(Signal::TERM)?;
             tokio::time::timeout(Duration::from_secs(10), shutdown.cancelled()).await?;
-            kill_process(getpid(), Signal::INT)?;
+            signal_self(Signal::INT)?;
             std::future::pending().await
         });
         panic!("it came back: {code:?}");
     }
+    let output =
+        in_a_process_of_its_own("the_first_signal_cancels_and_the_second_ends_the_process_at_once");
+    assert_eq!(output.status.code(), Some(128 + 2));
 }
 
 #[test]
-fn a_process_told_twice_to_stop_ends_at_once() {
-    let status = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", &format!("lifecycle::tests::{SIGNALLED}")])
-        .output()
-        .unwrap()
-        .status;
-    assert_eq!(status.code(), Some(128 + 2));
+fn a_main_that_fails_says_why_on_standard_error() {
+    if env_flag(CHILD) {
+        let code = run_main("test", |_shutdown| async { Err(broken()).or_try("again")? });
+        assert_eq!(code, ExitCode::FAILURE);
+        return;
+    }
+    let output = in_a_process_of_its_own("a_main_that_fails_says_why_on_standard_error");
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("error: broken\ntry: again\n"), "{text}");
 }

@@ -61,7 +61,10 @@ impl std::fmt::Debug for Environment {
 ///
 /// # Errors
 /// [`SettingsError`], with the key, its origin and a remedy.
-pub fn load<T: DeserializeOwned>(defaults_toml: &str, sources: &Sources) -> Result<T, SettingsError> {
+pub fn load<T: DeserializeOwned>(
+    defaults_toml: &str,
+    sources: &Sources,
+) -> Result<T, SettingsError> {
     let sections = sections::of::<T>();
     let mut layers = vec![Layer::text(Origin::Defaults, defaults_toml, sections)?];
     if let Some(path) = &sources.config {

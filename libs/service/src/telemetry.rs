@@ -39,7 +39,9 @@ pub enum Format {
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     /// `log.level` is no level.
-    #[error("log.level is `{level}`; it takes error, warn, info, debug, trace, or levels by crate as in info,eventlog=debug")]
+    #[error(
+        "log.level is `{level}`; it takes error, warn, info, debug, trace, or levels by crate as in info,eventlog=debug"
+    )]
     Level {
         /// As it was set.
         level: String,
@@ -58,7 +60,9 @@ pub fn init(settings: &LogSettings) -> Result<(), TelemetryError> {
         .map_err(|source| TelemetryError::Level { level: settings.level.clone(), source })?;
     let lines = fmt::layer().with_writer(std::io::stderr);
     let lines = match settings.format {
-        Format::Human => lines.with_ansi(std::io::stderr().is_terminal() && !env_flag("NO_COLOR")).boxed(),
+        Format::Human => {
+            lines.with_ansi(std::io::stderr().is_terminal() && !env_flag("NO_COLOR")).boxed()
+        }
         Format::Json => lines.json().flatten_event(true).boxed(),
     };
     if tracing_subscriber::registry().with(filter).with(lines).try_init().is_err() {
@@ -82,5 +86,35 @@ mod tests {
         let settings = LogSettings { level: "eventlog=loud".to_owned(), ..LogSettings::default() };
         let error = init(&settings).unwrap_err();
         assert!(error.to_string().contains("`eventlog=loud`"), "{error}");
+    }
+
+    #[test]
+    fn a_json_line_carries_message_and_fields() {
+        const CHILD: &str = "DARKROOM_TELEMETRY_CHILD";
+        if env_flag(CHILD) {
+            init(&LogSettings { level: "warn".to_owned(), format: Format::Json }).unwrap();
+            tracing::info!("not this one");
+            tracing::warn!(job.id = 7, "this one");
+            return;
+        }
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "--nocapture",
+                "telemetry::tests::a_json_line_carries_message_and_fields",
+            ])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        let lines: Vec<serde_json::Value> = text
+            .lines()
+            .filter(|line| line.starts_with('{'))
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(lines.len(), 1, "{text}");
+        assert_eq!(lines[0]["message"], "this one");
+        assert_eq!(lines[0]["job.id"], 7);
+        assert_eq!(lines[0]["level"], "WARN");
     }
 }

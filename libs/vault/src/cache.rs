@@ -13,8 +13,13 @@ pub(crate) struct KeyCache {
     entries: Mutex<Entries>,
 }
 
+/// When a key was looked for. A key that was removed since must not be remembered any more.
+#[derive(Clone, Copy)]
+pub(crate) struct Epoch(u64);
+
 #[derive(Default)]
 struct Entries {
+    removals: u64,
     by_name: HashMap<String, (Arc<DataKey>, Instant)>,
     oldest_first: VecDeque<(String, Instant)>,
 }
@@ -24,14 +29,23 @@ impl KeyCache {
         Self { capacity, lifetime, entries: Mutex::default() }
     }
 
+    /// Take it before a key is read from the store, and give it to `insert`.
+    pub(crate) fn epoch(&self) -> Epoch {
+        Epoch(self.lock().removals)
+    }
+
     pub(crate) fn get(&self, name: &str, now: Instant) -> Option<Arc<DataKey>> {
         let mut entries = self.lock();
         self.drop_expired(&mut entries, now);
         entries.by_name.get(name).map(|(key, _)| Arc::clone(key))
     }
 
-    pub(crate) fn insert(&self, name: &str, key: &Arc<DataKey>, now: Instant) {
+    /// Remembers a key, unless some key was removed while this one was being read.
+    pub(crate) fn insert(&self, name: &str, key: &Arc<DataKey>, epoch: Epoch, now: Instant) {
         let mut entries = self.lock();
+        if entries.removals != epoch.0 {
+            return;
+        }
         self.drop_expired(&mut entries, now);
         while entries.oldest_first.len() >= self.capacity {
             entries.drop_oldest();
@@ -41,11 +55,15 @@ impl KeyCache {
     }
 
     pub(crate) fn remove(&self, name: &str) {
-        self.lock().by_name.remove(name);
+        let mut entries = self.lock();
+        entries.removals += 1;
+        entries.by_name.remove(name);
     }
 
     pub(crate) fn clear(&self) {
-        *self.lock() = Entries::default();
+        let mut entries = self.lock();
+        let removals = entries.removals + 1;
+        *entries = Entries { removals, ..Entries::default() };
     }
 
     fn drop_expired(&self, entries: &mut Entries, now: Instant) {
@@ -86,7 +104,7 @@ mod tests {
     fn a_key_is_forgotten_when_its_time_is_over() {
         let cache = KeyCache::new(8, Duration::from_secs(10));
         let start = Instant::now();
-        cache.insert("a", &key(), start);
+        cache.insert("a", &key(), cache.epoch(), start);
         assert!(cache.get("a", start + Duration::from_secs(9)).is_some());
         assert!(cache.get("a", start + Duration::from_secs(10)).is_none());
         assert_eq!(cache.lock().by_name.len(), 0);
@@ -98,12 +116,12 @@ mod tests {
         let cache = KeyCache::new(3, Duration::from_secs(10));
         let start = Instant::now();
         for (index, name) in ["a", "b", "c", "d"].iter().enumerate() {
-            cache.insert(name, &key(), start + Duration::from_millis(index as u64));
+            cache.insert(name, &key(), cache.epoch(), start + Duration::from_millis(index as u64));
         }
         assert!(cache.get("a", start).is_none());
         assert!(cache.get("d", start).is_some());
         for index in 4..100 {
-            cache.insert("d", &key(), start + Duration::from_millis(index));
+            cache.insert("d", &key(), cache.epoch(), start + Duration::from_millis(index));
             cache.remove("d");
         }
         assert!(cache.lock().oldest_first.len() <= 3);
@@ -115,9 +133,22 @@ mod tests {
         let cache = KeyCache::new(3, Duration::from_secs(10));
         let start = Instant::now();
         let again = key();
-        cache.insert("a", &key(), start);
-        cache.insert("a", &again, start + Duration::from_secs(5));
+        cache.insert("a", &key(), cache.epoch(), start);
+        cache.insert("a", &again, cache.epoch(), start + Duration::from_secs(5));
         let found = cache.get("a", start + Duration::from_secs(12)).unwrap();
         assert_eq!(found.id(), again.id());
+    }
+    #[test]
+    fn a_key_that_was_read_before_a_removal_is_not_remembered() {
+        let cache = KeyCache::new(3, Duration::from_secs(10));
+        let now = Instant::now();
+        for remove in [|cache: &KeyCache| cache.remove("a"), KeyCache::clear] {
+            let before = cache.epoch();
+            remove(&cache);
+            cache.insert("a", &key(), before, now);
+            assert!(cache.get("a", now).is_none());
+        }
+        cache.insert("a", &key(), cache.epoch(), now);
+        assert!(cache.get("a", now).is_some());
     }
 }

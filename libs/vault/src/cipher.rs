@@ -110,7 +110,8 @@ impl DataKey {
     /// name, [`Error::Envelope`] if it is none of ours.
     pub fn unwrap(&self, name: &str, wrapped: &[u8]) -> Result<Self, Error> {
         let plain = self.open(&Context::wrap(name), wrapped)?;
-        let malformed = || Error::Envelope { what: name.to_owned(), source: EnvelopeError::KeyLength };
+        let malformed =
+            || Error::Envelope { what: name.to_owned(), source: EnvelopeError::KeyLength };
         let (id, bytes) = plain.split_first_chunk::<KEY_ID_BYTES>().ok_or_else(malformed)?;
         Self::from_parts(KeyId(*id), bytes).ok_or_else(malformed)
     }
@@ -123,7 +124,11 @@ impl DataKey {
     }
 
     /// Opens a binary envelope.
-    pub(crate) fn open(&self, context: &Context<'_>, envelope: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) fn open(
+        &self,
+        context: &Context<'_>,
+        envelope: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let envelope = Envelope::decode(envelope).map_err(|source| context.malformed(source))?;
         if envelope.key != self.id {
             return Err(Error::OtherKey { sealed_under: envelope.key, held: self.id });
@@ -134,15 +139,15 @@ impl DataKey {
     }
 }
 
-/// AEAD encryption: synthetic IV, then ciphertext.
+/// AEAD encryption: synthetic IV, then ciphertext. RFC 5297 takes a nonce of any length; ours have one.
 pub(crate) fn encrypt(
     key: &[u8; KEY_BYTES],
     associated: &[u8],
-    nonce: &[u8; NONCE_BYTES],
+    nonce: &[u8],
     plaintext: &[u8],
 ) -> Vec<u8> {
     Aes256Siv::new(key.into())
-        .encrypt([associated, nonce.as_slice()], plaintext)
+        .encrypt([associated, nonce], plaintext)
         .expect("two headers are within AES-SIV's limit of 126")
 }
 
@@ -150,8 +155,12 @@ pub(crate) fn encrypt(
 pub(crate) fn decrypt(
     key: &[u8; KEY_BYTES],
     associated: &[u8],
-    nonce: &[u8; NONCE_BYTES],
+    nonce: &[u8],
     ciphertext: &[u8],
 ) -> Option<Zeroizing<Vec<u8>>> {
-    Aes256Siv::new(key.into()).decrypt([associated, nonce.as_slice()], ciphertext).ok().map(Zeroizing::new)
+    Aes256Siv::new(key.into()).decrypt([associated, nonce], ciphertext).ok().map(Zeroizing::new)
 }
+
+#[cfg(test)]
+#[path = "cipher_tests.rs"]
+mod tests;

@@ -34,6 +34,8 @@ impl DigestSecret {
         Hkdf::<Sha256>::new(None, self.0.as_slice())
             .expand_multi_info(&[b"darkroom digest v1: ", purpose.as_bytes()], key.as_mut_slice())
             .expect("32 bytes are within HKDF's limit");
-        Hmac::<Sha256>::new_from_slice(key.as_slice()).expect("HMAC takes keys of any length").chain_update(data)
+        Hmac::<Sha256>::new_from_slice(key.as_slice())
+            .expect("HMAC takes keys of any length")
+            .chain_update(data)
     }
 }

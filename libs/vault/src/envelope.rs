@@ -112,7 +112,8 @@ mod tests {
             Context::field("", "", "abcd"),
             Context::wrap("abcd"),
         ];
-        let mut encoded: Vec<_> = contexts.iter().map(|context| context.associated_data(id)).collect();
+        let mut encoded: Vec<_> =
+            contexts.iter().map(|context| context.associated_data(id)).collect();
         encoded.push(contexts[0].associated_data(KeyId([8; 8])));
         let all = encoded.len();
         encoded.sort();
@@ -125,7 +126,10 @@ mod tests {
         let good = Envelope { key: KeyId([1; 8]), nonce: [2; 16], ciphertext: &[3; 16] }.encode();
         assert!(Envelope::decode(&good).is_ok());
         for length in 0..good.len() {
-            assert_eq!(Envelope::decode(&good[..length]).err(), Some(EnvelopeError::TooShort(length)));
+            assert_eq!(
+                Envelope::decode(&good[..length]).err(),
+                Some(EnvelopeError::TooShort(length))
+            );
         }
         let mut later = good.clone();
         later[0] = 2;

@@ -14,7 +14,9 @@ pub enum Error {
         name: String,
     },
     /// The envelope names another key than the one at hand.
-    #[error("sealed under key {sealed_under}, but the key here is {held}: the first was shredded, or the value was moved")]
+    #[error(
+        "sealed under key {sealed_under}, but the key here is {held}: the first was shredded, or the value was moved"
+    )]
     OtherKey {
         /// The key named in the envelope.
         sealed_under: KeyId,
@@ -33,7 +35,9 @@ pub enum Error {
         id: KeyId,
     },
     /// Right key, but the value was changed, or sealed for another account, record or field.
-    #[error("`{what}` does not open: it was changed, or sealed for another account, record or field")]
+    #[error(
+        "`{what}` does not open: it was changed, or sealed for another account, record or field"
+    )]
     Refused {
         /// The field, or the wrapped key.
         what: String,
@@ -69,7 +73,10 @@ pub enum Error {
         field: String,
     },
     /// An account or job id that cannot be part of a key's name.
-    #[error("an id in a key's name has 1 to {} characters of A-Z a-z 0-9 - _", crate::keys::ID_MAX_CHARS)]
+    #[error(
+        "an id in a key's name has 1 to {} characters of A-Z a-z 0-9 - _",
+        crate::keys::ID_MAX_CHARS
+    )]
     Name,
     /// The store of wrapped keys failed.
     #[error(transparent)]

@@ -27,7 +27,11 @@ impl FieldKey {
     /// The same key for another record of the account, for example one endpoint: what it seals opens there only.
     #[must_use]
     pub fn for_record(&self, record: &str) -> Self {
-        Self { key: Arc::clone(&self.key), account: Arc::clone(&self.account), record: record.into() }
+        Self {
+            key: Arc::clone(&self.key),
+            account: Arc::clone(&self.account),
+            record: record.into(),
+        }
     }
 
     /// The public name of the key, as it stands in every envelope.

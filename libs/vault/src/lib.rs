@@ -26,3 +26,41 @@ pub use keys::{Creation, MemoryKeys, StoreError, StoreFuture, WrappedKeys};
 pub use ring::{MasterKeys, Settings};
 pub use secret::Secret;
 pub use vault::Vault;
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::{Debug, Display};
+
+    use super::{DataKey, FieldKey, MasterKeys, Secret, Vault};
+
+    /// Does not compile if the type has the trait: then two implementations of `Lacks` fit, and neither is chosen.
+    macro_rules! lacks {
+        ($type:ty: $($trait:path),+) => {$({
+            trait Lacks<Which> {
+                fn proof() {}
+            }
+            impl<T> Lacks<()> for T {}
+            impl<T: $trait> Lacks<u8> for T {}
+            <$type as Lacks<_>>::proof();
+        })+};
+    }
+
+    #[test]
+    fn nothing_that_holds_a_key_can_be_printed_and_a_data_key_cannot_be_copied() {
+        lacks!(DataKey: Debug, Display, Clone, serde::Serialize);
+        lacks!(FieldKey: Debug, Display, serde::Serialize);
+        lacks!(MasterKeys: Debug, Display, serde::Serialize);
+        lacks!(Vault: Debug, Display, Clone, serde::Serialize);
+        lacks!(Secret: Display, serde::Serialize);
+    }
+
+    #[test]
+    fn keys_and_secrets_are_wiped_when_dropped() {
+        fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+        wiped::<DataKey>();
+        wiped::<Secret>();
+        wiped::<aes_siv::siv::Aes256Siv>();
+        wiped::<aes::Aes256Enc>();
+        wiped::<cmac::block_api::CmacCore<aes::Aes256>>();
+    }
+}

@@ -81,8 +81,11 @@ impl MasterKeys {
             Ok(envelope) => envelope.key,
             Err(source) => return Err(Error::Envelope { what: name.to_owned(), source }),
         };
-        let master = if id == self.current() { Some(&self.0.current) } else { self.0.earlier.get(&id) };
-        master.ok_or_else(|| Error::UnknownMasterKey { name: name.to_owned(), id })?.unwrap(name, wrapped)
+        let master =
+            if id == self.current() { Some(&self.0.current) } else { self.0.earlier.get(&id) };
+        master
+            .ok_or_else(|| Error::UnknownMasterKey { name: name.to_owned(), id })?
+            .unwrap(name, wrapped)
     }
 
     /// A digest that nobody without the key ring can make or guess at: HMAC-SHA-256 under a key for this purpose alone.

@@ -145,7 +145,9 @@ fn write_draft(draft: &Path) -> io::Result<()> {
 fn new_ring() -> Zeroizing<String> {
     let id = KeyId(random());
     let secret = Zeroizing::new(STANDARD.encode(Zeroizing::new(random::<KEY_BYTES>()).as_slice()));
-    let digest = Zeroizing::new(STANDARD.encode(Zeroizing::new(random::<{ digest::SECRET_BYTES }>()).as_slice()));
+    let digest = Zeroizing::new(
+        STANDARD.encode(Zeroizing::new(random::<{ digest::SECRET_BYTES }>()).as_slice()),
+    );
     Zeroizing::new(format!(
         "{{\n  \"format\": {FORMAT},\n  \"current\": \"{id}\",\n  \"keys\": [\n    {{ \"id\": \"{id}\", \"secret\": \"{}\" }}\n  ],\n  \"digest_secret\": \"{}\"\n}}\n",
         *secret, *digest

@@ -35,7 +35,9 @@ impl Secret {
     pub fn matches(&self, other: &str) -> bool {
         let (ours, theirs) = (self.0.as_bytes(), other.as_bytes());
         ours.len() == theirs.len()
-            && std::hint::black_box(ours.iter().zip(theirs).fold(0_u8, |seen, (a, b)| seen | (a ^ b))) == 0
+            && std::hint::black_box(
+                ours.iter().zip(theirs).fold(0_u8, |seen, (a, b)| seen | (a ^ b)),
+            ) == 0
     }
 }
 

@@ -45,7 +45,9 @@ pub fn is_token(prefix: &str, text: &str) -> bool {
     let Some(rest) = text.strip_prefix(prefix) else {
         return false;
     };
-    if rest.len() != BODY_CHARS + CHECK_CHARS || !rest.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+    if rest.len() != BODY_CHARS + CHECK_CHARS
+        || !rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    {
         return false;
     }
     let (signed, check) = text.split_at(text.len() - CHECK_CHARS);
@@ -82,7 +84,9 @@ fn base62(number: u32) -> char {
 /// CRC-32 as in zip and PNG.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg())
+        })
     })
 }
 
@@ -107,9 +111,14 @@ mod tests {
         for index in 0..text.len() {
             let mut bytes = text.as_bytes().to_vec();
             bytes[index] = if bytes[index] == b'x' { b'y' } else { b'x' };
-            assert!(!is_token("dk_test_", std::str::from_utf8(&bytes).unwrap()), "character {index}");
+            assert!(
+                !is_token("dk_test_", std::str::from_utf8(&bytes).unwrap()),
+                "character {index}"
+            );
         }
-        for bad in ["", "dk_test_", "dk_test_é", &text[1..], &text[..text.len() - 1], &format!("{text}0")] {
+        for bad in
+            ["", "dk_test_", "dk_test_é", &text[1..], &text[..text.len() - 1], &format!("{text}0")]
+        {
             assert!(!is_token("dk_test_", bad), "{bad}");
         }
     }
@@ -119,7 +128,8 @@ mod tests {
         let tokens: std::collections::HashSet<String> =
             (0..200).map(|_| token("").expose().to_owned()).collect();
         assert_eq!(tokens.len(), 200);
-        let seen: std::collections::HashSet<u8> = tokens.iter().flat_map(|token| token.bytes().take(33)).collect();
+        let seen: std::collections::HashSet<u8> =
+            tokens.iter().flat_map(|token| token.bytes().take(33)).collect();
         assert_eq!(seen.len(), 62);
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::cache::KeyCache;
+use crate::cache::{Epoch, KeyCache};
 use crate::keys::{Creation, WrappedKeys, account_name, job_name};
 use crate::{DataKey, Error, FieldKey, MasterKeys};
 
@@ -93,13 +93,14 @@ impl Vault {
         if let Some(key) = self.jobs.get(&name, Instant::now()) {
             return Ok(FieldKey::new(key, account, job));
         }
+        let epoch = self.jobs.epoch();
         let account_key = self.create_account_data_key(account).await?;
         let fresh = DataKey::generate();
         let key = match self.keys.create(&name, account_key.wrap(&name, &fresh)).await? {
             Creation::Created => fresh,
             Creation::Exists(wrapped) => unwrap_job_key(&account_key, &name, &wrapped)?,
         };
-        Ok(FieldKey::new(remember(&self.jobs, &name, key), account, job))
+        Ok(FieldKey::new(remember(&self.jobs, epoch, &name, key), account, job))
     }
 
     /// The job's key.
@@ -112,6 +113,7 @@ impl Vault {
         if let Some(key) = self.jobs.get(&name, Instant::now()) {
             return Ok(FieldKey::new(key, account, job));
         }
+        let epoch = self.jobs.epoch();
         let Some(wrapped) = self.keys.get(&name).await? else {
             return Err(Error::Shredded { name });
         };
@@ -121,7 +123,7 @@ impl Vault {
             .await?
             .ok_or(Error::Shredded { name: account_name })?;
         let key = unwrap_job_key(&account_key, &name, &wrapped)?;
-        Ok(FieldKey::new(remember(&self.jobs, &name, key), account, job))
+        Ok(FieldKey::new(remember(&self.jobs, epoch, &name, key), account, job))
     }
 
     /// Destroys a job's key: all its sealed fields become unreadable, here at once, elsewhere within ten seconds.
@@ -149,6 +151,7 @@ impl Vault {
 
     async fn create_account_data_key(&self, account: &str) -> Result<Arc<DataKey>, Error> {
         let name = account_name(account)?;
+        let epoch = self.accounts.epoch();
         if let Some(key) = self.find_account_data_key(&name).await? {
             return Ok(key);
         }
@@ -157,24 +160,25 @@ impl Vault {
             Creation::Created => fresh,
             Creation::Exists(wrapped) => self.master.unwrap(&name, &wrapped)?,
         };
-        Ok(remember(&self.accounts, &name, key))
+        Ok(remember(&self.accounts, epoch, &name, key))
     }
 
     async fn find_account_data_key(&self, name: &str) -> Result<Option<Arc<DataKey>>, Error> {
         if let Some(key) = self.accounts.get(name, Instant::now()) {
             return Ok(Some(key));
         }
+        let epoch = self.accounts.epoch();
         let Some(wrapped) = self.keys.get(name).await? else {
             return Ok(None);
         };
         let key = self.master.unwrap(name, &wrapped)?;
-        Ok(Some(remember(&self.accounts, name, key)))
+        Ok(Some(remember(&self.accounts, epoch, name, key)))
     }
 }
 
-fn remember(cache: &KeyCache, name: &str, key: DataKey) -> Arc<DataKey> {
+fn remember(cache: &KeyCache, epoch: Epoch, name: &str, key: DataKey) -> Arc<DataKey> {
     let key = Arc::new(key);
-    cache.insert(name, &key, Instant::now());
+    cache.insert(name, &key, epoch, Instant::now());
     key
 }
 

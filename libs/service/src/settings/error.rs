@@ -110,7 +110,9 @@ impl SettingsError {
     #[must_use]
     pub fn remedy(&self) -> Option<String> {
         match self {
-            Self::Unreadable { .. } => Some("a path that exists and that this user may read".to_owned()),
+            Self::Unreadable { .. } => {
+                Some("a path that exists and that this user may read".to_owned())
+            }
             Self::Flag { .. } => Some("for example --set log.level=debug".to_owned()),
             Self::Variable { .. } => Some("for example DARKROOM__LOG__LEVEL=debug".to_owned()),
             Self::Unknown { key, known, .. } => Some(match nearest(key, known) {
@@ -119,9 +121,14 @@ impl SettingsError {
             }),
             Self::Missing { key } => {
                 let variable = key.to_ascii_uppercase().replace('.', "__");
-                Some(format!("--set {key}=VALUE, or {}{variable}=VALUE in the environment", super::PREFIX))
+                Some(format!(
+                    "--set {key}=VALUE, or {}{variable}=VALUE in the environment",
+                    super::PREFIX
+                ))
             }
-            Self::Value { key, .. } => Some(format!("another value; the defaults file explains `{key}`")),
+            Self::Value { key, .. } => {
+                Some(format!("another value; the defaults file explains `{key}`"))
+            }
             Self::TooLarge { .. } | Self::Syntax { .. } | Self::NotUnicode { .. } => None,
         }
     }
@@ -135,15 +142,21 @@ pub(super) fn is_of_type(error: &figment::Error) -> bool {
 /// Says it in our words, without the value.
 pub(super) fn explain(error: &figment::Error, figment: &Figment) -> SettingsError {
     let key = error.path.join(".");
-    let below = |name: &str| if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") };
-    let origin_of = |key: &str| figment.find_metadata(key).map(|metadata| metadata.name.to_string());
+    let origin_of =
+        |key: &str| figment.find_metadata(key).map(|metadata| metadata.name.to_string());
     match &error.kind {
         Kind::UnknownField(name, known) => {
-            let key = below(name);
+            let key = if key.is_empty() { name.clone() } else { key };
             let origin = origin_of(&key).unwrap_or_else(|| Origin::Defaults.to_string());
-            SettingsError::Unknown { key, origin, known: known.iter().map(|&name| name.to_owned()).collect() }
+            SettingsError::Unknown {
+                key,
+                origin,
+                known: known.iter().map(|&name| name.to_owned()).collect(),
+            }
         }
-        Kind::MissingField(name) => SettingsError::Missing { key: below(name) },
+        Kind::MissingField(name) => SettingsError::Missing {
+            key: if key.is_empty() { name.to_string() } else { format!("{key}.{name}") },
+        },
         kind => SettingsError::Value {
             origin: error
                 .metadata
@@ -166,9 +179,10 @@ fn fault(kind: &Kind) -> String {
         Kind::UnknownVariant(_, known) => format!("expected one of {}", known.join(", ")),
         Kind::ISizeOutOfRange(_) | Kind::USizeOutOfRange(_) => "the number is too large".to_owned(),
         Kind::DuplicateField(name) => format!("`{name}` is set twice"),
-        Kind::UnknownField(..) | Kind::MissingField(_) | Kind::Unsupported(_) | Kind::UnsupportedKey(..) => {
-            "this kind of value cannot stand here".to_owned()
-        }
+        Kind::UnknownField(..)
+        | Kind::MissingField(_)
+        | Kind::Unsupported(_)
+        | Kind::UnsupportedKey(..) => "this kind of value cannot stand here".to_owned(),
     }
 }
 
@@ -188,7 +202,12 @@ const fn name(actual: &Actual) -> &'static str {
 /// The known name that a mistyped one most likely meant.
 fn nearest<'a>(key: &str, known: &'a [String]) -> Option<&'a String> {
     let name = key.rsplit('.').next().unwrap_or(key);
-    known.iter().map(|near| (distance(name, near), near)).filter(|(far, _)| *far <= 2).min().map(|(_, near)| near)
+    known
+        .iter()
+        .map(|near| (distance(name, near), near))
+        .filter(|(far, _)| *far <= 2)
+        .min()
+        .map(|(_, near)| near)
 }
 
 /// How many letters must be added, dropped or changed (Levenshtein).

@@ -19,18 +19,30 @@ pub(super) struct Layer {
 enum Content {
     Document(toml::Table),
     /// A single key: its path, its text, and its value if the text is TOML and was not meant as text.
-    Key { path: Vec<String>, text: String, value: Option<toml::Value> },
+    Key {
+        path: Vec<String>,
+        text: String,
+        value: Option<toml::Value>,
+    },
 }
 
 impl Layer {
     /// A TOML document.
-    pub(super) fn text(origin: Origin, text: &str, sections: &[&str]) -> Result<Self, SettingsError> {
+    pub(super) fn text(
+        origin: Origin,
+        text: &str,
+        sections: &[&str],
+    ) -> Result<Self, SettingsError> {
         // The parser's full message quotes the line, and the line may hold a password.
-        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| SettingsError::Syntax {
-            origin: origin.clone(),
-            line: error.span().and_then(|span| text.get(..span.start)).map_or(1, |before| before.lines().count().max(1)),
-            fault: error.message().to_owned(),
-        })?;
+        let table: toml::Table =
+            text.parse().map_err(|error: toml::de::Error| SettingsError::Syntax {
+                origin: origin.clone(),
+                line: error
+                    .span()
+                    .and_then(|span| text.get(..span.start))
+                    .map_or(1, |before| before.lines().count().max(1)),
+                fault: error.message().to_owned(),
+            })?;
         for section in table.keys() {
             known(section, &origin, sections)?;
         }
@@ -42,7 +54,10 @@ impl Layer {
         let unreadable = |source| SettingsError::Unreadable { path: path.to_owned(), source };
         let size_bytes = std::fs::metadata(path).map_err(unreadable)?.len();
         if size_bytes > FILE_MAX_BYTES {
-            return Err(SettingsError::TooLarge { path: path.to_owned(), limit_bytes: FILE_MAX_BYTES });
+            return Err(SettingsError::TooLarge {
+                path: path.to_owned(),
+                limit_bytes: FILE_MAX_BYTES,
+            });
         }
         let text = std::fs::read_to_string(path).map_err(unreadable)?;
         Self::text(Origin::File(path.to_owned()), &text, sections)
@@ -105,7 +120,9 @@ impl Provider for &Layer {
                     Some(value) => Value::serialize(value)?,
                     None => Value::from(text.as_str()),
                 };
-                path.iter().rev().fold(leaf, |inner, part| Value::from(Dict::from([(part.clone(), inner)])))
+                path.iter()
+                    .rev()
+                    .fold(leaf, |inner, part| Value::from(Dict::from([(part.clone(), inner)])))
             }
         };
         Ok(Profile::Default.collect(dict.into_dict().unwrap_or_default()))
@@ -113,7 +130,10 @@ impl Provider for &Layer {
 }
 
 /// A layer for each variable of a section that this executable has, in the order of their names.
-pub(super) fn environment(environment: &Environment, sections: &[&str]) -> Result<Vec<Layer>, SettingsError> {
+pub(super) fn environment(
+    environment: &Environment,
+    sections: &[&str],
+) -> Result<Vec<Layer>, SettingsError> {
     let mut variables = match environment {
         Environment::Given(variables) => variables.clone(),
         Environment::Process => of_process()?,
