@@ -10,7 +10,7 @@ use toml::{Table, Value};
 
 /// What a dependency is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Part of the crate, or of its build.
     Normal,
     /// Part of its tests alone.
@@ -19,45 +19,45 @@ pub enum Kind {
 
 /// One dependency of one crate.
 #[derive(Debug)]
-pub struct Dependency {
+pub(crate) struct Dependency {
     /// The name in the manifest.
-    pub key: String,
+    pub(crate) key: String,
     /// The crate's own name.
-    pub name: String,
+    pub(crate) name: String,
     /// What it is for.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Whether the workspace says which version it is.
-    pub from_workspace: bool,
+    pub(crate) from_workspace: bool,
 }
 
 /// One crate of ours.
 #[derive(Debug)]
-pub struct Crate {
+pub(crate) struct Crate {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Where it lies: `bins/api`.
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// Whether it lies under `bins/`.
-    pub is_bin: bool,
+    pub(crate) is_bin: bool,
     /// Whether it takes the workspace's lints.
-    pub workspace_lints: bool,
+    pub(crate) workspace_lints: bool,
     /// All that it depends on, on any platform.
-    pub dependencies: Vec<Dependency>,
+    pub(crate) dependencies: Vec<Dependency>,
 }
 
 /// The workspace.
 #[derive(Debug)]
-pub struct House {
+pub(crate) struct House {
     root: PathBuf,
     /// `[workspace.dependencies]`: the name in manifests to the crate's own.
-    pub shared: BTreeMap<String, String>,
+    pub(crate) shared: BTreeMap<String, String>,
     /// Every crate of ours.
-    pub crates: Vec<Crate>,
+    pub(crate) crates: Vec<Crate>,
 }
 
 impl House {
     /// Reads the workspace that this test belongs to.
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let manifest = read_manifest(&root.join("Cargo.toml"));
         let shared: BTreeMap<String, String> = table(&manifest, &["workspace", "dependencies"])
@@ -77,12 +77,12 @@ impl House {
     }
 
     /// Whether a crate of that name is one of ours.
-    pub fn is_ours(&self, name: &str) -> bool {
+    pub(crate) fn is_ours(&self, name: &str) -> bool {
         self.crates.iter().any(|krate| krate.name == name)
     }
 
     /// Fails with everything that is `wrong` with any crate.
-    pub fn all_hold(&self, wrong: impl Fn(&Crate) -> Vec<String>) {
+    pub(crate) fn all_hold(&self, wrong: impl Fn(&Crate) -> Vec<String>) {
         let found: Vec<String> = self
             .crates
             .iter()
@@ -94,7 +94,7 @@ impl House {
     }
 
     /// The Rust files of a crate.
-    pub fn sources(&self, krate: &Crate) -> Vec<Source> {
+    pub(crate) fn sources(&self, krate: &Crate) -> Vec<Source> {
         let mut found = Vec::new();
         let mut folders = vec![self.root.join(&krate.folder)];
         while let Some(folder) = folders.pop() {
@@ -104,7 +104,11 @@ impl House {
                     folders.push(path);
                 } else if path.extension().is_some_and(|extension| extension == "rs") {
                     let text = read(&path);
-                    let path = path.strip_prefix(&self.root).unwrap().display().to_string();
+                    let path = path
+                        .strip_prefix(&self.root)
+                        .expect("a path below the root")
+                        .display()
+                        .to_string();
                     found.push(Source { path, text });
                 }
             }
@@ -115,27 +119,27 @@ impl House {
 
 /// One Rust file.
 #[derive(Debug)]
-pub struct Source {
+pub(crate) struct Source {
     /// Where it lies, from the root.
-    pub path: String,
+    pub(crate) path: String,
     text: String,
 }
 
 impl Source {
     /// Whether its first line is module prose.
-    pub fn opens_with_a_sentence(&self) -> bool {
+    pub(crate) fn opens_with_a_sentence(&self) -> bool {
         self.text.lines().next().is_some_and(|line| line.starts_with("//! "))
     }
 
     /// How many lines it has before its tests; none if it is a file of tests.
-    pub fn lines_without_tests(&self) -> usize {
+    pub(crate) fn lines_without_tests(&self) -> usize {
         if self.path.contains("/tests/") || self.path.ends_with("tests.rs") {
             return 0;
         }
         let lines: Vec<&str> = self.text.lines().collect();
         lines
             .windows(2)
-            .position(|pair| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod "))
+            .position(|pair| matches!(pair, ["#[cfg(test)]", next] if next.starts_with("mod ")))
             .unwrap_or(lines.len())
     }
 }
@@ -160,8 +164,10 @@ fn read_crate(folder: PathBuf, manifest: &Table, shared: &BTreeMap<String, Strin
             }
         }
     }
+    let package = table(manifest, &["package"]);
+    let name = package.get("name");
     Crate {
-        name: table(manifest, &["package"])["name"].as_str().unwrap().to_owned(),
+        name: name.and_then(Value::as_str).expect("a package name").to_owned(),
         is_bin: folder.starts_with("bins"),
         workspace_lints: is_true(table(manifest, &["lints"]).get("workspace")),
         folder,
@@ -187,8 +193,9 @@ fn table(within: &Table, path: &[&str]) -> Table {
 
 fn names_in(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("a UTF-8 name"))
+        .collect();
     names.sort();
     names
 }
