@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use custody::Custody;
 use domain::{
+    account::Accounts,
     filepreviews::Style,
     id::{AccountId, WorkerId},
     job,
@@ -14,7 +15,7 @@ use eventlog::Log;
 use serde::Serialize;
 use service::Clock;
 
-use crate::spool::Spool;
+use crate::{network::Networks, spool::Spool, stop::Stop};
 
 /// Tools and rules of one worker process.
 pub(crate) struct Desk {
@@ -23,7 +24,7 @@ pub(crate) struct Desk {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) custody: Custody,
     pub(crate) egress: egress::Client,
-    pub(crate) network: storage::Network,
+    pub(crate) networks: Networks,
     pub(crate) renderers: enclave::Pool,
     pub(crate) spool: Spool,
     pub(crate) limits: Limits,
@@ -64,12 +65,15 @@ impl Desk {
     pub(crate) async fn destination(
         &self,
         account: AccountId,
-    ) -> Result<custody::OpenedDestination, crate::stop::Stop> {
-        let known = self.log.load::<domain::account::Accounts>(&account).await;
-        let state = known.map_err(|error| crate::stop::Stop::internal(&error))?.state;
-        let opened =
-            self.custody.open_destination(account, state.destination.as_ref(), &self.network);
-        Ok(opened.await?)
+    ) -> Result<custody::OpenedDestination, Stop> {
+        let known = self.log.load::<Accounts>(&account).await;
+        let state = known.map_err(|error| Stop::internal(&error))?.state;
+        match &state.destination {
+            None => Ok(self.custody.development_destination()),
+            Some(own) => {
+                Ok(self.custody.open_destination(account, own, &self.networks.to(own)).await?)
+            }
+        }
     }
 
     /// How bodies are written here.

@@ -8,6 +8,7 @@ mod attempt;
 mod desk;
 mod handler;
 mod lease;
+mod network;
 pub mod settings;
 mod shelf;
 mod spool;
@@ -22,7 +23,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use vault::{MasterKeys, Vault};
 
-use crate::{desk::Desk, handler::Handler, spool::Spool};
+use crate::{desk::Desk, handler::Handler, network::Networks, spool::Spool};
 pub use settings::Settings;
 
 /// Why a worker does not start.
@@ -118,8 +119,8 @@ async fn desk(
         log,
         clock,
         custody: custody::Custody::new(Arc::new(vault), &settings.storage, &network).await?,
+        networks: Networks::new(egress.gate().clone()),
         egress,
-        network,
         renderers,
         spool,
         limits: settings.limits,

@@ -52,7 +52,13 @@ impl From<TransactError<Refusal>> for Stop {
                 | Refusal::NotEnded
                 | Refusal::NotWiped),
             ) => Self::internal(&refusal),
-            other => Self::Log(Box::new(other)),
+            // The log works but will never take this event.
+            other @ (TransactError::Rejected { .. } | TransactError::Encode(_)) => {
+                Self::internal(&other)
+            }
+            other @ (TransactError::Read(_)
+            | TransactError::Unavailable(_)
+            | TransactError::Contended { .. }) => Self::Log(Box::new(other)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The secrets of an account: what signs its webhooks, and the credentials of its bucket.
 
-use domain::{Sealed, account::Destination, id::AccountId, sealed::field};
+use domain::{Sealed, account::Destination, id::AccountId, job::StoredIn, sealed::field};
 use serde::{Deserialize, Serialize};
 use storage::{Bucket, Credentials, Encryption, Network};
 use vault::Secret;
@@ -20,7 +20,7 @@ pub struct OpenedDestination {
     /// The bucket.
     pub bucket: Bucket,
     /// In whose bucket artifacts lie.
-    pub stored_in: domain::job::StoredIn,
+    pub stored_in: StoredIn,
 }
 
 impl Custody {
@@ -71,22 +71,22 @@ impl Custody {
         Ok(Sealed::from_envelope(envelope))
     }
 
-    /// The bucket that results of the account go to: its own, or development storage without one.
+    /// Where results go without a destination of the account's own.
+    #[must_use]
+    pub fn development_destination(&self) -> OpenedDestination {
+        OpenedDestination { bucket: self.development.clone(), stored_in: StoredIn::Development }
+    }
+
+    /// The account's own bucket, reached over `network`.
     ///
     /// # Errors
     /// [`Error::Erased`], [`Error::Destination`], or when the vault fails.
     pub async fn open_destination(
         &self,
         account: AccountId,
-        destination: Option<&Destination>,
+        own: &Destination,
         network: &Network,
     ) -> Result<OpenedDestination, Error> {
-        let Some(own) = destination else {
-            return Ok(OpenedDestination {
-                bucket: self.development.clone(),
-                stored_in: domain::job::StoredIn::Development,
-            });
-        };
         let key = self.vault.account_key(&account.to_string()).await?;
         let credentials: SealedCredentials =
             key.open_json(field::DESTINATION_CREDENTIALS, own.credentials.envelope())?;
@@ -105,6 +105,6 @@ impl Custody {
             bucket_owner: None,
         };
         let bucket = Bucket::open(destination, network).await.map_err(Error::Destination)?;
-        Ok(OpenedDestination { bucket, stored_in: domain::job::StoredIn::Destination })
+        Ok(OpenedDestination { bucket, stored_in: StoredIn::Destination })
     }
 }

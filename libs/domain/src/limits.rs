@@ -22,7 +22,8 @@ pub struct Limits {
     pub renderer_cpu_ms: u64,
     /// Wall-clock time of the renderer, in milliseconds.
     pub renderer_wall_ms: u64,
-    /// Largest metadata, in bytes of JSON.
+    /// Largest metadata, in bytes of JSON. It travels in one event, sealed, which makes it a third
+    /// larger; an event has at most 256 KiB.
     pub metadata_bytes: u32,
 }
 
@@ -37,7 +38,7 @@ impl Default for Limits {
             renderer_memory_bytes: 1_536 << 20,
             renderer_cpu_ms: 60_000,
             renderer_wall_ms: 60_000,
-            metadata_bytes: 256 << 10,
+            metadata_bytes: 128 << 10,
         }
     }
 }
