@@ -1,0 +1,329 @@
+//! The OpenAPI document, made from the table of endpoints.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use utoipa::openapi::{
+    ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, License, OpenApi, OpenApiBuilder,
+    PathItem, PathsBuilder, Ref, RefOr, Required, ResponseBuilder, SecurityRequirement,
+    path::{OperationBuilder, ParameterBuilder, ParameterIn},
+    request_body::RequestBodyBuilder,
+    schema::Schema,
+    security::{Http, HttpAuthScheme, SecurityScheme},
+};
+
+use crate::{
+    auth::Access,
+    problem::{Problem, Spelling},
+    routes::{Endpoint, TABLE, Verb},
+};
+
+/// What the document says of an endpoint beyond what the router knows.
+pub(crate) struct Doc {
+    /// One sentence.
+    pub(crate) summary: &'static str,
+    /// Parameters besides `{id}`.
+    pub(crate) parameters: &'static [Parameter],
+    /// Name of the schema of the request's body.
+    pub(crate) request: Option<&'static str>,
+    /// Status of the answer.
+    pub(crate) status: u16,
+    /// Name of the schema of the answer's body.
+    pub(crate) answer: &'static str,
+    /// Whether the answer may be an event stream instead.
+    pub(crate) streams: bool,
+}
+
+/// A parameter in the query or the head.
+pub(crate) struct Parameter {
+    pub(crate) place: Place,
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+}
+
+/// Where a parameter stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place {
+    /// In the query.
+    Query,
+    /// In the head.
+    Header,
+}
+
+/// The document.
+pub(crate) fn document(public_url: &str) -> OpenApi {
+    let mut paths: BTreeMap<&str, PathItem> = BTreeMap::new();
+    for endpoint in TABLE {
+        let method = match endpoint.verb {
+            Verb::Get => HttpMethod::Get,
+            Verb::Post => HttpMethod::Post,
+            Verb::Delete => HttpMethod::Delete,
+        };
+        let item = PathItem::new(method, operation(endpoint));
+        match paths.get_mut(endpoint.path) {
+            Some(known) => known.merge_operations(item),
+            None => drop(paths.insert(endpoint.path, item)),
+        }
+    }
+    let paths =
+        paths.into_iter().fold(PathsBuilder::new(), |paths, (path, item)| paths.path(path, item));
+    let mut components = ComponentsBuilder::new()
+        .security_scheme("key", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
+    for (name, schema) in schemas() {
+        if let Ok(schema) = serde_json::from_value::<RefOr<Schema>>(schema) {
+            components = components.schema(name, schema);
+        }
+    }
+    OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("Darkroom")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(
+                    "Previews of files. /v2 is the FilePreviews contract; /v1 is Darkroom's own.",
+                ))
+                .license(Some(License::new("Apache-2.0"))),
+        )
+        .servers(Some([utoipa::openapi::Server::new(public_url)]))
+        .paths(paths.build())
+        .components(Some(components.build()))
+        .build()
+}
+
+fn operation(endpoint: &Endpoint) -> OperationBuilder {
+    let doc = &endpoint.doc;
+    let mut operation = OperationBuilder::new().summary(Some(doc.summary));
+    if endpoint.path.contains("{id}") {
+        operation =
+            operation.parameter(parameter(ParameterIn::Path, "id", "Its UUID.", Required::True));
+    }
+    for known in doc.parameters {
+        let place = match known.place {
+            Place::Query => ParameterIn::Query,
+            Place::Header => ParameterIn::Header,
+        };
+        operation =
+            operation.parameter(parameter(place, known.name, known.description, Required::False));
+    }
+    if let Some(schema) = doc.request {
+        let body = RequestBodyBuilder::new()
+            .content("application/json", content(schema))
+            .required(Some(Required::True));
+        operation = operation.request_body(Some(body.build()));
+    }
+    let mut answer = ResponseBuilder::new()
+        .description("As asked.")
+        .content("application/json", content(doc.answer));
+    if doc.streams {
+        answer = answer.content("text/event-stream", ContentBuilder::new().build());
+    }
+    operation = operation.response(doc.status.to_string(), answer.build());
+    let (media_type, schema) = match Spelling::of_path(endpoint.path) {
+        Spelling::Envelope => ("application/json", "Envelope"),
+        Spelling::Details => ("application/problem+json", "Problem"),
+    };
+    let no = ResponseBuilder::new().description(no_answers()).content(media_type, content(schema));
+    operation = operation.response("default", no.build());
+    match endpoint.access {
+        Access::Anyone => operation,
+        Access::Secret | Access::SecretOrOrigin => {
+            operation.security(SecurityRequirement::new("key", Vec::<String>::new()))
+        }
+    }
+}
+
+fn parameter(
+    place: ParameterIn,
+    name: &str,
+    description: &str,
+    required: Required,
+) -> ParameterBuilder {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(place)
+        .required(required)
+        .description(Some(description))
+        .schema(serde_json::from_value::<RefOr<Schema>>(json!({ "type": "string" })).ok())
+}
+
+fn content(schema: &str) -> utoipa::openapi::Content {
+    ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build()
+}
+
+/// Every status and code that stands for a problem.
+fn no_answers() -> String {
+    let mut lines: Vec<String> = Problem::samples()
+        .iter()
+        .map(|problem| format!("{} {}", problem.status().as_u16(), problem.code()))
+        .collect();
+    lines.sort();
+    format!("A problem: {}.", lines.join(", "))
+}
+
+/// The shapes of bodies, by name.
+pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
+    let text = || json!({ "type": "string" });
+    let number = || json!({ "type": "integer" });
+    let or_null = |kind: &str| json!({ "type": [kind, "null"] });
+    let list = |of: Value| json!({ "type": "array", "items": of });
+    let size = json!({
+        "type": "object",
+        "required": ["width", "height"],
+        "properties": { "width": text(), "height": text() },
+    });
+    vec![
+        (
+            "PreviewRequest",
+            json!({
+                "type": "object",
+                "required": ["url"],
+                "properties": {
+                    "url": { "type": "string", "description": "http or https; may be pre-signed or carry credentials." },
+                    "sizes": { "type": "array", "description": "\"200x200\", \"300\" or 300, \"100x\", \"x200\", \"300x400>\", \"original\"; null elements are skipped.", "items": {} },
+                    "format": { "type": "string", "description": "jpg, jpeg, png or webp." },
+                    "metadata": list(text()),
+                    "pages": { "type": "string", "description": "\"1-3\", \"1,3,5\", \"all\"; \"1\" if absent." },
+                    "data": { "type": "object", "description": "Comes back as user_data." },
+                    "uploader": { "type": "object", "properties": { "destination": text(), "headers": { "type": "object" }, "public": { "type": "boolean" } } },
+                    "callback_url": text(),
+                },
+            }),
+        ),
+        (
+            "Rendition",
+            json!({
+                "type": "object",
+                "required": ["page", "size", "original_size", "resized", "url", "requested_size"],
+                "properties": { "page": number(), "size": size.clone(), "original_size": size, "resized": { "type": "boolean" }, "url": text(), "requested_size": {} },
+            }),
+        ),
+        (
+            "Preview",
+            json!({
+                "type": "object",
+                "required": ["id", "url", "status", "preview", "thumbnails", "original_file", "user_data"],
+                "properties": {
+                    "id": text(), "url": text(),
+                    "status": { "type": "string", "enum": ["pending", "started", "success", "failure", "error"] },
+                    "preview": or_null("object"), "thumbnails": or_null("array"),
+                    "original_file": or_null("object"), "user_data": or_null("object"),
+                    "error": { "type": "object", "properties": { "message": text(), "code": text() } },
+                },
+            }),
+        ),
+        (
+            "Job",
+            json!({
+                "type": "object",
+                "required": ["id", "kind", "status", "application", "requested_at", "updated_at", "attempts", "wish", "retry", "source", "artifacts", "error", "ended_at", "expired_at", "erased_at", "seq"],
+                "properties": {
+                    "id": text(), "kind": text(), "status": { "type": "string", "enum": domain::job::Status::ALL.map(domain::job::Status::name) },
+                    "application": text(), "requested_at": text(), "updated_at": text(), "attempts": number(),
+                    "wish": { "type": "object" }, "retry": or_null("object"), "source": or_null("object"),
+                    "artifacts": list(json!({ "type": "object" })), "error": or_null("object"),
+                    "ended_at": or_null("string"), "expired_at": or_null("string"), "erased_at": or_null("string"),
+                    "seq": number(), "file_name": or_null("string"), "user_data": {},
+                },
+            }),
+        ),
+        (
+            "JobList",
+            json!({
+                "type": "object",
+                "required": ["jobs", "next"],
+                "properties": { "jobs": list(json!({ "$ref": "#/components/schemas/Job" })), "next": or_null("string") },
+            }),
+        ),
+        (
+            "EventList",
+            json!({
+                "type": "object",
+                "required": ["job", "events"],
+                "properties": {
+                    "job": text(),
+                    "events": list(json!({
+                        "type": "object",
+                        "required": ["seq", "id", "type", "time", "hash", "prev", "data"],
+                        "properties": { "seq": number(), "id": text(), "type": text(), "time": text(), "hash": text(), "prev": text(), "data": {} },
+                    })),
+                },
+            }),
+        ),
+        (
+            "Counts",
+            json!({
+                "type": "object",
+                "required": domain::job::Status::ALL.map(domain::job::Status::name),
+                "additionalProperties": number(),
+            }),
+        ),
+        (
+            "Landing",
+            json!({
+                "type": "object",
+                "required": ["name", "version", "links"],
+                "properties": { "name": text(), "version": text(), "links": { "type": "object" } },
+            }),
+        ),
+        (
+            "Health",
+            json!({
+                "type": "object",
+                "required": ["status"],
+                "properties": { "status": text(), "positions": { "type": "object" } },
+            }),
+        ),
+        ("Document", json!({ "type": "object", "required": ["openapi", "info", "paths"] })),
+        (
+            "Envelope",
+            json!({
+                "type": "object",
+                "required": ["error"],
+                "properties": { "error": { "type": "object", "required": ["type", "message"], "properties": { "type": text(), "param": text(), "message": text() } } },
+            }),
+        ),
+        (
+            "Problem",
+            json!({
+                "type": "object",
+                "required": ["type", "title", "status", "detail", "code"],
+                "properties": { "type": text(), "title": text(), "status": number(), "detail": text(), "code": text(), "param": text() },
+            }),
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_document_and_the_table_hold_the_same_operations() {
+        let document = serde_json::to_value(document("http://127.0.0.1:1")).unwrap();
+        assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+        let mut described = BTreeSet::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (verb, _) in item.as_object().unwrap() {
+                described.insert((path.clone(), verb.clone()));
+            }
+        }
+        let served = TABLE.iter().map(|endpoint| {
+            (endpoint.path.to_owned(), format!("{:?}", endpoint.verb).to_lowercase())
+        });
+        assert_eq!(described, served.collect());
+    }
+
+    #[test]
+    fn every_schema_named_is_there() {
+        let document = serde_json::to_value(document("http://127.0.0.1:1")).unwrap();
+        let known = document["components"]["schemas"].as_object().unwrap();
+        assert_eq!(known.len(), schemas().len());
+        for endpoint in TABLE {
+            for name in [Some(endpoint.doc.answer), endpoint.doc.request].into_iter().flatten() {
+                assert!(known.contains_key(name), "{name}");
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! From the log to the read model: followed live, or read again from the start.
+
+use std::sync::Arc;
+
+use domain::{Aggregate, account::Accounts, job::Jobs};
+use eventlog::{Log, Raw, Span, follow};
+use futures::StreamExt as _;
+use readmodel::{Change, Entry, Positions, Store, Stream};
+use tokio::time::{Duration, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::{self, App},
+    error::Error,
+};
+
+/// How often the read model is compared with the end of the log.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// How long the log may take to say where it ends.
+const CHECK_PATIENCE: Duration = Duration::from_secs(2);
+/// How long to wait before following a stream again that has lost messages.
+const DAMAGE_PAUSE: Duration = Duration::from_secs(30);
+/// How often in a row the log must end before the read model to be believed.
+const SURE_AFTER: u32 = 5;
+/// How long to wait between two looks at that.
+const SURE_PAUSE: Duration = Duration::from_millis(200);
+/// Messages applied at once when everything is read again.
+const REBUILD_BATCH: usize = 500;
+
+/// Reads the log from where `store` stopped up to `until`, and answers where it stands then.
+///
+/// # Errors
+/// [`Error::Replay`] when the log breaks off, [`Error::ReadModel`] when the store does.
+pub async fn rebuild(log: &Log, store: Arc<Store>, until: Positions) -> Result<Positions, Error> {
+    for stream in Stream::ALL {
+        let from = store.position(stream) + 1;
+        if from > until.of(stream) {
+            continue;
+        }
+        let span = Span { from_seq: Some(from), to_seq: Some(until.of(stream)), ..Span::default() };
+        let mut batches = log.replay(app::name(stream), span).boxed().ready_chunks(REBUILD_BATCH);
+        while let Some(batch) = batches.next().await {
+            let raws = batch.into_iter().collect::<Result<Vec<Raw>, _>>()?;
+            apply(&store, stream, raws).await?;
+        }
+    }
+    Ok(store.positions())
+}
+
+/// Where both streams end now.
+///
+/// # Errors
+/// [`Error::Replay`] when the log does not answer.
+pub async fn ends(log: &Log) -> Result<Positions, Error> {
+    Ok(Positions {
+        accounts: log.last_sequence(app::name(Stream::Accounts)).await?,
+        jobs: log.last_sequence(app::name(Stream::Jobs)).await?,
+    })
+}
+
+/// Keeps the read model up to the log until the shutdown: both streams followed, and their ends
+/// compared with what has been reached.
+///
+/// # Errors
+/// [`Error::ReadModel`] when the store cannot be written, [`Error::LogEndsEarlier`] when the log is
+/// not the one the rows were made from. Calling again is what helps, in either case.
+pub(crate) async fn keep(app: Arc<App>, shutdown: CancellationToken) -> Result<(), Error> {
+    reconcile(&app).await?;
+    let parts = shutdown.child_token();
+    // Whichever ends first ends the others.
+    let _ends_all = parts.clone().drop_guard();
+    tokio::try_join!(
+        follow(&app, Stream::Accounts, &parts),
+        follow(&app, Stream::Jobs, &parts),
+        watch(&app, &parts),
+    )?;
+    Ok(())
+}
+
+async fn follow(app: &Arc<App>, stream: Stream, shutdown: &CancellationToken) -> Result<(), Error> {
+    while !shutdown.is_cancelled() {
+        let from = app.store.position(stream) + 1;
+        let mut tail =
+            follow::ordered(&app.log, app::name(stream), from, None, shutdown.child_token());
+        while let Some(batch) = tail.next().await {
+            match batch {
+                Ok(raws) => {
+                    let reached = apply(&app.store, stream, raws).await?;
+                    app.currency.set_damaged(stream, false);
+                    app.reached.send_if_modified(|known| {
+                        let news = !known.cover(&reached);
+                        if news {
+                            *known = reached;
+                        }
+                        news
+                    });
+                }
+                Err(gap) => {
+                    tracing::error!(error = %gap, "reads of what follows go to the log itself");
+                    app.currency.set_damaged(stream, true);
+                    break;
+                }
+            }
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = tokio::time::sleep(DAMAGE_PAUSE) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Keeps comparing the read model with the end of the log, so that everybody knows how current it
+/// is, and a log that is suddenly shorter is noticed.
+async fn watch(app: &Arc<App>, shutdown: &CancellationToken) -> Result<(), Error> {
+    let mut ticks = interval(CHECK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut shorter = 0;
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return Ok(()),
+            _ = ticks.tick() => {}
+        }
+        let reached = *app.reached.borrow();
+        let mut ends = reached;
+        for stream in Stream::ALL {
+            let asked_at = app.clock.now();
+            let Ok(last) = app.barrier(stream).position(CHECK_PATIENCE).await else { continue };
+            if app.reached.borrow().of(stream) == last {
+                app.currency.confirm(stream, asked_at);
+            }
+            if last < reached.of(stream) {
+                ends = Positions::default();
+            }
+        }
+        // One server of several may be a little behind; none stays behind.
+        shorter = if ends.cover(&reached) { 0 } else { shorter + 1 };
+        if shorter >= SURE_AFTER {
+            return Err(Error::LogEndsEarlier);
+        }
+    }
+}
+
+/// What reaches further than the log was made from another one, and is forgotten.
+async fn reconcile(app: &Arc<App>) -> Result<(), Error> {
+    let reached = app.store.positions();
+    for _ in 0..SURE_AFTER {
+        if ends(&app.log).await?.cover(&reached) {
+            return Ok(());
+        }
+        tokio::time::sleep(SURE_PAUSE).await;
+    }
+    tracing::error!(?reached, "the log ends before the read model: making it anew");
+    let store = app.store.clone();
+    tokio::task::spawn_blocking(move || store.clear()).await??;
+    app.reached.send_replace(Positions::default());
+    Ok(())
+}
+
+async fn apply(store: &Arc<Store>, stream: Stream, raws: Vec<Raw>) -> Result<Positions, Error> {
+    let store = store.clone();
+    let applied = tokio::task::spawn_blocking(move || {
+        let entries: Vec<Entry> = raws.iter().map(|raw| entry(stream, raw)).collect();
+        store.apply(&entries).inspect_err(|error| {
+            if error.is_damage() {
+                tracing::error!(%error, "the read model is damaged; it is made anew at the next start");
+                if let Err(error) = store.condemn() {
+                    tracing::error!(error = %service::Chain(&error), "it cannot be marked as such");
+                }
+            }
+        })
+    });
+    Ok(applied.await??)
+}
+
+fn entry(stream: Stream, raw: &Raw) -> Entry {
+    let change = match stream {
+        Stream::Jobs => decode::<Jobs>(raw, Change::Job),
+        Stream::Accounts => decode::<Accounts>(raw, Change::Account),
+    };
+    let at = raw.time().unwrap_or(domain::Timestamp::UNIX_EPOCH);
+    Entry { stream, seq: raw.seq, at, change }
+}
+
+fn decode<A: Aggregate>(raw: &Raw, change: impl Fn(A::Id, A::Event) -> Change) -> Change {
+    match raw.decode::<A>() {
+        Ok(recorded) => change(recorded.id, recorded.event),
+        Err(error) => {
+            tracing::error!(
+                error = %service::Chain(&error), stream.seq = raw.seq,
+                "an event cannot be read; rows go on without it"
+            );
+            Change::Unreadable
+        }
+    }
+}

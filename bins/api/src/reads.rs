@@ -1,0 +1,109 @@
+//! Reads that reflect everything stored before they were asked for, on any replica.
+
+use domain::{
+    Timestamp,
+    job::{self, Job, Jobs, State},
+};
+use http::{HeaderName, HeaderValue};
+use readmodel::Stream;
+use warp::reply::Response;
+
+use crate::{app::App, problem::Problem};
+
+/// As of when an answer holds that could not be checked against the log.
+const AS_OF: HeaderName = HeaderName::from_static("darkroom-as-of");
+/// How many milliseconds ago that was.
+const STALE_MS: HeaderName = HeaderName::from_static("darkroom-stale-ms");
+
+/// How an answer relates to the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Age {
+    /// It reflects everything stored before the question.
+    Current,
+    /// The log is away: it reflects what was stored before this time, if ever anything.
+    AsOf(Option<Timestamp>),
+}
+
+/// A job, and how its state relates to the log.
+pub(crate) struct Seen {
+    pub(crate) job: Box<Job>,
+    /// Sequence of its last event.
+    pub(crate) seq: u64,
+    pub(crate) age: Age,
+}
+
+/// How far the read model got in the time it was given.
+enum Reach {
+    /// To where the stream was after the question was asked.
+    There,
+    /// Not as far.
+    Behind,
+    /// Nobody knows: the log does not answer.
+    Unknown,
+}
+
+impl App {
+    /// Waits until the rows of `stream` hold everything that was stored before this call.
+    pub(crate) async fn catch_up(&self, stream: Stream) -> Age {
+        match self.reach(stream).await {
+            Reach::There => Age::Current,
+            Reach::Behind | Reach::Unknown => Age::AsOf(self.currency.as_of(stream)),
+        }
+    }
+
+    /// The job as of now: from the read model, or from its own events where that lags behind.
+    pub(crate) async fn job(&self, id: job::Id) -> Result<Option<Seen>, Problem> {
+        let age = match self.reach(Stream::Jobs).await {
+            Reach::There => Age::Current,
+            Reach::Unknown => Age::AsOf(self.currency.as_of(Stream::Jobs)),
+            Reach::Behind => match self.log.load::<Jobs>(&id).await {
+                Ok(loaded) => {
+                    let seq = loaded.last.map_or(0, |head| head.seq);
+                    return Ok(match loaded.state {
+                        State::Absent => None,
+                        State::Present(job) => Some(Seen { job, seq, age: Age::Current }),
+                    });
+                }
+                Err(eventlog::ReadError::Unavailable(_)) => {
+                    Age::AsOf(self.currency.as_of(Stream::Jobs))
+                }
+                Err(error) => return Err(error.into()),
+            },
+        };
+        let row = self.store.job(id)?;
+        if row.is_none() && age != Age::Current {
+            // Not known to exist is not known not to exist.
+            return Err(Problem::Unavailable);
+        }
+        Ok(row.map(|row| Seen { job: row.job, seq: row.seq, age }))
+    }
+
+    async fn reach(&self, stream: Stream) -> Reach {
+        let asked_at = self.clock.now();
+        let patience = self.api.read_barrier();
+        let Ok(last) = self.barrier(stream).position(patience).await else {
+            return Reach::Unknown;
+        };
+        if self.reached.borrow().of(stream) < last {
+            let mut reached = self.reached.subscribe();
+            let there = reached.wait_for(|positions| positions.of(stream) >= last);
+            if !matches!(tokio::time::timeout(patience, there).await, Ok(Ok(_))) {
+                return Reach::Behind;
+            }
+        }
+        self.currency.confirm(stream, asked_at);
+        Reach::There
+    }
+
+    /// Says on a response how old it may be.
+    pub(crate) fn date(&self, response: &mut Response, age: Age) {
+        let Age::AsOf(as_of) = age else { return };
+        let headers = response.headers_mut();
+        let as_of = as_of.unwrap_or(Timestamp::UNIX_EPOCH);
+        let stale_ms = self.clock.now().as_millisecond() - as_of.as_millisecond();
+        headers.insert(STALE_MS, HeaderValue::from(stale_ms.max(0)));
+        if let Ok(text) = HeaderValue::from_str(&as_of.to_string()) {
+            headers.insert(AS_OF, text);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! `/v2`: the FilePreviews contract.
+
+pub(crate) mod previews;

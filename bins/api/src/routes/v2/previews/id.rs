@@ -1,0 +1,69 @@
+//! `GET /v2/previews/{id}`: how a preview stands.
+
+use std::sync::Arc;
+
+use domain::{
+    filepreviews::{self, Opened, Style},
+    id::JobId,
+    job,
+};
+use http::StatusCode;
+use warp::reply::Response;
+
+use crate::{
+    app::App,
+    auth::{Access, Caller},
+    call::{self, Call},
+    document::Doc,
+    problem::Problem,
+    routes::{Endpoint, Verb},
+};
+
+pub(crate) const GET: Endpoint = Endpoint {
+    verb: Verb::Get,
+    path: "/v2/previews/{id}",
+    access: Access::SecretOrOrigin,
+    handler: |app, call| Box::pin(get(app, call)),
+    doc: Doc {
+        summary: "How a preview stands.",
+        parameters: &[],
+        request: None,
+        status: 200,
+        answer: "Preview",
+        streams: false,
+    },
+};
+
+async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
+    let caller = call.caller()?;
+    let unknown = || Problem::NoSuchPreview(call.quoted_id());
+    let Ok(job) = call.id.parse::<JobId>() else { return Err(unknown()) };
+    let id = job::Id { account: caller.account, job };
+    let seen = app.job(id).await?.filter(|seen| caller.may_see(&seen.job)).ok_or_else(unknown)?;
+    let word = caller.application.failure_word;
+    let body = match app.views.get(job, seen.seq, word) {
+        Some(body) => body,
+        None => {
+            let opened = match app.custody.open_view(&id, &seen.job).await {
+                // What was shredded is not known any more.
+                Err(custody::Error::Erased) => Opened::default(),
+                opened => opened?,
+            };
+            let body = filepreviews::body(job, &seen.job, &opened, &style(&app, caller));
+            let body = bytes::Bytes::from(serde_json::to_vec(&body).map_err(|error| {
+                tracing::error!(%error, "an answer has no JSON form");
+                Problem::Internal
+            })?);
+            app.views.put(job, seen.seq, word, body.clone());
+            body
+        }
+    };
+    let mut response = call::json_bytes(StatusCode::OK, body);
+    app.date(&mut response, seen.age);
+    Ok(response)
+}
+
+/// How the caller wants to be answered.
+pub(crate) fn style(app: &App, caller: &Caller) -> Style {
+    Style { public_url: app.public_url.clone(), failure_word: caller.application.failure_word }
+}

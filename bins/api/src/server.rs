@@ -1,0 +1,152 @@
+//! A whole API process: built from its settings, then run until told to stop.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use custody::Custody;
+use eventlog::{Keys, Log};
+use readmodel::{Found, Store};
+use service::{Clock, lifecycle};
+use storage::{Network, Patience};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use vault::{MasterKeys, Vault};
+
+use crate::{
+    app::{App, Parts},
+    edge::{self, Edge},
+    error::Error,
+    ops, projection,
+    serve::Listener,
+    settings::{Api, Settings},
+    tls,
+};
+
+/// The role this process has in the log.
+const ROLE: &str = "api";
+
+/// An API that has its port, its log and its read model, and waits to be told to serve.
+pub struct Server {
+    app: Arc<App>,
+    listener: Listener,
+    address: SocketAddr,
+    replica: String,
+}
+
+/// Runs an API until `shutdown`.
+///
+/// # Errors
+/// [`Error`] when it cannot start; afterwards it outlives whatever happens around it.
+pub async fn run(
+    settings: Settings,
+    clock: Arc<dyn Clock>,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    Server::start(settings, clock, shutdown).await?.serve().await
+}
+
+impl Server {
+    /// Builds everything that can fail: checks the settings, proves what the log promises, opens
+    /// the read model, takes the port.
+    ///
+    /// # Errors
+    /// [`Error`], which says what to set.
+    pub async fn start(
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        shutdown: CancellationToken,
+    ) -> Result<Self, Error> {
+        settings.api.check()?;
+        let master = MasterKeys::open(&settings.vault.master_key_file)?;
+        Log::prove_durability(&settings.nats).await?;
+        let log = Log::connect(&settings.nats, ROLE).await?;
+        let vault = Vault::new(master, Arc::new(Keys::new(&log)));
+        vault.check().await?;
+        let network = Network::direct(Patience::default());
+        let custody = Custody::new(Arc::new(vault), &settings.storage, &network).await?;
+        Self::assemble(settings.api, log, custody, clock, shutdown).await
+    }
+
+    /// The same over a log and a custody that exist.
+    ///
+    /// # Errors
+    /// [`Error`], which says what to set.
+    pub async fn assemble(
+        api: Api,
+        log: Log,
+        custody: Custody,
+        clock: Arc<dyn Clock>,
+        shutdown: CancellationToken,
+    ) -> Result<Self, Error> {
+        api.check()?;
+        let tls = tls::acceptor(&api)?;
+        let store = Arc::new(open_store(&api).await?);
+        let refused = |source| Error::Listen { address: api.listen, source };
+        let listener = Listener::bind(&api, tls).await.map_err(refused)?;
+        let address = listener.address().map_err(refused)?;
+        let public_url = api.public_base(address)?;
+        let replica = format!("{address}/{}", Uuid::new_v4());
+        let parts = Parts { api, public_url, log, custody, store, clock, shutdown };
+        Ok(Self { app: Arc::new(App::new(parts)), listener, address, replica })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The base of its links.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        &self.app.public_url
+    }
+
+    /// Serves until the shutdown, then finishes what is under way.
+    ///
+    /// # Errors
+    /// [`Error::ReadModel`] when the read model cannot be handed to the system at the end.
+    pub async fn serve(self) -> Result<(), Error> {
+        let Self { app, listener, address, replica } = self;
+        let shutdown = app.shutdown.clone();
+        tracing::info!(%address, public_url = app.public_url, "listening");
+        let filters = warp::service(edge::filter(app.clone()));
+        let patience = Duration::from_millis(app.api.request_ms);
+        let edge = Edge::new(filters, app.api.max_in_flight, patience);
+        // The read model follows until the last answer is out.
+        let background = CancellationToken::new();
+        let followers = tokio::spawn(follow(app.clone(), replica, background.clone()));
+        let answer = move |request| edge.clone().answer(request);
+        listener.serve(answer, shutdown).await;
+        background.cancel();
+        followers.await?;
+        let store = app.store.clone();
+        tokio::task::spawn_blocking(move || store.flush()).await??;
+        tracing::info!(%address, "stopped");
+        Ok(())
+    }
+}
+
+async fn follow(app: Arc<App>, replica: String, shutdown: CancellationToken) {
+    let backoff = lifecycle::Backoff::default();
+    let keep = lifecycle::supervise("read model", backoff, &shutdown, || {
+        projection::keep(app.clone(), shutdown.clone())
+    });
+    let answer = lifecycle::supervise("operators' questions", backoff, &shutdown, || {
+        ops::answer(app.clone(), replica.clone(), shutdown.clone())
+    });
+    tokio::join!(keep, answer);
+}
+
+async fn open_store(api: &Api) -> Result<Store, Error> {
+    let path = api.data.join("readmodel");
+    let (store, found) = tokio::task::spawn_blocking(move || Store::open(&path)).await??;
+    match found {
+        Found::Nothing => tracing::info!("the read model is new: making it from the log"),
+        Found::Rows(positions) => tracing::info!(?positions, "the read model goes on"),
+        Found::Unusable { moved_to, why } => tracing::warn!(
+            ?why, moved_to = %moved_to.display(),
+            "the read model was unusable: making it anew from the log"
+        ),
+    }
+    Ok(store)
+}
