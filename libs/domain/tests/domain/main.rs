@@ -8,6 +8,7 @@
 
 mod body;
 mod decisions;
+mod document;
 mod interleaving;
 mod make;
 mod samples;

@@ -1,0 +1,85 @@
+//! `docs/EVENTS.md` is made of the frozen samples, and held to them.
+
+use std::{fmt::Write as _, fs, path::PathBuf};
+
+use domain::{Aggregate, account::Accounts, delivery::Deliveries, job::Jobs};
+
+const HEAD: &str = "# Events
+
+Made from the frozen samples in `libs/domain/testdata` by a test of that crate; do not edit by hand.
+
+Every event is a CloudEvents 1.0 message in NATS binary mode: the attributes are headers (`ce-id`,
+`ce-type`, `ce-time`, `ce-source`, `ce-specversion`), the body is the JSON below. `darkroom-prev`
+holds the SHA-256 of the aggregate's previous message, 64 zeros for the first. A long text without
+meaning stands for a sealed field: AES-SIV ciphertext under the job's or account's key.
+
+An event keeps its name and its fields for ever. New fields may appear; ignore what you do not know.
+";
+
+const JOB: &[(&str, &str)] = &[
+    ("requested", "The wish was accepted."),
+    ("started", "A worker took the lease for an attempt."),
+    ("fetched", "The source was read in full."),
+    ("stored", "A rendition lies in its bucket. One event a rendition."),
+    ("wiped", "Everything made of the source on the way is destroyed."),
+    ("completed", "All that was wished for is in the bucket. The job is over."),
+    ("attempt_failed", "An attempt failed, and another follows at `retry_at`."),
+    ("failed", "The job failed for good. It is over."),
+    ("cancel_requested", "The caller wants it to stop while a worker has it."),
+    ("cancelled", "It ended because its caller wanted so."),
+    ("expired", "Its renditions in development storage are removed after their time."),
+    ("erased", "Its keys are shredded and its objects removed."),
+];
+
+const ACCOUNT: &[(&str, &str)] = &[
+    ("opened", "The account exists."),
+    ("application_added", "It has one more API key pair."),
+    ("application_revoked", "A key pair opens nothing any more."),
+    ("destination_set", "Results go to this bucket from now on."),
+    ("destination_cleared", "Results go to development storage from now on."),
+    ("webhook_secret_set", "Webhooks are signed with this secret from now on."),
+];
+
+const DELIVERY: &[(&str, &str)] = &[
+    ("due", "An event must reach an endpoint."),
+    ("attempt_failed", "An attempt failed, and another follows at `retry_at`."),
+    ("delivered", "The endpoint took it. The delivery is over."),
+    ("exhausted", "Given up. The delivery is over."),
+];
+
+fn repository() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+fn section<A: Aggregate>(ids: &str, events: &[(&str, &str)]) -> String {
+    let noun = A::NOUN;
+    let mut text = format!(
+        "\n## {noun}\n\nStream `{}`, subjects `darkroom.{noun}.{ids}.<event>`.\n",
+        A::STREAM
+    );
+    let folder = repository().join("libs/domain/testdata").join(noun);
+    for (name, meaning) in events {
+        let sample = fs::read_to_string(folder.join(format!("{name}.v1.json"))).unwrap();
+        let kind = format!("darkroom.{noun}.{name}.v1");
+        write!(text, "\n### `{name}`\n\n{meaning} `ce-type: {kind}`\n\n```json\n{sample}```\n")
+            .unwrap();
+    }
+    let known = fs::read_dir(&folder).unwrap().count();
+    assert_eq!(known, events.len(), "an event of {noun} is not described here");
+    text
+}
+
+#[test]
+fn the_document_of_events_is_that_of_the_samples() {
+    let wanted = [
+        HEAD.to_owned(),
+        section::<Jobs>("<account>.<job>", JOB),
+        section::<Accounts>("<account>", ACCOUNT),
+        section::<Deliveries>("<account>.<endpoint>.<delivery>", DELIVERY),
+    ]
+    .concat();
+    let made = repository().join("target/EVENTS.md");
+    fs::write(&made, &wanted).unwrap();
+    let found = fs::read_to_string(repository().join("docs/EVENTS.md")).unwrap_or_default();
+    assert!(found == wanted, "docs/EVENTS.md is old: cp target/EVENTS.md docs/EVENTS.md");
+}
