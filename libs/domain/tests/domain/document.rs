@@ -10,8 +10,10 @@ Made from the frozen samples in `libs/domain/testdata` by a test of that crate; 
 
 Every event is a CloudEvents 1.0 message in NATS binary mode: the attributes are headers (`ce-id`,
 `ce-type`, `ce-time`, `ce-source`, `ce-specversion`), the body is the JSON below. `darkroom-prev`
-holds the SHA-256 of the aggregate's previous message, 64 zeros for the first. A long text without
-meaning stands for a sealed field: AES-SIV ciphertext under the job's or account's key.
+holds the SHA-256 of the aggregate's previous message, 64 zeros for the first. Personal fields
+(`source_url`, `callback_url`, `user_data`, `uploader`, `file_name`, `location`, `metadata`,
+`detail`, `label`, `credentials`, `secret`) hold AES-SIV ciphertext under the job's or account's
+key; the samples show a word in its place.
 
 An event keeps its name and its fields for ever. New fields may appear; ignore what you do not know.
 ";
