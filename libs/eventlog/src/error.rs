@@ -73,7 +73,7 @@ pub enum ReadError {
 /// A decision could not be recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum TransactError<R> {
-    /// The business says no. Nothing of this decision was recorded.
+    /// The business says no.
     #[error("refused")]
     Refused(R),
     /// The history could not be read.

@@ -1,12 +1,15 @@
 //! Reading a stretch of the log again, with nothing but the right to read.
 
 use futures::{Stream, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{envelope::Raw, error::Unavailable, log::Log};
 
 /// How many messages one read asks for.
 const PAGE: usize = 500;
+
+/// By how much the clocks of those who decide and those who store may differ.
+const SKEW: SignedDuration = SignedDuration::from_mins(1);
 
 /// Which stretch of a stream.
 #[derive(Debug, Clone, Default)]
@@ -17,10 +20,19 @@ pub struct Span {
     pub from_seq: Option<u64>,
     /// The last sequence.
     pub to_seq: Option<u64>,
-    /// Nothing stored before this time.
+    /// Nothing decided before this time.
     pub since: Option<Timestamp>,
     /// Nothing decided after this time.
     pub until: Option<Timestamp>,
+}
+
+impl Span {
+    /// Messages without a readable time are left to whoever decodes them.
+    fn covers(&self, time: Option<Timestamp>) -> bool {
+        time.is_none_or(|at| {
+            self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at <= until)
+        })
+    }
 }
 
 struct Cursor {
@@ -69,16 +81,16 @@ impl Cursor {
                     self.next = None;
                     return Ok(None);
                 }
-                if self.span.until.is_some_and(|until| raw.time().is_some_and(|at| at > until)) {
-                    continue;
+                if self.span.covers(raw.time()) {
+                    return Ok(Some(raw));
                 }
-                return Ok(Some(raw));
             }
             let Some(mut from) = self.next else { return Ok(None) };
             if !std::mem::replace(&mut self.started, true)
                 && let Some(since) = self.span.since
             {
-                let found = self.log.backend.since(&self.stream, &self.filter, since).await?;
+                let stored = since.saturating_sub(SKEW).unwrap_or(since);
+                let found = self.log.backend.since(&self.stream, &self.filter, stored).await?;
                 let Some(first) = found else { return Ok(None) };
                 from = from.max(first);
             }

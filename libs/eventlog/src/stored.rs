@@ -68,11 +68,11 @@ pub(crate) fn delivered(note: Note, reply: &str) -> Option<(Raw, u64)> {
     let (stream, subject, seq) = match note.headers.get("Nats-Stream-Source") {
         None => ((*stream).to_owned(), note.subject, seq.parse().ok()?),
         Some(source) => {
-            // <stream>[:<hash>] <seq> <filter> <transform> <subject>
+            // <stream>[:<hash>] <seq> <filter> <transform> <subject>[ <server>]
             let mut parts = source.split(' ');
             let stream = parts.next()?.split(':').next()?.to_owned();
             let seq = parts.next()?.parse().ok()?;
-            (stream, parts.next_back()?.to_owned(), seq)
+            (stream, parts.nth(2)?.to_owned(), seq)
         }
     };
     Some((Raw { stream, subject, seq, headers: note.headers, body: note.body }, deliveries))

@@ -142,7 +142,7 @@ impl Log {
     /// [`ReadError`] when the log does not answer or its history is damaged.
     pub async fn load<A: Aggregate>(&self, id: &A::Id) -> Result<Loaded<A>, ReadError> {
         let mut loaded = Loaded::default();
-        self.catch_up::<A>(id, &mut loaded, false).await?;
+        self.read_all(id, &mut loaded).await?;
         Ok(loaded)
     }
 
@@ -151,10 +151,11 @@ impl Log {
     /// # Errors
     /// [`ReadError`] when the log does not answer or its history is damaged.
     pub async fn history<A: Aggregate>(&self, id: &A::Id) -> Result<Vec<Recorded<A>>, ReadError> {
-        self.catch_up::<A>(id, &mut Loaded::default(), false).await
+        self.read_all(id, &mut Loaded::default()).await
     }
 
-    /// Reads one history as it is stored, oldest first, checking nothing.
+    /// Reads one history as it is stored, oldest first, checking nothing. In a cluster the newest
+    /// may be missing for a moment.
     ///
     /// # Errors
     /// [`ReadError`] when the log does not answer.
@@ -165,7 +166,8 @@ impl Log {
     /// Lets `decide` look at the state of `id` and records what it decides.
     ///
     /// `decide` runs again on the newer state whenever another writer was faster. Its events are
-    /// appended one by one, each fenced by its predecessor: a crash may leave a prefix of them.
+    /// appended one by one, each fenced by its predecessor: a crash may leave a prefix of them, and
+    /// so may a refusal of what is left after a race was lost in between.
     ///
     /// # Errors
     /// [`TransactError`]; a refusal of `decide` is passed on as it is.
@@ -175,7 +177,8 @@ impl Log {
         moment: impl Into<Moment>,
         decide: impl FnMut(&A::State) -> Result<Vec<A::Event>, R>,
     ) -> Result<Committed<A>, TransactError<R>> {
-        let known = self.load::<A>(id).await?;
+        let mut known = Loaded::default();
+        self.catch_up(id, &mut known, false).await?;
         let fresh = !self.backend.may_lag();
         self.decide_on(id, known, fresh, &moment.into(), decide).await
     }
@@ -314,6 +317,19 @@ impl Log {
                 Offer::Lost
             }
         }))
+    }
+
+    /// Reads what was stored before the call, whoever lags.
+    async fn read_all<A: Aggregate>(
+        &self,
+        id: &A::Id,
+        loaded: &mut Loaded<A>,
+    ) -> Result<Vec<Recorded<A>>, ReadError> {
+        let mut recorded = self.catch_up(id, loaded, false).await?;
+        if self.backend.may_lag() {
+            recorded.append(&mut self.catch_up(id, loaded, true).await?);
+        }
+        Ok(recorded)
     }
 
     /// Brings `known` up to what is stored, and returns what was new.

@@ -364,7 +364,8 @@ fn direct(stream: &str) -> String {
 }
 
 fn encode(query: &Value) -> Bytes {
-    Bytes::from(query.to_string())
+    // Some requests must have no body at all.
+    if query.is_null() { Bytes::new() } else { Bytes::from(query.to_string()) }
 }
 
 pub(crate) fn nanos(duration: Duration) -> u64 {

@@ -17,24 +17,29 @@ use crate::support::{Event, Id, No, PATIENCE, Server, State, Three, Toy, fresh_i
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_holds_in_memory() {
-    contract(&Log::memory()).await;
+    let log = Log::memory();
+    contract(&log, &log, &log).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_holds_on_one_server() {
     let server = Server::start().await;
-    contract(&server.log("operator").await).await;
+    let (operator, worker, api) =
+        (server.log("operator").await, server.log("worker").await, server.log("api").await);
+    contract(&operator, &worker, &api).await;
     server.embedded.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_holds_on_three_servers() {
     let three = Three::start().await;
-    contract(&three.log().await).await;
+    let (operator, worker, api) =
+        (three.log("operator").await, three.log("worker").await, three.log("api").await);
+    contract(&operator, &worker, &api).await;
     three.cluster.stop().await;
 }
 
-async fn contract(log: &Log) {
+async fn contract(log: &Log, worker: &Log, api: &Log) {
     decisions_are_recorded_and_read_back(log).await;
     a_refusal_records_nothing(log).await;
     a_known_state_is_decided_on_and_an_old_one_is_brought_up(log).await;
@@ -44,7 +49,7 @@ async fn contract(log: &Log) {
     a_stretch_can_be_replayed(log).await;
     a_tail_follows_in_order_from_where_it_stopped(log).await;
     live_listeners_hear_what_was_stored(log).await;
-    what_is_said_in_passing_arrives(log).await;
+    what_is_said_in_passing_arrives(log, worker, api).await;
     keys_are_created_once_and_shredded_for_good(log).await;
 }
 
@@ -215,7 +220,9 @@ async fn a_stretch_can_be_replayed(log: &Log) {
     assert_eq!(read(middle).await, seqs[1..=3]);
     let early = Span { until: Some(now() + Duration::from_secs(7_200)), ..all.clone() };
     assert_eq!(read(early).await, seqs[..=2]);
-    let never = Span { since: Some("2999-01-01T00:00:00Z".parse().unwrap()), ..all };
+    let late = Span { since: Some(now() + Duration::from_secs(10_800)), ..all.clone() };
+    assert_eq!(read(late).await, seqs[3..]);
+    let never = Span { since: Some("2200-01-01T00:00:00Z".parse().unwrap()), ..all };
     assert!(read(never).await.is_empty());
 }
 
@@ -271,15 +278,30 @@ async fn live_listeners_hear_what_was_stored(log: &Log) {
     }
 }
 
-async fn what_is_said_in_passing_arrives(log: &Log) {
+async fn what_is_said_in_passing_arrives(log: &Log, worker: &Log, api: &Log) {
     let account = AccountId::from_uuid(Uuid::now_v7());
     let job = JobId::from_uuid(Uuid::now_v7());
     let mut progress = log.progress::<u32>(account, job).await.unwrap();
-    let mut cancels = log.cancels(account, job).await.unwrap();
-    log.report_progress(account, job, &42).await.unwrap();
+    let mut cancels = worker.cancels(account, job).await.unwrap();
+    // Both sides have told the server what they listen to once it has answered anything.
+    for log in [log, worker] {
+        log.last_sequence(topology::JOBS).await.unwrap();
+    }
+    worker.report_progress(account, job, &42).await.unwrap();
     log.send_cancel(account, job).await.unwrap();
     assert_eq!(tokio::time::timeout(PATIENCE, progress.next()).await.unwrap(), Some(42));
     assert!(tokio::time::timeout(PATIENCE, cancels.next()).await.unwrap().is_some());
+
+    let mut questions = api.questions("readmodel").await.unwrap();
+    api.last_sequence(topology::JOBS).await.unwrap();
+    let answers = log.ask("readmodel", Bytes::from("hash?"), 1, PATIENCE);
+    let answer = async {
+        let question = questions.next().await.unwrap();
+        assert_eq!(question.body, Bytes::from("hash?"));
+        question.answer(Bytes::from("1f")).await.unwrap();
+    };
+    let (answers, ()) = tokio::join!(answers, answer);
+    assert_eq!(answers.unwrap(), [Bytes::from("1f")]);
 
     let silence = log.ask("nobody", Bytes::new(), 1, Duration::from_millis(200)).await;
     assert!(silence.is_err());

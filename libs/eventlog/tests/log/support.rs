@@ -168,14 +168,14 @@ impl Three {
         let folder = tempfile::tempdir().unwrap();
         let cluster = Cluster::start(folder.path(), &binary(), Durability::Synced).await.unwrap();
         let three = Self { cluster, _folder: folder };
-        let log = three.log().await;
+        let log = three.log("operator").await;
         // Right after its election a cluster may still refuse for want of peers.
         until("the topology is applied", async || topology::apply(&log, 3).await.is_ok()).await;
         three
     }
 
-    pub(crate) async fn log(&self) -> Log {
-        Log::connect(&self.cluster.settings("operator"), "operator").await.unwrap()
+    pub(crate) async fn log(&self, role: &str) -> Log {
+        Log::connect(&self.cluster.settings(role), role).await.unwrap()
     }
 }
 
