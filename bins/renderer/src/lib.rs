@@ -4,6 +4,7 @@
 //! `enclave`'s, pictures are `stills`'; this joins the two.
 
 mod job;
+pub mod memory;
 
 use std::process::ExitCode;
 
@@ -22,7 +23,9 @@ const EXIT_UNFIT: u8 = 70;
 pub fn run(words: &[&str]) -> ExitCode {
     match words {
         ["job", parent] => outcome(parent.parse().ok().map(job)),
-        ["prove", attempt, parent] => outcome(parent.parse().ok().map(|parent| prove(attempt, parent))),
+        ["prove", attempt, parent] => {
+            outcome(parent.parse().ok().map(|parent| prove(attempt, parent)))
+        }
         _ => ExitCode::from(EXIT_USAGE),
     }
 }
@@ -55,7 +58,7 @@ fn prove(name: &str, parent: i32) -> Result<u8, VisitError> {
     if !enter(&visit, attempt.walls, parent)? {
         return Ok(EXIT_UNFIT);
     }
-    let (status, detail) = match attempt.make() {
+    let (status, detail) = match attempt.make(parent) {
         Ok(()) => (EXIT_ESCAPED, "got out".to_owned()),
         Err(errno) => (EXIT_REFUSED, errno.to_string()),
     };
@@ -70,14 +73,15 @@ fn enter(visit: &Visit, walls: Walls, parent: i32) -> Result<bool, VisitError> {
         Ok(built) => visit.announce(built).map(|()| true),
         Err(error) => {
             let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
-            visit.failed(FailureCode::Internal, &format!("{error}{}", source.unwrap_or_default()))?;
+            visit
+                .failed(FailureCode::Internal, &format!("{error}{}", source.unwrap_or_default()))?;
             Ok(false)
         }
     }
 }
 
 /// A panic in a decoder is told to the worker, with its place, and ends the process.
-fn report_panics() {
+pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|place| format!("{}:{}", place.file(), place.line()));
         let detail = format!("panicked at {}", place.unwrap_or_default());

@@ -119,8 +119,7 @@ pub fn parse_header(header: [u8; HEADER_BYTES]) -> Result<(Kind, usize), FrameEr
 /// # Errors
 /// [`FrameError::TooLong`] above the kind's cap.
 pub fn encode(kind: Kind, message: &impl Serialize) -> Result<Vec<u8>, FrameError> {
-    let body =
-        serde_json::to_vec(message).map_err(|source| FrameError::Body { kind, source })?;
+    let body = serde_json::to_vec(message).map_err(|source| FrameError::Body { kind, source })?;
     let mut frame = header(kind, body.len())?.to_vec();
     frame.extend_from_slice(&body);
     Ok(frame)

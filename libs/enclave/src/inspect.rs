@@ -42,11 +42,7 @@ pub(crate) fn open(descriptor: &OwnedFd) -> Result<(File, u64), Flaw> {
 }
 
 /// Checks that the file is of `format` and has these dimensions.
-pub(crate) fn check(
-    file: &File,
-    format: Format,
-    (width, height): (u32, u32),
-) -> Result<(), Flaw> {
+pub(crate) fn check(file: &File, format: Format, (width, height): (u32, u32)) -> Result<(), Flaw> {
     let mut head = Vec::new();
     let again = file.try_clone().map_err(|_denied| Flaw::Unreadable)?;
     again.take(HEAD_BYTES).read_to_end(&mut head).map_err(|_denied| Flaw::Unreadable)?;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::keeper::Keeper;
-use crate::session::Session;
 use crate::render::{RangeSource, RenderError, RenderEvent, RenderJob, Rendered};
+use crate::session::Session;
 
 /// How renderers are started.
 #[derive(Debug, Clone, PartialEq, Eq)]

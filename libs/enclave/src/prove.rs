@@ -100,10 +100,7 @@ impl std::fmt::Display for Outcome {
 }
 
 /// What the renderer said first, and how it ended.
-fn outcome(
-    mut process: Process,
-    until: Instant,
-) -> Result<(Vec<String>, Outcome), StartError> {
+fn outcome(mut process: Process, until: Instant) -> Result<(Vec<String>, Outcome), StartError> {
     let walls = |detail: String| StartError::Walls { detail };
     let (kind, body) = receive(&process, until)
         .map_err(|error| walls(format!("{error}; {}", post_mortem(process.kill()).1)))?;

@@ -166,6 +166,9 @@ impl Session {
             (Kind::Done, None) => return decode(Kind::Done, body).map(Some),
             (Kind::Failed, None) => {
                 let Failed { code, detail } = decode(Kind::Failed, body)?;
+                if !may_tell(code) {
+                    return Err(lie(&"a failure that is not its own"));
+                }
                 return Err(RenderError::Failed { code, detail: words::detail(&detail) });
             }
             (kind, _) => return Err(lie(&format!("{kind:?} out of turn"))),
@@ -223,9 +226,9 @@ impl Session {
         made: ArtifactMade,
         descriptor: &std::os::fd::OwnedFd,
     ) -> Result<Artifact, RenderError> {
-        let asked = self.total_pages.is_some_and(|total| {
-            self.job.wish.pages.of(total).contains(&made.page)
-        });
+        let asked = self
+            .total_pages
+            .is_some_and(|total| self.job.wish.pages.of(total).contains(&made.page));
         let size = self.job.wish.sizes.get(made.size_index as usize).filter(|_| asked);
         let Some(size) = size.filter(|_| self.made.insert((made.page, made.size_index))) else {
             return Err(lie(&"an artifact that nobody asked for"));
@@ -282,8 +285,8 @@ impl Session {
         if self.made.len() != asked {
             return Err(lie(&"done before all was drawn"));
         }
-        let exif = words::tags(done.exif, self.job.limits.metadata_bytes)
-            .map_err(|flaw| lie(&flaw))?;
+        let exif =
+            words::tags(done.exif, self.job.limits.metadata_bytes).map_err(|flaw| lie(&flaw))?;
         Ok(Rendered {
             sniffed,
             total_pages,
@@ -297,6 +300,23 @@ impl Session {
             wall_ms: u64::try_from(self.waited.as_millis()).unwrap_or(u64::MAX),
         })
     }
+}
+
+/// Failures that a renderer can know of.
+const fn may_tell(code: FailureCode) -> bool {
+    matches!(
+        code,
+        FailureCode::SourceEmpty
+            | FailureCode::Unsupported
+            | FailureCode::Corrupt
+            | FailureCode::TooManyPixels
+            | FailureCode::OutputTooLarge
+            | FailureCode::NoSuchPage
+            | FailureCode::CapabilityMissing
+            | FailureCode::RendererMemory
+            | FailureCode::RendererCrashed
+            | FailureCode::Internal
+    )
 }
 
 fn decode<M: DeserializeOwned>(kind: Kind, body: &[u8]) -> Result<M, RenderError> {

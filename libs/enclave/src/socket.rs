@@ -115,11 +115,7 @@ impl<F: AsFd> Socket<F> {
     ///
     /// # Errors
     /// When the other side has gone, took too long or sent a descriptor.
-    pub fn receive_body(
-        &self,
-        body: &mut [u8],
-        until: Option<Instant>,
-    ) -> Result<(), SocketError> {
+    pub fn receive_body(&self, body: &mut [u8], until: Option<Instant>) -> Result<(), SocketError> {
         self.fill(body, None, until)
     }
 
@@ -137,13 +133,13 @@ impl<F: AsFd> Socket<F> {
             let mut control = RecvAncillaryBuffer::new(room);
             let mut flags = RecvFlags::CMSG_CLOEXEC;
             flags.set(RecvFlags::DONTWAIT, until.is_some());
-            let received =
-                match recvmsg(&self.0, &mut [IoSliceMut::new(rest)], &mut control, flags) {
-                    Ok(received) => received,
-                    Err(Errno::INTR | Errno::AGAIN) => continue,
-                    Err(Errno::CONNRESET) => return Err(SocketError::Closed),
-                    Err(error) => return Err(SocketError::Io(error)),
-                };
+            let received = match recvmsg(&self.0, &mut [IoSliceMut::new(rest)], &mut control, flags)
+            {
+                Ok(received) => received,
+                Err(Errno::INTR | Errno::AGAIN) => continue,
+                Err(Errno::CONNRESET) => return Err(SocketError::Closed),
+                Err(error) => return Err(SocketError::Io(error)),
+            };
             for message in control.drain() {
                 if let (RecvAncillaryMessage::ScmRights(fds), Some(slot)) =
                     (message, descriptor.as_deref_mut())

@@ -93,7 +93,9 @@ mod tests {
         for fine in ["image/jpeg", "application/vnd.ms-excel", "image/svg+xml"] {
             assert!(is_media_type(fine), "{fine}");
         }
-        for odd in ["image", "/", "image/", "image/jp eg", "image/jpeg\r\nX: y", "Image/JPEG", "a/b/c"] {
+        for odd in
+            ["image", "/", "image/", "image/jp eg", "image/jpeg\r\nX: y", "Image/JPEG", "a/b/c"]
+        {
             assert!(!is_media_type(odd), "{odd}");
         }
         assert!(is_extension("jpg") && is_extension(""));

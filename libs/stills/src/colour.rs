@@ -101,10 +101,8 @@ pub(crate) fn cmyk_to_srgb(
     Raster::new(width, height, Layout::Rgb, pixels)
 }
 
-fn convert(
-    transform: &Transform8BitExecutor,
-    from: &[u8],
-    to: &mut [u8],
-) -> Result<(), Error> {
-    transform.transform(from, to).map_err(|error| Error::corrupt(format!("colour profile: {error}")))
+fn convert(transform: &Transform8BitExecutor, from: &[u8], to: &mut [u8]) -> Result<(), Error> {
+    transform
+        .transform(from, to)
+        .map_err(|error| Error::corrupt(format!("colour profile: {error}")))
 }

@@ -10,11 +10,11 @@ use serde_json::{Map, Value};
 
 use crate::encode::encode;
 use crate::error::Error;
-use crate::page::{Page, Pixels};
+use crate::exif;
+use crate::page::{Page, Pixels, within};
 use crate::raster::{Layout, Raster, upright};
 use crate::sniff::{HEAD_BYTES, Kind, Sniffed, sniff};
 use crate::tiff::Directories;
-use crate::exif;
 
 /// A picture is made from another one only if that is at least this many times as large along
 /// each edge: from 2 on, the second resampling is not to be seen.
@@ -110,6 +110,7 @@ pub fn draw(
     let mut job = Job { wish, limits, sink, output_bytes: 0, engines: engines(kind) };
     for number in pages {
         if let Some(directories) = &directories {
+            within(directories.dimensions(&bytes, number), limits)?;
             directories.turn_to(&mut bytes, number)?;
         }
         job.page(number, Page::open(kind, &bytes, limits)?)?;
@@ -153,9 +154,9 @@ impl Job<'_> {
         let orientation = page.orientation;
         let targets = self.targets(original)?;
         let stored: Vec<_> = targets.iter().map(|size| upright(orientation, *size)).collect();
-        let least = stored.iter().fold((0, 0), |least: (u32, u32), size| {
-            (least.0.max(size.0), least.1.max(size.1))
-        });
+        let least = stored
+            .iter()
+            .fold((0, 0), |least: (u32, u32), size| (least.0.max(size.0), least.1.max(size.1)));
         let pixels = page.decode(least, self.limits)?;
         if pixels.to_srgb.is_some() {
             self.engines.insert("moxcms", MOXCMS);

@@ -1,9 +1,7 @@
 //! JPEG in, shrunk while it is decoded, and JPEG out. The only C that reads untrusted bytes here.
 
 use image::metadata::Orientation;
-use turbojpeg::{
-    Colorspace, Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp,
-};
+use turbojpeg::{Colorspace, Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp};
 
 use crate::colour::cmyk_to_srgb;
 use crate::error::Error;
@@ -80,11 +78,7 @@ fn decompressor() -> Result<Decompressor, Error> {
 }
 
 /// Decodes at the smallest scale that still has `least` pixels in each direction.
-pub(crate) fn decode(
-    jpeg: &[u8],
-    segments: &Segments,
-    least: (u32, u32),
-) -> Result<Raster, Error> {
+pub(crate) fn decode(jpeg: &[u8], segments: &Segments, least: (u32, u32)) -> Result<Raster, Error> {
     let mut decompressor = decompressor()?;
     let header = decompressor.read_header(jpeg).map_err(refusal)?;
     let scale = if header.is_lossless {
@@ -101,7 +95,8 @@ pub(crate) fn decode(
     };
     let (wide, high) = (edge(width)?, edge(height)?);
     let mut pixels = room(wide, high, bytes)?;
-    let image = Image { pixels: pixels.as_mut_slice(), width, pitch: width * bytes, height, format };
+    let image =
+        Image { pixels: pixels.as_mut_slice(), width, pitch: width * bytes, height, format };
     match decompressor.decompress(jpeg, image) {
         Ok(()) => {}
         Err(error) if is_harmless(&error) => {}

@@ -3,7 +3,9 @@
 use std::io::Cursor;
 
 use domain::limits::Limits;
-use image::codecs::{bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder};
+use image::codecs::{
+    bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder,
+};
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder};
 
@@ -51,11 +53,8 @@ impl<'a> Page<'a> {
             Kind::Tiff => Self::of(Box::new(TiffDecoder::new(Cursor::new(bytes))?)),
             Kind::Bmp => Self::of(Box::new(BmpDecoder::new(Cursor::new(bytes))?)),
         };
-        let (width, height) = page.stored;
-        if u64::from(width) * u64::from(height) > limits.pixels {
-            return Err(Error::TooManyPixels { width, height, most: limits.pixels });
-        }
-        if width == 0 || height == 0 {
+        within(page.stored, limits)?;
+        if page.stored.0 == 0 || page.stored.1 == 0 {
             return Err(Error::corrupt("a picture without pixels"));
         }
         Ok(page)
@@ -92,6 +91,14 @@ impl<'a> Page<'a> {
         let to_srgb = ToSrgb::of(icc.as_deref(), raster.layout);
         Ok(Pixels { raster, to_srgb })
     }
+}
+
+/// Refuses more pixels than the limit.
+pub(crate) fn within((width, height): (u32, u32), limits: &Limits) -> Result<(), Error> {
+    if u64::from(width) * u64::from(height) > limits.pixels {
+        return Err(Error::TooManyPixels { width, height, most: limits.pixels });
+    }
+    Ok(())
 }
 
 fn raster(image: DynamicImage) -> Result<Raster, Error> {

@@ -149,12 +149,7 @@ pub(crate) const fn upright(orientation: Orientation, (width, height): (u32, u32
 }
 
 /// Fills `target`, rows of `to_width` pixels, from the place that each pixel came from.
-fn turn<const N: usize>(
-    from: &Raster,
-    orientation: Orientation,
-    to_width: u32,
-    target: &mut [u8],
-) {
+fn turn<const N: usize>(from: &Raster, orientation: Orientation, to_width: u32, target: &mut [u8]) {
     let source = from.pixels.as_chunks::<N>().0;
     let (width, height) = (from.width as usize, from.height as usize);
     let rows = target.as_chunks_mut::<N>().0.chunks_mut(to_width as usize);

@@ -72,7 +72,9 @@ fn is_tiff(head: &[u8]) -> bool {
 /// `BM` alone begins many a text; the length of the second header must be one that exists.
 fn is_bitmap(head: &[u8]) -> bool {
     let length = head.get(14..18).and_then(|bytes| bytes.first_chunk().copied());
-    length.is_some_and(|bytes| [12, 16, 40, 52, 56, 64, 108, 124].contains(&u32::from_le_bytes(bytes)))
+    length.is_some_and(|bytes| {
+        [12, 16, 40, 52, 56, 64, 108, 124].contains(&u32::from_le_bytes(bytes))
+    })
 }
 
 fn at(head: &[u8], offset: usize, magic: &[u8]) -> bool {
@@ -113,7 +115,12 @@ const KNOWN: &[(usize, &[u8], &str, &str)] = &[
     (0, b"fLaC", "audio/flac", "flac"),
     (0, b"OggS", "application/ogg", "ogg"),
     (0, b"FORM", "audio/x-aiff", "aiff"),
-    (30, b"mimetypeapplication/vnd.oasis.opendocument.text", "application/vnd.oasis.opendocument.text", "odt"),
+    (
+        30,
+        b"mimetypeapplication/vnd.oasis.opendocument.text",
+        "application/vnd.oasis.opendocument.text",
+        "odt",
+    ),
     (30, b"mimetypeapplication/epub+zip", "application/epub+zip", "epub"),
     (0, b"PK\x03\x04", "application/zip", "zip"),
     (0, b"PK\x05\x06", "application/zip", "zip"),
@@ -151,8 +158,9 @@ fn text(head: &[u8]) -> Sniffed {
         }
         Err(_) => None,
     };
-    let printable =
-        |letter: char| !letter.is_control() || matches!(letter, '\t' | '\n' | '\r' | '\x0c' | '\x1b');
+    let printable = |letter: char| {
+        !letter.is_control() || matches!(letter, '\t' | '\n' | '\r' | '\x0c' | '\x1b')
+    };
     match valid.filter(|text| !text.is_empty() && text.chars().all(printable)) {
         Some(text) => {
             let encoding = if text.is_ascii() { "us-ascii" } else { "utf-8" };

@@ -7,6 +7,8 @@ const MAX_PAGES: usize = 10_000;
 /// The most entries of a directory that are looked at.
 const MAX_ENTRIES: u64 = 4_096;
 const NEW_SUBFILE_TYPE: u16 = 254;
+const WIDTH: u16 = 256;
+const HEIGHT: u16 = 257;
 const DNG_VERSION: u16 = 0xc612;
 
 /// Where the directories of the pages lie.
@@ -14,6 +16,7 @@ const DNG_VERSION: u16 = 0xc612;
 pub(crate) struct Directories {
     layout: Layout,
     offsets: Vec<u64>,
+    /// Whether it is a camera's raw file in the clothes of a TIFF.
     pub(crate) is_raw: bool,
 }
 
@@ -24,6 +27,7 @@ struct Layout {
 }
 
 struct Directory {
+    dimensions: (u32, u32),
     reduced: bool,
     raw: bool,
     next: u64,
@@ -64,6 +68,13 @@ impl Directories {
         u32::try_from(self.offsets.len()).unwrap_or(u32::MAX)
     }
 
+    /// Width and height of page `page`, from 1, by its directory; zeroes if it does not say.
+    pub(crate) fn dimensions(&self, file: &[u8], page: u32) -> (u32, u32) {
+        let offset = self.offsets.get((page as usize).wrapping_sub(1));
+        let directory = offset.and_then(|offset| self.layout.directory(file, *offset));
+        directory.map_or((0, 0), |directory| directory.dimensions)
+    }
+
     /// Makes page `page`, from 1, the first directory of the file.
     pub(crate) fn turn_to(&self, file: &mut [u8], page: u32) -> Result<(), Error> {
         let index = (page as usize).wrapping_sub(1);
@@ -87,19 +98,33 @@ impl Layout {
         } else {
             (self.number(file, at, 2)?, at.checked_add(2)?, 12)
         };
-        let (mut reduced, mut raw) = (false, false);
+        let (mut dimensions, mut reduced, mut raw) = ((0, 0), false, false);
         for index in 0..count.min(MAX_ENTRIES) {
             let entry = entries.checked_add(index.checked_mul(entry_bytes)?)?;
             let tag = u16::try_from(self.number(file, entry, 2)?).ok()?;
             let value = entry.checked_add(if self.big { 12 } else { 8 })?;
             match tag {
                 NEW_SUBFILE_TYPE => reduced = self.number(file, value, 4)? & 1 == 1,
+                WIDTH => dimensions.0 = self.edge(file, entry, value)?,
+                HEIGHT => dimensions.1 = self.edge(file, entry, value)?,
                 DNG_VERSION => raw = true,
                 _ => {}
             }
         }
         let end = entries.checked_add(count.checked_mul(entry_bytes)?)?;
-        Some(Directory { reduced, raw, next: self.offset(file, end)? })
+        Some(Directory { dimensions, reduced, raw, next: self.offset(file, end)? })
+    }
+
+    /// A value of two bytes or more; 64 bits are cut to what is too large anyway.
+    fn edge(self, file: &[u8], entry: u64, value: u64) -> Option<u32> {
+        const SHORT: u64 = 3;
+        const LONG_8: u64 = 16;
+        let bytes = match self.number(file, entry.checked_add(2)?, 2)? {
+            SHORT => 2,
+            LONG_8 => 8,
+            _ => 4,
+        };
+        Some(u32::try_from(self.number(file, value, bytes)?).unwrap_or(u32::MAX))
     }
 
     fn offset(self, file: &[u8], at: u64) -> Option<u64> {

@@ -17,10 +17,7 @@ async fn a_jpeg_becomes_all_its_sizes() {
     assert_eq!(outcome.sniffed.as_ref().expect("sniffed").media_type, "image/jpeg");
     assert_eq!(outcome.total, Some(1));
     let sizes: Vec<_> = outcome.artifacts.iter().map(|a| (a.width, a.height, a.format)).collect();
-    assert_eq!(
-        sizes,
-        [(600, 400, Format::Jpg), (150, 100, Format::Jpg), (1200, 800, Format::Jpg)]
-    );
+    assert_eq!(sizes, [(600, 400, Format::Jpg), (150, 100, Format::Jpg), (1200, 800, Format::Jpg)]);
     let decoded = image::load_from_memory(&outcome.bytes(1)).expect("a picture");
     assert_eq!((decoded.width(), decoded.height()), (150, 100));
 }

@@ -1,7 +1,7 @@
 //! The renderer as a worker meets it: a process of its own, behind walls, one job each.
 
-mod pictures;
 mod drawing;
+mod pictures;
 mod walls;
 
 use std::io::Write;
@@ -10,15 +10,17 @@ use std::path::PathBuf;
 use domain::limits::Limits;
 use domain::size::Size;
 use domain::wish::{Format, PreviewWish};
-use enclave::{
-    Artifact, Config, Pool, RenderError, RenderEvent, RenderJob, Rendered, Sniffed,
-};
+use enclave::{Artifact, Config, Pool, RenderError, RenderEvent, RenderJob, Rendered, Sniffed};
 use tokio::sync::mpsc;
 
 const EVENTS: usize = 8;
 
 fn config() -> Config {
-    Config { executable: PathBuf::from(env!("CARGO_BIN_EXE_darkroom-renderer")), ready: 1, running: 4 }
+    Config {
+        executable: PathBuf::from(env!("CARGO_BIN_EXE_darkroom-renderer")),
+        ready: 1,
+        running: 4,
+    }
 }
 
 /// What came of one job.

@@ -19,47 +19,50 @@ pub struct Attempt {
     call: Call,
 }
 
-type Call = fn() -> Result<(), Errno>;
+/// Takes the worker's process id.
+type Call = fn(i64) -> Result<(), Errno>;
 
 /// Every attempt.
 pub const ATTEMPTS: &[Attempt] = &[
     // Against the filter: each must kill the process.
-    filtered("open a file", || open(c"/etc/passwd", libc::O_RDONLY)),
-    filtered("open /proc/1", || open(c"/proc/1/environ", libc::O_RDONLY)),
-    filtered("make a file", || open(c"/tmp/darkroom", libc::O_CREAT | libc::O_WRONLY)),
-    filtered("socket AF_INET", || socket(libc::AF_INET)),
-    filtered("socket AF_UNIX", || socket(libc::AF_UNIX)),
-    filtered("socket AF_NETLINK", || socket(libc::AF_NETLINK)),
-    filtered("socket AF_VSOCK", || socket(libc::AF_VSOCK)),
-    filtered("exec", exec),
-    filtered("clone", clone),
-    filtered("clone3", || call(libc::SYS_clone3, [0; 5])),
-    filtered("ptrace", || call(libc::SYS_ptrace, [libc::PTRACE_ATTACH.into(), parent(), 0, 0, 0])),
-    filtered("kill the worker", || call(libc::SYS_kill, [parent(), 0, 0, 0, 0])),
-    filtered("mount", mount),
-    filtered("unshare", || call(libc::SYS_unshare, [libc::CLONE_NEWUSER.into(), 0, 0, 0, 0])),
-    filtered("setns", || call(libc::SYS_setns, [0; 5])),
-    filtered("io_uring", || call(libc::SYS_io_uring_setup, [1, 0, 0, 0, 0])),
-    filtered("keyctl", || call(libc::SYS_keyctl, [0; 5])),
-    filtered("bpf", || call(libc::SYS_bpf, [0; 5])),
-    filtered("perf", || call(libc::SYS_perf_event_open, [0; 5])),
-    filtered("userfaultfd", || call(libc::SYS_userfaultfd, [0; 5])),
-    filtered("push a terminal", || call(libc::SYS_ioctl, [0, 0x5412, 0, 0, 0])),
-    filtered("link", || call(libc::SYS_linkat, [0; 5])),
-    filtered("executable memory", executable_memory),
-    // Against the other walls alone: each must be refused.
-    walled("open a file (unfiltered)", || open(c"/etc/passwd", libc::O_RDONLY)),
-    walled("open /proc/1 (unfiltered)", || open(c"/proc/1/environ", libc::O_RDONLY)),
-    walled("make a file (unfiltered)", || open(c"/x", libc::O_CREAT | libc::O_WRONLY)),
-    walled("reach the network (unfiltered)", connect),
-    walled("exec (unfiltered)", exec),
-    walled("clone (unfiltered)", clone),
-    walled("ptrace (unfiltered)", || {
-        call(libc::SYS_ptrace, [libc::PTRACE_ATTACH.into(), parent(), 0, 0, 0])
+    filtered("open a file", |_| open(c"/etc/passwd", libc::O_RDONLY)),
+    filtered("open /proc/1", |_| open(c"/proc/1/environ", libc::O_RDONLY)),
+    filtered("make a file", |_| open(c"/tmp/darkroom", libc::O_CREAT | libc::O_WRONLY)),
+    filtered("socket AF_INET", |_| socket(libc::AF_INET)),
+    filtered("socket AF_UNIX", |_| socket(libc::AF_UNIX)),
+    filtered("socket AF_NETLINK", |_| socket(libc::AF_NETLINK)),
+    filtered("socket AF_VSOCK", |_| socket(libc::AF_VSOCK)),
+    filtered("exec", |_| exec()),
+    filtered("clone", |_| clone()),
+    filtered("clone3", |_| call(libc::SYS_clone3, [0; 5])),
+    filtered("ptrace", |worker| {
+        call(libc::SYS_ptrace, [libc::PTRACE_ATTACH.into(), worker, 0, 0, 0])
     }),
-    walled("kill the worker (unfiltered)", || call(libc::SYS_kill, [parent(), 0, 0, 0, 0])),
-    walled("mount (unfiltered)", mount),
-    walled("too much memory", too_much_memory),
+    filtered("kill the worker", |worker| call(libc::SYS_kill, [worker, 0, 0, 0, 0])),
+    filtered("mount", |_| mount()),
+    filtered("unshare", |_| call(libc::SYS_unshare, [libc::CLONE_NEWUSER.into(), 0, 0, 0, 0])),
+    filtered("setns", |_| call(libc::SYS_setns, [0; 5])),
+    filtered("io_uring", |_| call(libc::SYS_io_uring_setup, [1, 0, 0, 0, 0])),
+    filtered("keyctl", |_| call(libc::SYS_keyctl, [0; 5])),
+    filtered("bpf", |_| call(libc::SYS_bpf, [0; 5])),
+    filtered("perf", |_| call(libc::SYS_perf_event_open, [0; 5])),
+    filtered("userfaultfd", |_| call(libc::SYS_userfaultfd, [0; 5])),
+    filtered("push a terminal", |_| call(libc::SYS_ioctl, [0, 0x5412, 0, 0, 0])),
+    filtered("link", |_| call(libc::SYS_linkat, [0; 5])),
+    filtered("executable memory", |_| executable_memory()),
+    // Against the other walls alone: each must be refused.
+    walled("open a file (unfiltered)", |_| open(c"/etc/passwd", libc::O_RDONLY)),
+    walled("open /proc/1 (unfiltered)", |_| open(c"/proc/1/environ", libc::O_RDONLY)),
+    walled("make a file (unfiltered)", |_| open(c"/x", libc::O_CREAT | libc::O_WRONLY)),
+    walled("reach the network (unfiltered)", |_| connect()),
+    walled("exec (unfiltered)", |_| exec()),
+    walled("clone (unfiltered)", |_| clone()),
+    walled("ptrace (unfiltered)", |worker| {
+        call(libc::SYS_ptrace, [libc::PTRACE_ATTACH.into(), worker, 0, 0, 0])
+    }),
+    walled("kill the worker (unfiltered)", |worker| call(libc::SYS_kill, [worker, 0, 0, 0, 0])),
+    walled("mount (unfiltered)", |_| mount()),
+    walled("too much memory", |_| too_much_memory()),
 ];
 
 impl Attempt {
@@ -67,8 +70,8 @@ impl Attempt {
     ///
     /// # Errors
     /// How the walls refused it.
-    pub fn make(&self) -> Result<(), Errno> {
-        (self.call)()
+    pub fn make(&self, worker: i32) -> Result<(), Errno> {
+        (self.call)(worker.into())
     }
 }
 
@@ -91,10 +94,6 @@ fn call(number: i64, arguments: [i64; 5]) -> Result<(), Errno> {
     }
     let error = std::io::Error::last_os_error();
     Err(Errno::from_io_error(&error).unwrap_or(Errno::IO))
-}
-
-fn parent() -> i64 {
-    rustix::process::getppid().map_or(0, |pid| i64::from(pid.as_raw_nonzero().get()))
 }
 
 fn open(path: &std::ffi::CStr, flags: i32) -> Result<(), Errno> {

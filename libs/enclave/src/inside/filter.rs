@@ -73,7 +73,6 @@ pub(super) fn compile() -> Result<BpfProgram, BackendError> {
 
 /// A rule of one condition on the argument's low 32 bits, which is all these calls look at.
 fn one(argument: u8, operator: SeccompCmpOp, value: u64) -> Result<SeccompRule, BackendError> {
-    let condition =
-        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)?;
+    let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)?;
     SeccompRule::new(vec![condition])
 }

@@ -201,9 +201,7 @@ fn sealed(bytes: &[u8]) -> Result<OwnedFd, VisitError> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING | MemfdFlags::NOEXEC_SEAL;
     let file = match rustix::fs::memfd_create("artifact", flags) {
         // Kernels before 6.3 do not know the last flag.
-        Err(Errno::INVAL) => {
-            rustix::fs::memfd_create("artifact", flags - MemfdFlags::NOEXEC_SEAL)
-        }
+        Err(Errno::INVAL) => rustix::fs::memfd_create("artifact", flags - MemfdFlags::NOEXEC_SEAL),
         made => made,
     }
     .map_err(step("create"))?;

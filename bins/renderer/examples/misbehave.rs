@@ -1,0 +1,112 @@
+//! A renderer that goes wrong on purpose, behind the same walls, for the tests; never shipped.
+//!
+//! The first word of the source says how.
+
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::process::ExitCode;
+
+use domain::FailureCode;
+use domain::wish::Format;
+use enclave::inside::walls::{self, Walls};
+use enclave::inside::{Picture, Visit, VisitError};
+use enclave::{Encoding, Sniffed};
+
+#[global_allocator]
+static ALLOCATOR: renderer::memory::Limited = renderer::memory::Limited;
+
+fn main() -> ExitCode {
+    let parent = std::env::args().nth(2).and_then(|word| word.parse().ok());
+    let visit = Visit::over_stdin();
+    renderer::report_panics();
+    if let Ok(built) = walls::build(Walls::All, parent.unwrap_or_default()) {
+        // A test that sees no outcome fails by itself.
+        let _ = visit.announce(built).and_then(|()| go_wrong(&visit));
+    }
+    ExitCode::SUCCESS
+}
+
+fn go_wrong(visit: &Visit) -> Result<(), VisitError> {
+    let order = visit.order()?;
+    let mut word = vec![0; usize::try_from(order.source_bytes).unwrap_or_default()];
+    let count = visit.read_at(0, &mut word).unwrap_or_default();
+    word.truncate(count);
+    let kind = Sniffed {
+        media_type: "image/png".to_owned(),
+        extension: "png".to_owned(),
+        encoding: Encoding::Binary,
+    };
+    let hand_out = |picture: Picture<'_>| {
+        visit.sniffed(&kind)?;
+        visit.pages(1)?;
+        visit.artifact(&picture)
+    };
+    match word.as_slice() {
+        b"hang" => loop {
+            std::thread::park();
+        },
+        b"spin" => loop {
+            black_box(0);
+        },
+        b"panic" => {
+            let none: Option<()> = None;
+            none.expect("what cannot be");
+        }
+        b"abort" => std::process::abort(),
+        b"exit" => std::process::exit(3),
+        b"overflow" => {
+            black_box(deeper(0));
+        }
+        b"file" => {
+            // The filter kills before this returns.
+            let _ = std::fs::File::open("/etc/passwd");
+        }
+        b"memory" => {
+            let mut hoard: Vec<Vec<u8>> = Vec::new();
+            loop {
+                hoard.push(vec![1; 8 << 20]);
+                black_box(&hoard);
+            }
+        }
+        b"silence" => return Ok(()),
+        b"done" => visit.done(None, BTreeMap::new())?,
+        b"twice" => {
+            visit.sniffed(&kind)?;
+            visit.sniffed(&kind)?;
+        }
+        b"header" => {
+            visit.sniffed(&Sniffed { media_type: "a/b\r\nX: y".to_owned(), ..kind.clone() })?
+        }
+        b"pages" => visit.pages(0)?,
+        b"unasked page" => hand_out(Picture { page: 2, ..picture(PNG) })?,
+        b"unasked size" => hand_out(Picture { size_index: 7, ..picture(PNG) })?,
+        b"other format" => hand_out(picture(b"<svg onload='alert(1)'/>"))?,
+        b"other dimensions" => {
+            hand_out(Picture { original: (9, 9), dimensions: (9, 9), ..picture(PNG) })?
+        }
+        b"invented code" => visit.failed(FailureCode::DestinationDenied, "\u{1b}[31m not mine")?,
+        b"large" => hand_out(picture(&vec![0; 3 << 20]))?,
+        _ => hand_out(picture(PNG)).and_then(|()| visit.done(None, BTreeMap::new()))?,
+    }
+    Ok(())
+}
+
+/// The header of a PNG of 1 × 1 pixel.
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0";
+
+fn picture(bytes: &[u8]) -> Picture<'_> {
+    Picture {
+        page: 1,
+        size_index: 0,
+        dimensions: (1, 1),
+        original: (1, 1),
+        format: Format::Png,
+        bytes,
+    }
+}
+
+#[allow(unconditional_recursion, reason = "that is the point")]
+fn deeper(depth: u64) -> u64 {
+    let frame = black_box([depth; 512]);
+    deeper(depth + 1) + frame.first().copied().unwrap_or_default()
+}

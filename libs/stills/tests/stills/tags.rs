@@ -1,0 +1,121 @@
+//! EXIF as a flat map.
+
+use domain::limits::Limits;
+use domain::wish::MetadataKind;
+use image::ImageFormat;
+use serde_json::json;
+
+use crate::{encoded, photo, try_draw, wish, with_segment};
+
+const EXIF: u16 = 0x8769;
+const GPS: u16 = 0x8825;
+
+type Entry = (u16, u16, Vec<u8>);
+
+/// Big-endian EXIF: main tags, and others in a directory of their own behind `pointer`.
+fn exif(main: &[Entry], pointer: u16, gps: &[Entry]) -> Vec<u8> {
+    let directory_bytes = |count: usize| 2 + count * 12 + 4;
+    let main_at = 8;
+    let gps_at = main_at + directory_bytes(main.len() + 1);
+    let mut data_at = gps_at + directory_bytes(gps.len());
+    let mut data = Vec::new();
+    let mut body = b"MM\0\x2a\0\0\0\x08".to_vec();
+    let pointer = (pointer, 4, u32::try_from(gps_at).expect("small").to_be_bytes().to_vec());
+    let main: Vec<_> = main.iter().cloned().chain([pointer]).collect();
+    for entries in [&main[..], gps] {
+        body.extend(u16::try_from(entries.len()).expect("few").to_be_bytes());
+        for (tag, kind, value) in entries {
+            let unit = [0, 1, 1, 2, 4, 8, 0, 1][usize::from(*kind)];
+            body.extend([tag.to_be_bytes(), kind.to_be_bytes()].concat());
+            body.extend(u32::try_from(value.len() / unit).expect("small").to_be_bytes());
+            if value.len() <= 4 {
+                body.extend(value.iter().copied().chain([0; 4]).take(4));
+            } else {
+                body.extend(u32::try_from(data_at).expect("small").to_be_bytes());
+                data_at += value.len();
+                data.extend(value);
+            }
+        }
+        body.extend([0; 4]);
+    }
+    [b"Exif\0\0", &body[..], &data].concat()
+}
+
+fn rationals(numbers: &[(u32, u32)]) -> Vec<u8> {
+    numbers.iter().flat_map(|(a, b)| [a.to_be_bytes(), b.to_be_bytes()].concat()).collect()
+}
+
+fn tagged() -> Vec<u8> {
+    let main = [
+        (0x010f, 2, b"Dark\x07room\0".to_vec()),
+        (0x0112, 3, vec![0, 1]),
+        (0x011a, 5, rationals(&[(72, 1)])),
+    ];
+    let gps = [
+        (1, 2, b"S\0".to_vec()),
+        (2, 5, rationals(&[(33, 1), (51, 1), (3_600, 100)])),
+        (3, 2, b"E\0".to_vec()),
+        (4, 5, rationals(&[(151, 1), (12, 1), (0, 1)])),
+    ];
+    with_segment(&encoded(&photo(20, 20), ImageFormat::Jpeg), 0xe1, &exif(&main, GPS, &gps))
+}
+
+#[test]
+fn tags_come_as_numbers_and_clean_texts() {
+    let mut wish = wish(&["10"], None);
+    wish.metadata.insert(MetadataKind::Exif);
+    let (basket, drawn) = try_draw(&tagged(), &wish, &Limits::default());
+    let tags = drawn.expect("drawn").exif.expect("tags");
+    assert_eq!(tags.get("Make"), Some(&json!("Darkroom")));
+    assert_eq!(tags.get("Orientation"), Some(&json!(1)));
+    assert_eq!(tags.get("XResolution"), Some(&json!(72)));
+    assert_eq!(tags.get("GPSLatitude"), Some(&json!(-33.86)));
+    assert_eq!(tags.get("GPSLongitude"), Some(&json!(151.2)));
+    let rendition = &basket.made[0].bytes;
+    assert!(!rendition.windows(4).any(|window| window == b"Exif" || window == b"Dark"));
+}
+
+#[test]
+fn blobs_of_makers_are_left_out_and_the_rest_is_printed() {
+    let camera = [
+        (0x829a, 5, rationals(&[(1, 125)])),
+        (0x8827, 3, vec![1, 144]),
+        (0x9000, 7, b"0231".to_vec()),
+        (0x927c, 7, vec![7; 200]),
+        (0x9286, 7, b"ASCII\0\0\0a word\0".to_vec()),
+        (0xa432, 5, rationals(&[(24, 1), (70, 1), (28, 10), (0, 0)])),
+    ];
+    let file = encoded(&photo(20, 20), ImageFormat::Jpeg);
+    let file = with_segment(&file, 0xe1, &exif(&[], EXIF, &camera));
+    let mut wish = wish(&["10"], None);
+    wish.metadata.insert(MetadataKind::Exif);
+    let (_, drawn) = try_draw(&file, &wish, &Limits::default());
+    let tags = serde_json::Value::Object(drawn.expect("drawn").exif.expect("tags"));
+    assert_eq!(
+        tags,
+        json!({
+            "ExposureTime": 0.008,
+            "PhotographicSensitivity": 400,
+            "ExifVersion": "2.31",
+            "UserComment": "a word",
+            "LensSpecification": "24, 70, 2.8, NaN",
+        })
+    );
+}
+
+#[test]
+fn tags_are_given_only_if_asked_for_and_there() {
+    let plain = wish(&["10"], None);
+    let (_, drawn) = try_draw(&tagged(), &plain, &Limits::default());
+    assert_eq!(drawn.expect("drawn").exif, None);
+    let mut asked = plain;
+    asked.metadata.insert(MetadataKind::Exif);
+    for format in crate::FORMATS.into_iter().filter(|format| *format != ImageFormat::Tiff) {
+        let (_, drawn) = try_draw(&encoded(&photo(20, 20), format), &asked, &Limits::default());
+        assert_eq!(drawn.expect("drawn").exif, None, "{format:?}");
+    }
+    let (_, drawn) =
+        try_draw(&tagged(), &asked, &Limits { metadata_bytes: 30, ..Limits::default() });
+    let size = drawn.expect("drawn").exif.map_or(0, |tags| json!(tags).to_string().len());
+    assert!(size <= 30, "{size}");
+}
