@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use utoipa::openapi::{
-    ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, License, OpenApi, OpenApiBuilder,
+    ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, License, OpenApiBuilder,
     PathItem, PathsBuilder, Ref, RefOr, Required, ResponseBuilder, SecurityRequirement,
     path::{OperationBuilder, ParameterBuilder, ParameterIn},
     request_body::RequestBodyBuilder,
@@ -51,7 +51,7 @@ pub(crate) enum Place {
 }
 
 /// The document.
-pub(crate) fn document(public_url: &str) -> OpenApi {
+pub(crate) fn document(public_url: &str) -> Value {
     let mut paths: BTreeMap<&str, PathItem> = BTreeMap::new();
     for endpoint in TABLE {
         let method = match endpoint.verb {
@@ -67,14 +67,9 @@ pub(crate) fn document(public_url: &str) -> OpenApi {
     }
     let paths =
         paths.into_iter().fold(PathsBuilder::new(), |paths, (path, item)| paths.path(path, item));
-    let mut components = ComponentsBuilder::new()
-        .security_scheme("key", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
-    for (name, schema) in schemas() {
-        if let Ok(schema) = serde_json::from_value::<RefOr<Schema>>(schema) {
-            components = components.schema(name, schema);
-        }
-    }
-    OpenApiBuilder::new()
+    let key = SecurityScheme::Http(Http::new(HttpAuthScheme::Basic));
+    let components = ComponentsBuilder::new().security_scheme("key", key).build();
+    let document = OpenApiBuilder::new()
         .info(
             InfoBuilder::new()
                 .title("Darkroom")
@@ -86,8 +81,13 @@ pub(crate) fn document(public_url: &str) -> OpenApi {
         )
         .servers(Some([utoipa::openapi::Server::new(public_url)]))
         .paths(paths.build())
-        .components(Some(components.build()))
-        .build()
+        .components(Some(components))
+        .build();
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    if let Some(components) = document.get_mut("components").and_then(Value::as_object_mut) {
+        components.insert("schemas".to_owned(), schemas().into_iter().collect());
+    }
+    document
 }
 
 fn operation(endpoint: &Endpoint) -> OperationBuilder {
@@ -161,7 +161,7 @@ fn no_answers() -> String {
 }
 
 /// The shapes of bodies, by name.
-pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
+fn schemas() -> Vec<(&'static str, Value)> {
     let text = || json!({ "type": "string" });
     let number = || json!({ "type": "integer" });
     let or_null = |kind: &str| json!({ "type": [kind, "null"] });
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn the_document_and_the_table_hold_the_same_operations() {
-        let document = serde_json::to_value(document("http://127.0.0.1:1")).unwrap();
+        let document = document("http://127.0.0.1:1");
         assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
         let mut described = BTreeSet::new();
         for (path, item) in document["paths"].as_object().unwrap() {
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn every_schema_named_is_there() {
-        let document = serde_json::to_value(document("http://127.0.0.1:1")).unwrap();
+        let document = document("http://127.0.0.1:1");
         let known = document["components"]["schemas"].as_object().unwrap();
         assert_eq!(known.len(), schemas().len());
         for endpoint in TABLE {
