@@ -109,5 +109,5 @@ bench-api *ARGS: (_bench "api" ARGS)
 
 _bench NAME *ARGS:
     ./justw --need bench
-    cargo build --workspace --bins --release --locked
-    NODE_PATH={{ quote(justfile_directory() / ".tools/bench/node_modules") }} cargo bench --package testkit --bench "$@"
+    cargo build --release --locked --package renderer --package darkroom --bins --bench "$1"
+    cargo bench --locked --package renderer --package darkroom --bench "$1" -- "${@:2}"

@@ -1,0 +1,54 @@
+//! A peer that runs in Node.js: commands go in as lines of JSON, results come out likewise.
+
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+};
+
+use super::{Trouble, root};
+
+/// A running peer; it ends with this value.
+pub struct Peer {
+    _child: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Peer {
+    /// Starts a script of `.config/bench`.
+    pub fn start(script: &str, arguments: &[&str]) -> Result<Self, Trouble> {
+        let mut child = Command::new("node")
+            .arg(root().join(".config/bench").join(script))
+            .args(arguments)
+            .env("NODE_PATH", root().join(".tools/bench/node_modules"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| format!("start node: {error}"))?;
+        let input = child.stdin.take().ok_or("node takes no commands")?;
+        let output = child.stdout.take().ok_or("node gives no results")?;
+        Ok(Self { _child: child, input, output: BufReader::new(output).lines() })
+    }
+
+    /// Sends a command without waiting for its result.
+    pub async fn send(&mut self, command: Value) -> Result<(), Trouble> {
+        self.input.write_all(format!("{command}\n").as_bytes()).await?;
+        Ok(self.input.flush().await?)
+    }
+
+    /// The next result.
+    pub async fn receive(&mut self) -> Result<Value, Trouble> {
+        let line = self.output.next_line().await?.ok_or("the peer ended; its words are above")?;
+        Ok(serde_json::from_str(&line)?)
+    }
+
+    /// Sends a command and waits for its result.
+    pub async fn ask(&mut self, command: Value) -> Result<Value, Trouble> {
+        self.send(command).await?;
+        self.receive().await
+    }
+}

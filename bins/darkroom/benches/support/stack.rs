@@ -1,0 +1,222 @@
+//! A Darkroom of its own for a benchmark: real servers, the real API, accounts to ask with.
+
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use custody::Custody;
+use domain::{
+    account::{self, Accounts, Application, FailureWord},
+    id::{AccountId, ApplicationId},
+};
+use eventlog::{
+    Durability, Keys, Log, Settings,
+    server::{Binary, Cluster, Embedded, Options},
+    topology,
+};
+use service::{Clock as _, SystemClock};
+use storage::{Network, Patience};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use vault::{MasterKeys, Vault};
+
+use super::{Trouble, load, root};
+
+/// How long the servers may take until they take the topology.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long between two looks.
+const LOOK: Duration = Duration::from_millis(50);
+/// What the API's own limit of connections and requests is set to: out of the way.
+const ROOM: usize = 4_096;
+
+/// Which servers hold the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One server that writes through when it sees fit: the class of Redis.
+    Relaxed,
+    /// One server that writes every event through.
+    Synced,
+    /// Three servers that hold everything three times and write everything through.
+    Cluster,
+}
+
+impl Kind {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Relaxed => "relaxed",
+            Self::Synced => "synced",
+            Self::Cluster => "cluster",
+        }
+    }
+}
+
+enum Servers {
+    One(Embedded),
+    Three(Cluster),
+}
+
+impl Servers {
+    async fn start(kind: Kind, data: &Path) -> Result<Self, Trouble> {
+        let binary = Binary::find(None, &[&root().join(".tools/bin")])?;
+        let one = |durability| Options {
+            data: data.join("nats"),
+            binary: binary.clone(),
+            port: None,
+            durability,
+        };
+        Ok(match kind {
+            Kind::Relaxed => Self::One(Embedded::start(one(Durability::Relaxed)).await?),
+            Kind::Synced => Self::One(Embedded::start(one(Durability::Synced)).await?),
+            Kind::Cluster => Self::Three(Cluster::start(data, &binary, Durability::Synced).await?),
+        })
+    }
+
+    fn settings(&self, role: &str) -> Settings {
+        match self {
+            Self::One(server) => server.settings(role),
+            Self::Three(cluster) => cluster.settings(role),
+        }
+    }
+
+    async fn stop(self) {
+        match self {
+            Self::One(server) => server.stop().await,
+            Self::Three(cluster) => cluster.stop().await,
+        }
+    }
+}
+
+/// Servers, an API and accounts.
+pub struct Stack {
+    pub kind: Kind,
+    pub address: SocketAddr,
+    /// An `Authorization` header of each account.
+    pub callers: Vec<String>,
+    servers: Servers,
+    api: JoinHandle<Result<(), api::Error>>,
+    stop: CancellationToken,
+    _data: TempDir,
+}
+
+impl Stack {
+    /// Starts everything, with as many accounts as asked for.
+    pub async fn start(kind: Kind, accounts: usize) -> Result<Self, Trouble> {
+        let data = tempfile::tempdir()?;
+        let servers = Servers::start(kind, data.path()).await?;
+        let operator = Log::connect(&servers.settings("operator"), "operator").await?;
+        apply_topology(&operator, servers.settings("operator").replicas).await?;
+        let master = data.path().join("master.keys");
+        let storage = storage::Settings {
+            // Nothing is stored.
+            endpoint: Some("http://127.0.0.1:9".to_owned()),
+            access_key: "none".to_owned(),
+            secret_key: storage::Secret::from("none"),
+            ..storage::Settings::default()
+        };
+        let callers = open_accounts(&operator, &master, &storage, accounts).await?;
+        let settings = api::Settings {
+            api: api::Api {
+                listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+                data: data.path().join("api"),
+                max_connections: ROOM,
+                max_in_flight: ROOM,
+                ..api::Api::default()
+            },
+            nats: servers.settings("api"),
+            vault: vault::Settings { master_key_file: master },
+            storage,
+            log: service::LogSettings::default(),
+        };
+        let stop = CancellationToken::new();
+        let server = api::Server::start(settings, Arc::new(SystemClock), stop.clone()).await?;
+        let address = server.address();
+        let api = tokio::spawn(server.serve());
+        Ok(Self { kind, address, callers, servers, api, stop, _data: data })
+    }
+
+    /// Settings with which `role` connects.
+    pub fn settings(&self, role: &str) -> Settings {
+        self.servers.settings(role)
+    }
+
+    /// Ends when the stack is to end.
+    pub fn stopping(&self) -> CancellationToken {
+        self.stop.child_token()
+    }
+
+    /// Jobs of all accounts that the read model shows as completed.
+    pub async fn completed(&self) -> Result<u64, Trouble> {
+        let requests: Vec<_> = self
+            .callers
+            .iter()
+            .map(|caller| load::request("GET", "/v1/counts", caller, ""))
+            .collect();
+        let plan = load::Plan {
+            address: self.address,
+            connections: 1,
+            total: requests.len(),
+            requests: Arc::new(requests),
+            status: 200,
+            keep: true,
+        };
+        let mut completed = 0;
+        for body in load::run(plan).await?.bodies {
+            let counts: serde_json::Value = serde_json::from_slice(&body)?;
+            completed += counts.get("completed").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        }
+        Ok(completed)
+    }
+
+    /// Ends everything.
+    pub async fn stop(self) -> Result<(), Trouble> {
+        self.stop.cancel();
+        self.api.await??;
+        self.servers.stop().await;
+        Ok(())
+    }
+}
+
+async fn apply_topology(operator: &Log, replicas: u8) -> Result<(), Trouble> {
+    // Right after its election a cluster may still refuse for want of peers.
+    let applied = tokio::time::timeout(PATIENCE, async {
+        while topology::apply(operator, replicas).await.is_err() {
+            tokio::time::sleep(LOOK).await;
+        }
+    });
+    Ok(applied.await?)
+}
+
+async fn open_accounts(
+    operator: &Log,
+    master: &Path,
+    storage: &storage::Settings,
+    accounts: usize,
+) -> Result<Vec<String>, Trouble> {
+    let master = MasterKeys::open_or_create(master)?;
+    let vault = Vault::new(master, Arc::new(Keys::new(operator)));
+    vault.check().await?;
+    let network = Network::direct(Patience::default());
+    let custody = Custody::new(Arc::new(vault), storage, &network).await?;
+    let mut callers = Vec::new();
+    for number in 0..accounts {
+        let (id, secret) = (AccountId::from_uuid(Uuid::new_v4()), Uuid::new_v4().to_string());
+        let key = format!("dk_bench_{number}");
+        let application = Application {
+            application: ApplicationId::from_uuid(Uuid::new_v4()),
+            key: key.clone(),
+            secret_digest: custody.secret_digest(&secret),
+            origins: Vec::new(),
+            failure_word: FailureWord::default(),
+        };
+        let now = SystemClock.now();
+        operator.transact::<Accounts, _>(&id, now, |state| account::open(state, None)).await?;
+        operator
+            .transact::<Accounts, _>(&id, now, |state| {
+                account::add_application(state, application.clone())
+            })
+            .await?;
+        callers.push(format!("Basic {}", STANDARD.encode(format!("{key}:{secret}"))));
+    }
+    Ok(callers)
+}
