@@ -49,7 +49,7 @@ fn go_wrong(visit: &Visit) -> Result<(), VisitError> {
             black_box(0);
         },
         b"panic" => {
-            let none: Option<()> = None;
+            let none: Option<()> = black_box(None);
             none.expect("what cannot be");
         }
         b"abort" => std::process::abort(),
@@ -75,14 +75,14 @@ fn go_wrong(visit: &Visit) -> Result<(), VisitError> {
             visit.sniffed(&kind)?;
         }
         b"header" => {
-            visit.sniffed(&Sniffed { media_type: "a/b\r\nX: y".to_owned(), ..kind.clone() })?
+            visit.sniffed(&Sniffed { media_type: "a/b\r\nX: y".to_owned(), ..kind.clone() })?;
         }
         b"pages" => visit.pages(0)?,
         b"unasked page" => hand_out(Picture { page: 2, ..picture(PNG) })?,
         b"unasked size" => hand_out(Picture { size_index: 7, ..picture(PNG) })?,
         b"other format" => hand_out(picture(b"<svg onload='alert(1)'/>"))?,
         b"other dimensions" => {
-            hand_out(Picture { original: (9, 9), dimensions: (9, 9), ..picture(PNG) })?
+            hand_out(Picture { original: (9, 9), dimensions: (9, 9), ..picture(PNG) })?;
         }
         b"invented code" => visit.failed(FailureCode::DestinationDenied, "\u{1b}[31m not mine")?,
         b"large" => hand_out(picture(&vec![0; 3 << 20]))?,

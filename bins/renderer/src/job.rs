@@ -2,10 +2,9 @@
 
 use std::io;
 
-use domain::FailureCode;
 use enclave::Encoding;
 use enclave::inside::{Picture, Visit, VisitError};
-use stills::{Drawn, Error, Rendition, Sniffed};
+use stills::{Drawn, Rendition, Sniffed};
 
 /// Draws the job that the worker orders.
 ///
@@ -14,19 +13,15 @@ use stills::{Drawn, Error, Rendition, Sniffed};
 pub(crate) fn run(visit: &Visit) -> Result<(), VisitError> {
     let order = visit.order()?;
     let mut source = Ranges { visit, length: order.source_bytes };
-    let mut sink = Counter { visit };
+    let mut sink = Hatch { visit };
     match stills::draw(&mut source, &order.wish, &order.limits, &mut sink) {
         Ok(Drawn { exif, engines }) => {
             let owned = |(name, version): (&str, &str)| (name.to_owned(), version.to_owned());
             visit.done(exif, engines.into_iter().map(owned).collect())
         }
-        Err(error) => visit.failed(code(&error), &error.to_string()),
+        // Where source or sink failed, the worker has hung up and this fails as well.
+        Err(error) => visit.failed(error.code(), &error.to_string()),
     }
-}
-
-/// A source or sink that fails is a worker that has hung up; the code is for nobody then.
-fn code(error: &Error) -> FailureCode {
-    error.code()
 }
 
 struct Ranges<'a> {
@@ -45,11 +40,11 @@ impl stills::Source for Ranges<'_> {
 }
 
 /// Where results are handed over.
-struct Counter<'a> {
+struct Hatch<'a> {
     visit: &'a Visit,
 }
 
-impl stills::Sink for Counter<'_> {
+impl stills::Sink for Hatch<'_> {
     fn sniffed(&mut self, sniffed: &Sniffed) -> io::Result<()> {
         let sniffed = enclave::Sniffed {
             media_type: sniffed.media_type.to_owned(),

@@ -251,7 +251,7 @@ impl Ladder {
 const IMAGE: &str = "0.25.10";
 const LIBJPEG_TURBO: &str = "3.1.0";
 const MOXCMS: &str = "0.9.1";
-const LIBWEBP: &str = "1.3.2";
+const LIBWEBP: &str = "1.3.1";
 const RESIZE: &str = "6.1.0";
 
 fn engines(kind: Kind) -> BTreeMap<&'static str, &'static str> {
@@ -267,5 +267,24 @@ const fn encoder(format: Format) -> Option<(&'static str, &'static str)> {
         Format::Jpg => Some(("libjpeg-turbo", LIBJPEG_TURBO)),
         Format::Webp => Some(("libwebp", LIBWEBP)),
         Format::Png => Some(("image", IMAGE)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_versions_told_are_those_built_in() {
+        let lock = include_str!("../../../Cargo.lock");
+        for (name, version) in [
+            ("image", super::IMAGE),
+            ("fast_image_resize", super::RESIZE),
+            ("moxcms", super::MOXCMS),
+            // libjpeg-turbo 3.1.0 and libwebp 1.3.1 are inside these.
+            ("turbojpeg-sys", "1.2.0"),
+            ("libwebp-sys", "0.9.6"),
+        ] {
+            let entry = format!("name = \"{name}\"\nversion = \"{version}\"\n");
+            assert!(lock.contains(&entry), "{name} is no longer {version}");
+        }
     }
 }

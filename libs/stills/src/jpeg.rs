@@ -59,10 +59,12 @@ pub(crate) fn segments(jpeg: &[u8]) -> Segments {
     found
 }
 
-/// Width and height by the frame header.
-pub(crate) fn dimensions(jpeg: &[u8]) -> Result<(u32, u32), Error> {
+/// Width and height by the frame header; `None` where libjpeg-turbo's interface gives none for
+/// mere oddities between the segments, and another decoder must do.
+pub(crate) fn dimensions(jpeg: &[u8]) -> Result<Option<(u32, u32)>, Error> {
     match decompressor()?.read_header(jpeg) {
-        Ok(header) => Ok((edge(header.width)?, edge(header.height)?)),
+        Ok(header) => Ok(Some((edge(header.width)?, edge(header.height)?))),
+        Err(error) if is_harmless(&error) => Ok(None),
         Err(error) => Err(refusal(error)),
     }
 }

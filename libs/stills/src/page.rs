@@ -4,7 +4,8 @@ use std::io::Cursor;
 
 use domain::limits::Limits;
 use image::codecs::{
-    bmp::BmpDecoder, gif::GifDecoder, png::PngDecoder, tiff::TiffDecoder, webp::WebPDecoder,
+    bmp::BmpDecoder, gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, tiff::TiffDecoder,
+    webp::WebPDecoder,
 };
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder};
@@ -41,10 +42,13 @@ impl<'a> Page<'a> {
         let page = match kind {
             Kind::Jpeg => {
                 let segments = jpeg::segments(bytes);
-                Self {
-                    stored: jpeg::dimensions(bytes)?,
-                    orientation: segments.orientation.unwrap_or(Orientation::NoTransforms),
-                    source: Source::Jpeg { bytes, segments },
+                match jpeg::dimensions(bytes)? {
+                    Some(stored) => Self {
+                        stored,
+                        orientation: segments.orientation.unwrap_or(Orientation::NoTransforms),
+                        source: Source::Jpeg { bytes, segments },
+                    },
+                    None => Self::of(Box::new(JpegDecoder::new(Cursor::new(bytes))?)),
                 }
             }
             Kind::Png => Self::of(Box::new(PngDecoder::new(Cursor::new(bytes))?)),

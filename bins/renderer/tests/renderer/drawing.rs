@@ -1,23 +1,133 @@
 //! Files in, renditions out.
 
-use domain::wish::Format;
+use domain::limits::Limits;
+use domain::wish::{Format, MetadataKind};
 use enclave::Pool;
-use image::ImageFormat;
+use image::{DynamicImage, ImageFormat};
 
 use crate::pictures::{encoded, photo};
-use crate::{config, draw, wish};
+use crate::{config, draw, draw_with, wish};
+
+const FORMATS: [(ImageFormat, &str, &str); 6] = [
+    (ImageFormat::Jpeg, "image/jpeg", "jpg"),
+    (ImageFormat::Png, "image/png", "png"),
+    (ImageFormat::Gif, "image/gif", "gif"),
+    (ImageFormat::WebP, "image/webp", "webp"),
+    (ImageFormat::Tiff, "image/tiff", "tiff"),
+    (ImageFormat::Bmp, "image/bmp", "bmp"),
+];
 
 #[tokio::test]
-async fn a_jpeg_becomes_all_its_sizes() {
+async fn every_kind_is_drawn_in_every_format_behind_the_walls() {
     let pool = Pool::start(&config()).expect("a pool");
-    let source = encoded(&photo(1200, 800), ImageFormat::Jpeg);
-    let outcome = draw(&pool, &source, wish(&["600", "x100", "original"], None)).await;
+    let picture = photo(300, 200);
+    let clear = DynamicImage::ImageRgba8({
+        let mut clear = picture.to_rgba8();
+        clear.pixels_mut().for_each(|pixel| pixel.0[3] = pixel.0[0]);
+        clear
+    });
+    for (kind, media_type, extension) in FORMATS {
+        let with_alpha = matches!(kind, ImageFormat::Png | ImageFormat::WebP);
+        let sources = [Some(&picture), with_alpha.then_some(&clear)];
+        for source in sources.into_iter().flatten().map(|source| encoded(source, kind)) {
+            for format in [None, Some(Format::Jpg), Some(Format::Png), Some(Format::Webp)] {
+                let mut wish = wish(&["600", "x100", "original", "32x32"], format);
+                wish.metadata.insert(MetadataKind::Exif);
+                let outcome = draw(&pool, &source, wish).await;
+                let sniffed = outcome.sniffed.as_ref().expect("sniffed");
+                assert_eq!((&*sniffed.media_type, &*sniffed.extension), (media_type, extension));
+                assert_eq!((outcome.rendered().artifacts, outcome.total), (4, Some(1)));
+                let expected = [(600, 400), (150, 100), (300, 200), (32, 21)];
+                for (index, dimensions) in expected.into_iter().enumerate() {
+                    let made = &outcome.artifacts[index];
+                    assert_eq!((made.page, made.size_index), (1, index));
+                    assert_eq!((made.width, made.height), dimensions);
+                    assert_eq!(made.resized, dimensions != (300, 200));
+                    let bytes = outcome.bytes(index);
+                    assert_eq!(bytes.len() as u64, made.bytes);
+                    let decoded = image::load_from_memory(&bytes).expect("a picture");
+                    assert_eq!((decoded.width(), decoded.height()), dimensions);
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_large_photograph_is_drawn_within_its_means() {
+    let pool = Pool::start(&config()).expect("a pool");
+    let source = encoded(&photo(6000, 4000), ImageFormat::Jpeg);
+    let outcome = draw(&pool, &source, wish(&["1920", "640", "256"], None)).await;
     let rendered = outcome.rendered();
-    assert_eq!(rendered.artifacts, 3);
-    assert_eq!(outcome.sniffed.as_ref().expect("sniffed").media_type, "image/jpeg");
-    assert_eq!(outcome.total, Some(1));
-    let sizes: Vec<_> = outcome.artifacts.iter().map(|a| (a.width, a.height, a.format)).collect();
-    assert_eq!(sizes, [(600, 400, Format::Jpg), (150, 100, Format::Jpg), (1200, 800, Format::Jpg)]);
-    let decoded = image::load_from_memory(&outcome.bytes(1)).expect("a picture");
-    assert_eq!((decoded.width(), decoded.height()), (150, 100));
+    assert!(rendered.read_bytes <= source.len() as u64 + 4_096, "each byte is read once");
+    assert!(rendered.peak_bytes < 200 << 20, "{}", rendered.peak_bytes);
+    println!("cpu {} ms, peak {} MiB", rendered.cpu_ms, rendered.peak_bytes >> 20);
+}
+
+#[tokio::test]
+async fn a_picture_that_needs_more_memory_than_there_is_fails_for_that_reason() {
+    let pool = Pool::start(&config()).expect("a pool");
+    let limits = Limits { renderer_memory_bytes: 64 << 20, ..Limits::default() };
+    for kind in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Bmp] {
+        let source = encoded(&photo(5000, 5000), kind);
+        let outcome = draw_with(&pool, &source, wish(&["original"], None), limits).await;
+        assert_eq!(outcome.failure(), "renderer_memory", "{kind:?}: {:?}", outcome.result);
+    }
+}
+
+#[tokio::test]
+async fn thirty_damaged_files_fail_with_a_reason_and_the_next_job_is_drawn() {
+    let pool = Pool::start(&config()).expect("a pool");
+    let picture = photo(90, 60);
+    let mut cases: Vec<(String, Vec<u8>, &[&str])> = Vec::new();
+    for (kind, media_type, _) in FORMATS {
+        let file = encoded(&picture, kind);
+        for part in [2, 3, 4] {
+            let length = (file.len() - 40) * part / 5;
+            cases.push((format!("{media_type} cut"), file[..length].to_vec(), &["corrupt"]));
+        }
+        let mut noise = file.clone();
+        for byte in noise.iter_mut().skip(30).step_by(3) {
+            *byte ^= 0x5a;
+        }
+        cases.push((
+            format!("{media_type} noise"),
+            noise,
+            &["none", "corrupt", "unsupported", "too_many_pixels", "renderer_crashed"],
+        ));
+    }
+    for (name, bytes) in [
+        ("text", &b"this is no picture"[..]),
+        ("playlist", b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"),
+        ("page", b"<!DOCTYPE html><p>404"),
+        ("svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
+        ("zip", b"PK\x03\x04and so on"),
+        ("zeroes", &[0; 5_000]),
+    ] {
+        cases.push((name.to_owned(), bytes.to_vec(), &["unsupported"]));
+    }
+    cases.push(("nothing".to_owned(), Vec::new(), &["source_empty"]));
+    assert!(cases.len() > 30);
+    let fine = encoded(&picture, ImageFormat::Png);
+    for (name, bytes, codes) in cases {
+        let outcome = draw(&pool, &bytes, wish(&["30"], None)).await;
+        let code = if outcome.result.is_ok() { "none" } else { outcome.failure() };
+        assert!(codes.contains(&code), "{name}: {:?}", outcome.result);
+        let next = draw(&pool, &fine, wish(&["30"], None)).await;
+        assert_eq!(next.artifacts.len(), 1, "after {name}: {:?}", next.result);
+    }
+}
+
+#[tokio::test]
+async fn jobs_run_side_by_side() {
+    let pool = Pool::start(&config()).expect("a pool");
+    let source = encoded(&photo(400, 300), ImageFormat::Jpeg);
+    let mut jobs = tokio::task::JoinSet::new();
+    for _ in 0..12 {
+        let (pool, source) = (pool.clone(), source.clone());
+        jobs.spawn(async move { draw(&pool, &source, wish(&["100"], None)).await.bytes(0) });
+    }
+    let mut seen = jobs.join_all().await;
+    seen.dedup();
+    assert_eq!(seen.len(), 1, "the same input gives the same bytes");
 }

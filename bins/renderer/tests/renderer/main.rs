@@ -1,4 +1,5 @@
 //! The renderer as a worker meets it: a process of its own, behind walls, one job each.
+#![allow(clippy::indexing_slicing, reason = "a test that slips fails, as it should")]
 
 mod drawing;
 mod pictures;

@@ -121,7 +121,7 @@ async fn a_source_that_cannot_be_read_is_not_the_files_fault() {
 async fn fifty_jobs_leave_no_process_and_no_descriptor_behind() {
     let descriptors = || std::fs::read_dir("/proc/self/fd").expect("listed").count();
     let source = crate::pictures::encoded(&crate::pictures::photo(64, 48), image::ImageFormat::Png);
-    let (config, _folder) = named(config(), "fifty-jobs");
+    let (config, _folder) = named(&config(), "fifty-jobs");
     let pool = Pool::start(&config).expect("a pool");
     draw_with(&pool, &source, wish(&["16"], None), Limits::default()).await;
     let before = descriptors();
@@ -138,11 +138,11 @@ async fn fifty_jobs_leave_no_process_and_no_descriptor_behind() {
 }
 
 /// The same executable under a name of its own, so that its processes can be told apart.
-fn named(config: Config, name: &str) -> (Config, tempfile::TempDir) {
+fn named(config: &Config, name: &str) -> (Config, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let executable = folder.path().join(name);
     std::os::unix::fs::symlink(&config.executable, &executable).expect("a link");
-    (Config { executable, ..config }, folder)
+    (Config { executable, ..config.clone() }, folder)
 }
 
 /// No process of this name is left, be it hanging or dead and not waited for.

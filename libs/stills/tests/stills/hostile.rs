@@ -32,6 +32,18 @@ fn a_truncated_file_is_corrupt_wherever_it_ends() {
 }
 
 #[test]
+fn oddities_beside_the_picture_do_not_keep_it_from_being_drawn() {
+    let jpeg = encoded(&photo(160, 120), ImageFormat::Jpeg);
+    let tables = jpeg.windows(2).position(|pair| pair == b"\xff\xdb").expect("tables");
+    let between = [&jpeg[..tables], b"\0\0\0", &jpeg[tables..]].concat();
+    let before_end = [&jpeg[..jpeg.len() - 2], b"\0\0\0\xff\xd9"].concat();
+    let behind = [&jpeg[..], b"and more"].concat();
+    for (name, odd) in [("between", between), ("before the end", before_end), ("behind", behind)] {
+        assert_eq!(failure(&odd, &wish(&["40"], None)), "none", "{name}");
+    }
+}
+
+#[test]
 fn flipped_bits_give_a_picture_or_an_error_with_a_code() {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut random = move |below: usize| {
