@@ -72,7 +72,10 @@ impl Worker {
         let ready = if self.renderers_ready > 0 { self.renderers_ready } else { running };
         match &self.renderer {
             Some(executable) => {
-                Ok(enclave::Config { executable: executable.clone(), ready, running })
+                // The renderer is started from a folder of its own.
+                let executable =
+                    std::path::absolute(executable).map_err(enclave::StartError::Locate)?;
+                Ok(enclave::Config { executable, ready, running })
             }
             None => enclave::Config::beside_current_exe(ready, running),
         }
