@@ -161,3 +161,31 @@ fn processes(name: &str) -> usize {
         .filter(|stat| stat.contains(&name))
         .count()
 }
+
+/// A renderer started by a thread that ends as soon as the walls stand, and what it said.
+fn orphan(parent: u32) -> (std::process::Child, std::os::unix::net::UnixStream, u8) {
+    let starter = std::thread::spawn(move || {
+        let (mut ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        let child = std::process::Command::new(env!("CARGO_BIN_EXE_darkroom-renderer"))
+            .args(["job", &parent.to_string()])
+            .stdin(std::os::fd::OwnedFd::from(theirs))
+            .spawn()
+            .expect("started");
+        let mut kind = [0];
+        std::io::Read::read_exact(&mut ours, &mut kind).expect("it speaks");
+        (child, ours, kind[0])
+    });
+    starter.join().expect("started")
+}
+
+#[test]
+fn a_renderer_dies_with_whoever_started_it() {
+    use std::os::unix::process::ExitStatusExt;
+    let (mut child, _ours, said) = orphan(std::process::id());
+    assert_eq!(said, enclave::frame::Kind::Ready as u8);
+    assert_eq!(child.wait().expect("ended").signal(), Some(9));
+    // One that finds another parent than it was told has lost its worker on the way.
+    let (mut child, _ours, said) = orphan(1);
+    assert_eq!(said, enclave::frame::Kind::Failed as u8);
+    assert!(!child.wait().expect("ended").success());
+}
