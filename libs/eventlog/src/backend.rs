@@ -16,7 +16,7 @@ use crate::{
 /// One of the two.
 #[derive(Clone)]
 pub(crate) enum Backend {
-    Server(Wire),
+    Server(Box<Wire>),
     Memory(Memory),
 }
 
@@ -93,7 +93,7 @@ impl Backend {
         fence: Option<&Fence>,
     ) -> Result<u64, AppendError> {
         match self {
-            Self::Server(wire) => wire.append(subject, headers, body, fence).await,
+            Self::Server(wire) => wire.append(stream, subject, headers, body, fence).await,
             Self::Memory(memory) => memory.append(stream, subject, headers, body, fence),
         }
     }
@@ -166,7 +166,7 @@ impl Backend {
         match self {
             Self::Server(wire) => wire.publish(subject, headers, body).await,
             Self::Memory(memory) => {
-                memory.publish(Note { subject, headers, body, reply: None });
+                memory.publish(&Note { subject, headers, body, reply: None });
                 Ok(())
             }
         }

@@ -3,6 +3,8 @@
 //! A name is created once. Shredding overwrites the value on disk and leaves a mark in its place,
 //! so that nobody creates another key under a name whose ciphertexts are meant to stay unreadable.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use vault::{Creation, StoreError, StoreFuture, WrappedKeys};
 
@@ -17,7 +19,9 @@ use crate::{
 
 const OPERATION: &str = "KV-Operation";
 /// How often a change is tried when its fate is unknown.
-const MAX_TRIES: u32 = 3;
+const MAX_TRIES: u32 = 10;
+/// How long the winner of a race may take to become readable, each time.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The name was shredded: no key may ever be kept under it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -67,7 +71,11 @@ impl Keys {
                         Some(Ok(value)) if value == wrapped => Ok(Creation::Created),
                         Some(Ok(value)) => Ok(Creation::Exists(value)),
                         Some(Err(shredded)) => Err(shredded.into()),
-                        None => Err(unknown),
+                        // In a cluster a race is lost before the winner can be read.
+                        None => {
+                            tokio::time::sleep(PAUSE).await;
+                            continue;
+                        }
                     };
                 }
             }

@@ -8,6 +8,7 @@
 
 mod backend;
 mod barrier;
+mod commit;
 mod connect;
 mod core;
 mod durability;

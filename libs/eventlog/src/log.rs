@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crate::{
     DurabilityError,
     backend::Backend,
+    commit::Committer,
     connect, durability,
     error::{ConnectError, ReadError, Unavailable},
     memory::Memory,
-    settings::Settings,
+    settings::{Durability, Settings},
     wire::Wire,
 };
 
@@ -26,8 +27,10 @@ impl Log {
     /// [`ConnectError`] when the settings make no sense or no server lets us in within 15 s.
     pub async fn connect(settings: &Settings, role: &str) -> Result<Self, ConnectError> {
         let client = connect::connect(settings, role, &settings.user, &settings.password).await?;
-        let wire = Wire { client, replicas: settings.replicas };
-        Ok(Self { backend: Arc::new(Backend::Server(wire)) })
+        let alone = settings.replicas <= 1 && settings.durability == Durability::Synced;
+        let committer = alone.then(|| Committer::new(client.clone()));
+        let wire = Wire { client, replicas: settings.replicas, committer };
+        Ok(Self { backend: Arc::new(Backend::Server(Box::new(wire))) })
     }
 
     /// A log in memory with the same topology and contract, for tests of what is built upon it.

@@ -167,8 +167,8 @@ impl Memory {
         Some(*seq)
     }
 
-    pub(crate) fn publish(&self, note: Note) {
-        self.state().deliver(&note);
+    pub(crate) fn publish(&self, note: &Note) {
+        self.state().deliver(note);
     }
 
     pub(crate) fn subscribe(&self, subject: &str) -> BoxStream<'static, Note> {

@@ -249,6 +249,11 @@ pub(crate) fn consumers() -> Vec<(String, Value)> {
         .collect()
 }
 
+/// Whether `stream` takes several messages as one.
+pub(crate) fn takes_batches(stream: &str) -> bool {
+    [JOBS, ACCOUNTS, DELIVERIES].contains(&stream)
+}
+
 /// How long a consumer waits for an acknowledgement.
 pub(crate) fn ack_wait(stream: &str, consumer: &str) -> Duration {
     const USUAL: Duration = Duration::from_secs(30);

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, Message, Request, Subscriber};
+use async_nats::{Client, HeaderMap, Message, Request, Subscriber};
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
 use jiff::Timestamp;
@@ -15,11 +15,12 @@ use serde_json::{Value, json};
 
 use crate::{
     backend::{AppendError, Fence, Note, Page, Pulled, Receipt as AnyReceipt, Settlement},
+    commit::Committer,
     connect::ANSWER,
     envelope::Raw,
     error::Unavailable,
     headers::Headers,
-    stored,
+    stored, topology,
 };
 
 /// nats-server's codes for a lost race: on one server, and while a cluster still agrees.
@@ -40,11 +41,15 @@ const SILENCE: Duration = Duration::from_secs(3);
 pub(crate) struct Wire {
     pub(crate) client: Client,
     pub(crate) replicas: u8,
+    /// Shares commits, where a server does not do so itself.
+    pub(crate) committer: Option<Committer>,
 }
 
 #[derive(Deserialize)]
 struct Answer {
     seq: Option<u64>,
+    /// How many messages a batch had.
+    count: Option<u64>,
     error: Option<ApiError>,
 }
 
@@ -61,23 +66,21 @@ pub(crate) struct ApiError {
 impl Wire {
     pub(crate) async fn append(
         &self,
+        stream: &str,
         subject: &str,
         headers: &Headers,
         body: &Bytes,
         fence: Option<&Fence>,
     ) -> Result<u64, AppendError> {
-        let mut map = stored::header_map(headers);
-        if let Some(fence) = fence {
-            map.insert("Nats-Expected-Last-Subject-Sequence", fence.last.to_string());
-            map.insert("Nats-Expected-Last-Subject-Sequence-Subject", fence.filter.as_str());
+        match (&self.committer, fence) {
+            (Some(committer), Some(fence)) if topology::takes_batches(stream) => {
+                committer.append(stream, subject, headers, body, fence).await
+            }
+            _ => {
+                let headers = fenced(headers, fence);
+                request_ack(&self.client, subject.to_owned(), headers, body.clone()).await
+            }
         }
-        let request = Request::new().headers(map).payload(body.clone()).timeout(Some(ANSWER));
-        let message = self
-            .client
-            .send_request(subject.to_owned(), request)
-            .await
-            .map_err(|source| AppendError::Unclear(source.into()))?;
-        read_ack(&message.payload)
     }
 
     pub(crate) async fn page(
@@ -345,9 +348,44 @@ impl Receipt {
     }
 }
 
-pub(crate) fn read_ack(payload: &[u8]) -> Result<u64, AppendError> {
-    let answer: Answer =
-        serde_json::from_slice(payload).map_err(|source| AppendError::Unclear(source.into()))?;
+/// Headers of a message that is only stored while the fence holds.
+pub(crate) fn fenced(headers: &Headers, fence: Option<&Fence>) -> HeaderMap {
+    let mut map = stored::header_map(headers);
+    if let Some(fence) = fence {
+        map.insert("Nats-Expected-Last-Subject-Sequence", fence.last.to_string());
+        map.insert("Nats-Expected-Last-Subject-Sequence-Subject", fence.filter.as_str());
+    }
+    map
+}
+
+/// Publishes one message and waits until it is stored.
+pub(crate) async fn request_ack(
+    client: &Client,
+    subject: String,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<u64, AppendError> {
+    let request = Request::new().headers(headers).payload(body).timeout(Some(ANSWER));
+    let message = client
+        .send_request(subject, request)
+        .await
+        .map_err(|source| AppendError::Unclear(source.into()))?;
+    read_ack(parse_answer(&message.payload)?)
+}
+
+/// The last sequence of a batch of `count` messages.
+pub(crate) fn read_batch_ack(payload: &[u8], count: usize) -> Result<u64, AppendError> {
+    let answer = parse_answer(payload)?;
+    let complete = answer.error.is_some() || answer.count == Some(count as u64);
+    let seq = read_ack(answer)?;
+    if complete { Ok(seq) } else { Err(AppendError::Unclear("a batch of another size".into())) }
+}
+
+fn parse_answer(payload: &[u8]) -> Result<Answer, AppendError> {
+    serde_json::from_slice(payload).map_err(|source| AppendError::Unclear(source.into()))
+}
+
+fn read_ack(answer: Answer) -> Result<u64, AppendError> {
     match (answer.error, answer.seq) {
         (Some(error), _) if LOST_RACE.contains(&error.err_code) => Err(AppendError::Conflict),
         (Some(error), _) if error.code < 500 => {

@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use vault::{Creation, WrappedKeys as _};
 
-use crate::support::{Event, Id, No, PATIENCE, Server, State, Three, Toy, fresh_id, now, request};
+use crate::support::{
+    Event, Id, No, PATIENCE, Server, State, Three, Toy, fresh_id, now, request, until,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contract_holds_in_memory() {
@@ -267,12 +269,21 @@ async fn take(tail: &mut follow::Tail, count: usize) -> Vec<u64> {
 async fn live_listeners_hear_what_was_stored(log: &Log) {
     let id = fresh_id();
     let mut live = log.live(&format!("darkroom.job.{}.>", id.0)).await.unwrap();
+    until("the listener is known everywhere", async || {
+        let other = Id(id.0.clone(), fresh_id().1);
+        log.transact::<Toy, No>(&other, now(), request).await.unwrap();
+        tokio::time::timeout(Duration::from_millis(200), live.next()).await.is_ok()
+    })
+    .await;
     let racers = (0..4).map(|_| log.transact::<Toy, No>(&id, now(), request));
     join_all(racers).await;
     log.transact::<Toy, No>(&id, now(), |_| Ok(vec![Event::Completed {}])).await.unwrap();
     let history = log.history::<Toy>(&id).await.unwrap();
     for fact in history {
-        let heard = tokio::time::timeout(PATIENCE, live.next()).await.unwrap().unwrap();
+        let mut heard = tokio::time::timeout(PATIENCE, live.next()).await.unwrap().unwrap();
+        while heard.seq < fact.seq {
+            heard = tokio::time::timeout(PATIENCE, live.next()).await.unwrap().unwrap();
+        }
         assert_eq!((heard.seq, heard.hash()), (fact.seq, fact.hash));
         assert_eq!(heard.decode::<Toy>().unwrap().event, fact.event);
     }
@@ -283,25 +294,35 @@ async fn what_is_said_in_passing_arrives(log: &Log, worker: &Log, api: &Log) {
     let job = JobId::from_uuid(Uuid::now_v7());
     let mut progress = log.progress::<u32>(account, job).await.unwrap();
     let mut cancels = worker.cancels(account, job).await.unwrap();
-    // Both sides have told the server what they listen to once it has answered anything.
-    for log in [log, worker] {
-        log.last_sequence(topology::JOBS).await.unwrap();
-    }
-    worker.report_progress(account, job, &42).await.unwrap();
-    log.send_cancel(account, job).await.unwrap();
-    assert_eq!(tokio::time::timeout(PATIENCE, progress.next()).await.unwrap(), Some(42));
-    assert!(tokio::time::timeout(PATIENCE, cancels.next()).await.unwrap().is_some());
+    // Between servers it takes a moment until it is known who listens: say it until it is heard.
+    let heard = async { (progress.next().await, cancels.next().await) };
+    let saying = async {
+        loop {
+            worker.report_progress(account, job, &42).await.unwrap();
+            log.send_cancel(account, job).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let (progress, cancelled) = tokio::time::timeout(PATIENCE, async {
+        tokio::select! { heard = heard => heard, () = saying => (None, None) }
+    })
+    .await
+    .unwrap();
+    assert_eq!((progress, cancelled), (Some(42), Some(())));
 
     let mut questions = api.questions("readmodel").await.unwrap();
-    api.last_sequence(topology::JOBS).await.unwrap();
-    let answers = log.ask("readmodel", Bytes::from("hash?"), 1, PATIENCE);
-    let answer = async {
-        let question = questions.next().await.unwrap();
-        assert_eq!(question.body, Bytes::from("hash?"));
-        question.answer(Bytes::from("1f")).await.unwrap();
-    };
-    let (answers, ()) = tokio::join!(answers, answer);
-    assert_eq!(answers.unwrap(), [Bytes::from("1f")]);
+    let answering = tokio::spawn(async move {
+        while let Some(question) = questions.next().await {
+            assert_eq!(question.body, Bytes::from("hash?"));
+            question.answer(Bytes::from("1f")).await.unwrap();
+        }
+    });
+    until("somebody answers", async || {
+        let answers = log.ask("readmodel", Bytes::from("hash?"), 1, Duration::from_secs(1)).await;
+        answers.is_ok_and(|answers| answers == [Bytes::from("1f")])
+    })
+    .await;
+    answering.abort();
 
     let silence = log.ask("nobody", Bytes::new(), 1, Duration::from_millis(200)).await;
     assert!(silence.is_err());

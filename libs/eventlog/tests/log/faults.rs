@@ -36,6 +36,44 @@ async fn in_a_hundred_rounds_exactly_one_of_eight_racers_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn appends_that_share_commits_keep_their_own_places_and_fences() {
+    let server = Server::start().await;
+    let log = server.log("operator").await;
+    let taken = join_all((0..4).map(async |_| {
+        let id = fresh_id();
+        log.transact::<Toy, No>(&id, now(), request).await.unwrap();
+        id
+    }))
+    .await;
+    // Each of many jobs is asked for twice at once, and some had been asked for before.
+    let ids: Vec<Id> = (0..300).map(|_| fresh_id()).chain(taken.clone()).collect();
+    let appends = ids
+        .iter()
+        .chain(&ids)
+        .map(|id| log.transact_from::<Toy, No>(id, Loaded::default(), now(), request));
+    let outcomes = join_all(appends).await;
+    for (number, id) in ids.iter().enumerate() {
+        let mut won = Vec::new();
+        for outcome in [&outcomes[number], &outcomes[number + ids.len()]] {
+            match outcome {
+                Ok(committed) => won.push(committed.recorded[0].clone()),
+                Err(TransactError::Refused(No)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let stored = log.history::<Toy>(id).await.unwrap();
+        assert_eq!(stored.len(), 1);
+        assert_eq!(won.len(), usize::from(!taken.contains(id)));
+        for winner in won {
+            assert_eq!((winner.seq, winner.event_id), (stored[0].seq, stored[0].event_id));
+        }
+    }
+    let messages = log.messages::<Toy>(&ids[200]).await.unwrap();
+    assert!(messages[0].headers.get("Nats-Batch-Id").is_some(), "commits were shared");
+    server.embedded.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_server_loses_nothing_and_everybody_goes_on_by_himself() {
     const WRITERS: usize = 6;
     const EACH: usize = 40;
