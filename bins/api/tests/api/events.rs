@@ -45,6 +45,10 @@ impl Sse {
 
     /// The next message; `None` when the stream has ended. Comments are passed over.
     async fn next(&mut self) -> Option<Message> {
+        tokio::time::timeout(PATIENCE, self.next_in_time()).await.expect("a message in time")
+    }
+
+    async fn next_in_time(&mut self) -> Option<Message> {
         loop {
             while let Some((block, rest)) = self.text.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());
@@ -53,7 +57,7 @@ impl Sse {
                     return Some(message);
                 }
             }
-            let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await.unwrap()?;
+            let frame = self.body.frame().await?;
             let data = frame.unwrap().into_data().unwrap();
             self.text.push_str(std::str::from_utf8(&data).unwrap());
         }
@@ -124,7 +128,8 @@ async fn a_stream_tells_history_and_what_follows_up_to_the_outcome() {
     assert_eq!(started.event, "started");
 
     let step = json!({ "step": "fetching", "percent": 50 });
-    world.as_worker().await.report_progress(id.account, id.job, &step).await.unwrap();
+    let worker = world.as_worker().await;
+    worker.report_progress(id.account, id.job, &step).await.unwrap();
     let progress = stream.next().await.unwrap();
     assert_eq!((progress.event.as_str(), &progress.data, progress.id), ("progress", &step, None));
 

@@ -15,7 +15,7 @@ use tokio_rustls::{
     rustls::{ClientConfig, RootCertStore, pki_types::ServerName},
 };
 
-use crate::stage::{PATIENCE, World};
+use crate::stage::{PATIENCE, Running, World};
 
 /// What comes back until the peer hangs up.
 async fn read_all(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
@@ -103,16 +103,25 @@ async fn too_many_requests_at_once_are_told_to_come_back() {
     api.submit(&tenant).await;
 }
 
+/// A connection that has been served and stays open.
+async fn hold(api: &Running) -> TcpStream {
+    crate::stage::until_some("a place", PATIENCE, || async {
+        let mut stream = TcpStream::connect(api.address).await.unwrap();
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+        let mut status = [0; 13];
+        stream.read_exact(&mut status).await.unwrap();
+        (&status == b"HTTP/1.1 200 ").then_some(stream)
+    })
+    .await
+}
+
 #[tokio::test]
 async fn too_many_connections_are_answered_and_never_dropped() {
     let world = World::memory().await;
     let tenant = world.tenant().await;
     let settings = Api { max_connections: 2, ..world.settings("a") };
     let api = world.api_with(settings, &world.log).await;
-    let held = [
-        TcpStream::connect(api.address).await.unwrap(),
-        TcpStream::connect(api.address).await.unwrap(),
-    ];
+    let held = [hold(&api).await, hold(&api).await];
     let turned = crate::stage::until_some("the places are taken", PATIENCE, || async {
         let answer = api.get("/v2/previews/7").by(&tenant).send().await;
         (answer.status == StatusCode::SERVICE_UNAVAILABLE).then_some(answer)
