@@ -47,7 +47,7 @@ struct Cursor {
 
 impl Log {
     /// The messages of `stream` within `span`, oldest first, up to what is stored when the end is
-    /// reached. Ends after an error.
+    /// reached. In a cluster whoever answers may be a moment behind the newest. Ends after an error.
     pub fn replay(
         &self,
         stream: &str,

@@ -154,13 +154,17 @@ impl Log {
         self.read_all(id, &mut Loaded::default()).await
     }
 
-    /// Reads one history as it is stored, oldest first, checking nothing. In a cluster the newest
-    /// may be missing for a moment.
+    /// Reads one history as it is stored, oldest first, checking nothing.
     ///
     /// # Errors
     /// [`ReadError`] when the log does not answer.
     pub async fn messages<A: Aggregate>(&self, id: &A::Id) -> Result<Vec<Raw>, ReadError> {
-        self.read_after::<A>(id, 0, false).await
+        let mut messages = self.read_after::<A>(id, 0, false).await?;
+        if self.backend.may_lag() {
+            let last = messages.last().map_or(0, |raw| raw.seq);
+            messages.append(&mut self.read_after::<A>(id, last, true).await?);
+        }
+        Ok(messages)
     }
 
     /// Lets `decide` look at the state of `id` and records what it decides.
