@@ -21,6 +21,9 @@ use support::{
 use tokio::net::TcpListener;
 use warp::{Filter as _, Reply as _};
 
+/// Servers that start and stop have much to say about it.
+const QUIET: &str = "warn,nats_server=off,eventlog::connect=off";
+
 #[derive(Parser)]
 struct Arguments {
     /// How often each side is measured.
@@ -47,7 +50,7 @@ struct Arguments {
 async fn main() -> Result<(), Trouble> {
     let arguments = Arguments::parse();
     service::telemetry::init(&service::LogSettings {
-        level: "warn".to_owned(),
+        level: QUIET.to_owned(),
         ..service::LogSettings::default()
     })?;
     let hello = hello().await?;

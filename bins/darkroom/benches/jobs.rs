@@ -29,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How long between two looks.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// Servers that start and stop have much to say about it.
+const QUIET: &str = "warn,nats_server=off,eventlog::connect=off";
+
 #[derive(Parser)]
 struct Arguments {
     /// How often each side is measured.
@@ -55,7 +58,7 @@ struct Arguments {
 async fn main() -> Result<(), Trouble> {
     let arguments = Arguments::parse();
     service::telemetry::init(&service::LogSettings {
-        level: "warn".to_owned(),
+        level: QUIET.to_owned(),
         ..service::LogSettings::default()
     })?;
     let mut figures = Figures::default();
