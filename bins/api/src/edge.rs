@@ -87,7 +87,14 @@ where
             let patience = Duration::from_millis(app.api.body_read_ms);
             call.body = read_body(body, app.api.body_bytes, patience).await?;
         }
-        (endpoint.handler)(app.clone(), call).await
+        let patience = Duration::from_millis(app.api.request_ms);
+        match tokio::time::timeout(patience, (endpoint.handler)(app.clone(), call)).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => {
+                tracing::warn!(http.route = endpoint.path, "an answer took too long");
+                Err(Problem::Unavailable)
+            }
+        }
     };
     let mut response = answer.await.unwrap_or_else(|problem: Problem| {
         let ends = problem.ends_connection();
@@ -148,12 +155,11 @@ struct LastAnswer;
 pub(crate) struct Edge<S> {
     filters: S,
     in_flight: Arc<Semaphore>,
-    patience: Duration,
 }
 
 impl<S> Edge<S> {
-    pub(crate) fn new(filters: S, max_in_flight: usize, patience: Duration) -> Self {
-        Self { filters, in_flight: Arc::new(Semaphore::new(max_in_flight)), patience }
+    pub(crate) fn new(filters: S, max_in_flight: usize) -> Self {
+        Self { filters, in_flight: Arc::new(Semaphore::new(max_in_flight)) }
     }
 
     /// Answers one request, whatever happens.
@@ -191,17 +197,12 @@ impl<S> Edge<S> {
         let Ok(_permit) = self.in_flight.clone().try_acquire_owned() else {
             return Problem::Overloaded.into_response(spelling);
         };
-        let answer = AssertUnwindSafe(self.filters.call(request)).catch_unwind();
-        match tokio::time::timeout(self.patience, answer).await {
-            Ok(Ok(Ok(response))) => response,
-            Ok(Ok(Err(never))) => match never {},
-            Ok(Err(_panic)) => {
+        match AssertUnwindSafe(self.filters.call(request)).catch_unwind().await {
+            Ok(Ok(response)) => response,
+            Ok(Err(never)) => match never {},
+            Err(_panic) => {
                 tracing::error!("a handler panicked");
                 Problem::Internal.into_response(spelling)
-            }
-            Err(_elapsed) => {
-                tracing::warn!("an answer took too long");
-                Problem::Unavailable.into_response(spelling)
             }
         }
     }

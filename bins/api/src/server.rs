@@ -1,6 +1,6 @@
 //! A whole API process: built from its settings, then run until told to stop.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use custody::Custody;
 use eventlog::{Keys, Log};
@@ -110,8 +110,7 @@ impl Server {
         let shutdown = app.shutdown.clone();
         tracing::info!(%address, public_url = app.public_url, "listening");
         let filters = warp::service(edge::filter(app.clone()));
-        let patience = Duration::from_millis(app.api.request_ms);
-        let edge = Edge::new(filters, app.api.max_in_flight, patience);
+        let edge = Edge::new(filters, app.api.max_in_flight);
         // The read model follows until the last answer is out.
         let background = CancellationToken::new();
         let followers = tokio::spawn(follow(app.clone(), replica, background.clone()));

@@ -52,7 +52,7 @@ pub struct Api {
     pub header_read_ms: u64,
     /// How long a client may take over a body, in milliseconds.
     pub body_read_ms: u64,
-    /// How long an answer may take, in milliseconds.
+    /// How long an answer may take once the request is there, in milliseconds.
     pub request_ms: u64,
     /// How long requests under way may go on after the stop, in milliseconds.
     pub drain_ms: u64,
@@ -74,7 +74,7 @@ impl Default for Api {
             body_bytes: 1 << 20,
             header_read_ms: 15_000,
             body_read_ms: 15_000,
-            request_ms: 30_000,
+            request_ms: 10_000,
             drain_ms: 10_000,
             read_barrier_ms: 500,
         }

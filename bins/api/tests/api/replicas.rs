@@ -90,7 +90,8 @@ async fn a_restarted_api_goes_on_where_it_stopped() {
 async fn without_its_log_an_api_says_how_old_its_answers_are_and_accepts_nothing() {
     let mut world = World::real().await;
     let tenant = world.tenant().await;
-    let api = world.api("a").await;
+    let settings = api::Api { request_ms: 2_000, ..world.settings("a") };
+    let api = world.api_with(settings, &world.log).await;
     let id = api.submit(&tenant).await["id"].as_str().unwrap().to_owned();
     let path = format!("/v2/previews/{id}");
     assert_eq!(api.get(&path).by(&tenant).send().await.status, StatusCode::OK);
