@@ -2,6 +2,7 @@
 
 use domain::{
     Timestamp,
+    filepreviews::Opened,
     job::{self, Job, Jobs, State},
 };
 use http::{HeaderName, HeaderValue};
@@ -76,6 +77,14 @@ impl App {
             return Err(Problem::Unavailable);
         }
         Ok(row.map(|row| Seen { job: row.job, seq: row.seq, age }))
+    }
+
+    /// What of a job is personal. What was shredded is not known any more.
+    pub(crate) async fn open_view(&self, id: &job::Id, job: &Job) -> Result<Opened, Problem> {
+        match self.custody.open_view(id, job).await {
+            Err(custody::Error::Erased) => Ok(Opened::default()),
+            opened => Ok(opened?),
+        }
     }
 
     async fn reach(&self, stream: Stream) -> Reach {

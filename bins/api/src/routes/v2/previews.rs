@@ -62,7 +62,7 @@ async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     };
     let (job, opened) = match &known.state {
         State::Present(job) if job.requested.fingerprint == fingerprint => {
-            (job.clone(), app.custody.open_view(&id, job).await?)
+            (job.clone(), app.open_view(&id, job).await?)
         }
         State::Present(_) => return Err(Problem::OtherRequest),
         State::Absent => submit(&app, &id, caller, request, fingerprint, known, moment).await?,
@@ -105,7 +105,7 @@ async fn submit(
     let State::Present(job) = loaded.state else { return Err(Problem::Internal) };
     let opened = if recorded.is_empty() {
         // Another request under the same key came first.
-        app.custody.open_view(id, &job).await?
+        app.open_view(id, &job).await?
     } else {
         Opened { user_data: request.fields.user_data, ..Opened::default() }
     };

@@ -5,7 +5,6 @@ pub(crate) mod events;
 use std::sync::Arc;
 
 use domain::{
-    filepreviews::Opened,
     id::JobId,
     job::{self, Jobs, Refusal, State},
 };
@@ -57,11 +56,7 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let id = id(&call)?;
     let unknown = || Problem::NoSuchJob(call.quoted_id());
     let seen = app.job(id).await?.ok_or_else(unknown)?;
-    let opened = match app.custody.open_view(&id, &seen.job).await {
-        // What was shredded is not known any more.
-        Err(custody::Error::Erased) => Opened::default(),
-        opened => opened?,
-    };
+    let opened = app.open_view(&id, &seen.job).await?;
     let view = JobView::close(id.job, &seen.job, seen.seq, opened);
     let mut response = call::json(StatusCode::OK, &view)?;
     app.date(&mut response, seen.age);

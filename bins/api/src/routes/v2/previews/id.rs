@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::{
-    filepreviews::{self, Opened, Style},
+    filepreviews::{self, Style},
     id::JobId,
     job,
 };
@@ -44,11 +44,7 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let body = match app.views.get(job, seen.seq, word) {
         Some(body) => body,
         None => {
-            let opened = match app.custody.open_view(&id, &seen.job).await {
-                // What was shredded is not known any more.
-                Err(custody::Error::Erased) => Opened::default(),
-                opened => opened?,
-            };
+            let opened = app.open_view(&id, &seen.job).await?;
             let body = filepreviews::body(job, &seen.job, &opened, &style(&app, caller));
             let body = bytes::Bytes::from(serde_json::to_vec(&body).map_err(|error| {
                 tracing::error!(%error, "an answer has no JSON form");
