@@ -1,0 +1,1 @@
+//! The API as commands use it: hand in, follow, fetch.

@@ -1,0 +1,1 @@
+//! `darkroom demo`: the whole story in one screen.

@@ -1,0 +1,1 @@
+//! `darkroom doctor`: what is there, and what is not.

@@ -1,0 +1,1 @@
+//! `darkroom nats`: the server held against `nats/`.

@@ -1,0 +1,1 @@
+//! `darkroom preview`: one file through the running system, with everybody watching.

@@ -1,0 +1,1 @@
+//! `darkroom readmodel`: the rows, made again from the log.

@@ -1,0 +1,1 @@
+//! `darkroom replay`: the log, read again and held against its chain.

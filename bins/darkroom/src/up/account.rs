@@ -1,0 +1,55 @@
+//! The first account, made by the same events as every other.
+
+use std::sync::Arc;
+
+use custody::Custody;
+use domain::{
+    Timestamp,
+    account::{self, Accounts, Application, FailureWord},
+    sealed::field,
+};
+use eventlog::{Keys, Log};
+use service::{Failure, OrTry};
+use storage::{Network, Patience};
+use vault::{MasterKeys, Vault};
+
+use super::{keepsake::Keepsake, servers::Servers};
+
+/// Opens the account of `keepsake` with its key pair and webhook secret, as far as it is not there.
+pub(crate) async fn open(
+    operator: &Log,
+    servers: &Servers,
+    keepsake: &Keepsake,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let master = MasterKeys::open_or_create(&servers.settings.vault.master_key_file)?;
+    let vault = Vault::new(master, Arc::new(Keys::new(operator)));
+    vault.check().await.or_try("put the master key file back that this log was made with")?;
+    let network = Network::direct(Patience::default());
+    let custody = Custody::new(Arc::new(vault), &servers.settings.storage, &network).await?;
+    let id = keepsake.account;
+    let secret = &keepsake.webhook_secret;
+    let sealed = custody.seal_for_account(id, field::WEBHOOK_SECRET, secret).await?;
+    let application = Application {
+        application: keepsake.application,
+        key: keepsake.key.clone(),
+        secret_digest: custody.secret_digest(&keepsake.secret),
+        origins: vec![],
+        failure_word: FailureWord::default(),
+    };
+    let step = |state: &account::State| {
+        let mut events = account::open(state, None)?;
+        if state.opened_at.is_none() {
+            return Ok(events);
+        }
+        events.extend(account::add_application(state, application.clone())?);
+        if state.webhook_secret.is_none() {
+            events.extend(account::set_webhook_secret(state, sealed.clone())?);
+        }
+        Ok::<_, account::Refusal>(events)
+    };
+    // The first opens it, the second gives it what belongs to it.
+    operator.transact::<Accounts, _>(&id, now, step).await?;
+    operator.transact::<Accounts, _>(&id, now, step).await?;
+    Ok(())
+}

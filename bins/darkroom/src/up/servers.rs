@@ -1,0 +1,131 @@
+//! The servers that everything else stands on: those started here, or those given.
+
+use std::{net::SocketAddr, path::Path};
+
+use eventlog::server::{Binary, Embedded, Options};
+use service::{Failure, OrTry};
+use storage::{Credentials, Secret, embedded};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{keepsake::Keepsake, settings::Settings};
+
+/// Where `./justw` puts programs, below the working folder.
+const TOOLS: &str = ".tools/bin";
+
+/// Servers that run, and how each part reaches them.
+pub(crate) struct Servers {
+    pub(crate) settings: Settings,
+    nats: Option<Embedded>,
+    s3: Option<(SocketAddr, JoinHandle<()>)>,
+    writer: Option<Credentials>,
+}
+
+impl Servers {
+    /// Starts what is not given.
+    pub(crate) async fn start(
+        data: &Path,
+        mut settings: Settings,
+        keepsake: &Keepsake,
+        own_nats: bool,
+        stop: CancellationToken,
+    ) -> Result<Self, Failure> {
+        let nats = if own_nats { Some(start_nats(data, &settings).await?) } else { None };
+        let own_s3 = settings.storage.endpoint.is_none() && settings.storage.access_key.is_empty();
+        let (mut s3, mut writer) = (None, None);
+        if own_s3 {
+            let server = bind_s3(data, &settings, keepsake).await?;
+            settings.storage.endpoint = Some(server.endpoint());
+            settings.storage.access_key.clone_from(&keepsake.s3_access_key);
+            settings.storage.secret_key = Secret::from(keepsake.s3_secret_key.as_str());
+            writer = Some(write_only(keepsake));
+            s3 = Some((server.address(), tokio::spawn(server.serve(stop))));
+        }
+        let mut servers = Self { settings, nats, s3, writer };
+        servers.allow_own_ports()?;
+        Ok(servers)
+    }
+
+    /// How a role reaches the log.
+    pub(crate) fn nats(&self, role: &str) -> eventlog::Settings {
+        let given = || self.settings.nats.clone();
+        self.nats.as_ref().map_or_else(given, |embedded| embedded.settings(role))
+    }
+
+    /// How the worker reaches the platform bucket: with a key that only writes, where there is one.
+    pub(crate) fn storage_to_write(&self) -> storage::Settings {
+        let mut storage = self.settings.storage.clone();
+        if let Some(writer) = &self.writer {
+            storage.access_key.clone_from(&writer.access_key);
+            storage.secret_key = writer.secret_key.clone();
+        }
+        storage
+    }
+
+    /// Sources in the platform bucket and the demo's webhook lie on loopback, which is refused
+    /// otherwise: exactly those two ports are let through.
+    fn allow_own_ports(&mut self) -> Result<(), Failure> {
+        let Some((s3, _)) = &self.s3 else { return Ok(()) };
+        let mut allow: Vec<String> =
+            self.settings.egress.allow.entries().iter().map(ToString::to_string).collect();
+        for port in [s3.port(), self.settings.up.demo_webhook_port] {
+            allow.push(format!("127.0.0.1/32:{port}"));
+        }
+        self.settings.egress.allow = allow.join(",").parse()?;
+        Ok(())
+    }
+
+    /// Stops what was started, the log last.
+    pub(crate) async fn stop(self) {
+        if let Some((_, server)) = self.s3
+            && let Err(error) = server.await
+        {
+            tracing::error!(%error, "the embedded S3 server ended badly");
+        }
+        if let Some(nats) = self.nats {
+            nats.stop().await;
+        }
+    }
+}
+
+async fn start_nats(data: &Path, settings: &Settings) -> Result<Embedded, Failure> {
+    let folders = [Path::new(TOOLS)];
+    let binary = Binary::find(settings.up.nats_server.as_deref(), &folders)
+        .or_try("run it as `./justw up`, which installs nats-server, or set up.nats_server")?;
+    let options = Options {
+        data: data.join("nats"),
+        binary,
+        port: Some(settings.up.nats_port),
+        durability: settings.nats.durability,
+    };
+    Embedded::start(options)
+        .await
+        .or_try("if its port is taken: --set up.nats_port=PORT; if not, see the log above")
+}
+
+async fn bind_s3(
+    data: &Path,
+    settings: &Settings,
+    keepsake: &Keepsake,
+) -> Result<embedded::Server, Failure> {
+    let options = embedded::Options {
+        listen: SocketAddr::from(([127, 0, 0, 1], settings.up.s3_port)),
+        data: data.join("s3"),
+        buckets: vec![settings.storage.bucket.clone()],
+        admin: Credentials {
+            access_key: keepsake.s3_access_key.clone(),
+            secret_key: Secret::from(keepsake.s3_secret_key.as_str()),
+            session_token: None,
+        },
+        writer: Some(write_only(keepsake)),
+    };
+    embedded::Server::bind(options).await.or_try("if its port is taken: --set up.s3_port=PORT")
+}
+
+fn write_only(keepsake: &Keepsake) -> Credentials {
+    Credentials {
+        access_key: keepsake.s3_writer_access_key.clone(),
+        secret_key: Secret::from(keepsake.s3_writer_secret_key.as_str()),
+        session_token: None,
+    }
+}
