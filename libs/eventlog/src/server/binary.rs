@@ -26,7 +26,8 @@ impl Binary {
                 let candidates = folders.iter().map(|folder| folder.join("nats-server"));
                 candidates.into_iter().find(|path| path.is_file())
             })
-            .unwrap_or_else(|| PathBuf::from("nats-server"));
+            .or_else(on_path)
+            .ok_or(ServerError::Missing)?;
         let output = match Command::new(&path).arg("--version").output() {
             Ok(output) => output,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -46,4 +47,11 @@ impl Binary {
     pub(super) fn path(&self) -> &Path {
         &self.0
     }
+}
+
+/// By its whole path: the server is started with an environment of its own.
+fn on_path() -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    let found = std::env::split_paths(&folders).map(|folder| folder.join("nats-server"));
+    found.into_iter().find(|path| path.is_absolute() && path.is_file())
 }
