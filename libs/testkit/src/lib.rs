@@ -1,1 +1,25 @@
-//! testkit
+//! What tests stand on: real servers on free ports, sources and webhook receivers that misbehave on demand, pictures, and builders.
+//!
+//! Everything here panics where something is wrong: a test that cannot set its stage has failed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot set its stage has failed"
+)]
+
+mod caller;
+mod http_server;
+pub mod pictures;
+mod receiver;
+mod servers;
+mod source;
+mod stack;
+mod wait;
+
+pub use caller::{Answer, Caller};
+pub use receiver::{Received, Reply, WebhookReceiver};
+pub use servers::{Nats, S3};
+pub use service::ManualClock;
+pub use source::{Source, SourceServer};
+pub use stack::{Part, Stack, executable, free_port};
+pub use wait::{eventually, until_some};
