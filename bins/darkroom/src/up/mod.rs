@@ -118,6 +118,7 @@ async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), Failure> {
     let nats = servers.nats("operator");
+    Log::prove_durability(&nats).await?;
     let operator = Log::connect(&nats, "operator").await?;
     topology::apply(&operator, nats.replicas).await?;
     account::open(&operator, servers, keepsake, clock.now()).await?;
