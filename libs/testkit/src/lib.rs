@@ -10,6 +10,7 @@
 mod caller;
 mod http_server;
 pub mod pictures;
+pub mod processes;
 mod receiver;
 mod servers;
 mod source;

@@ -33,6 +33,25 @@ pub fn png_bomb(width: u32, height: u32) -> Vec<u8> {
     png_of(width, height, &stored_deflate(&[0; 64]))
 }
 
+/// Width and height of a JPEG or PNG, as its header has them; nothing when it is neither.
+#[must_use]
+pub fn dimensions(file: &[u8]) -> Option<(u32, u32)> {
+    let number = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte));
+    if file.starts_with(b"\x89PNG\r\n\x1a\n") {
+        return Some((number(file.get(16..20)?), number(file.get(20..24)?)));
+    }
+    let mut rest = file.strip_prefix(b"\xff\xd8")?;
+    while let [0xff, marker, high, low, body @ ..] = rest {
+        // Frames of every coding but tables and reserved ones.
+        if matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc) {
+            return Some((number(body.get(3..5)?), number(body.get(1..3)?)));
+        }
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        rest = body.get(length.checked_sub(2)?..)?;
+    }
+    None
+}
+
 fn png_of(width: u32, height: u32, data: &[u8]) -> Vec<u8> {
     let mut header = Vec::from(width.to_be_bytes());
     header.extend(height.to_be_bytes());
@@ -77,4 +96,17 @@ fn crc32(bytes: &[u8]) -> u32 {
         }
     }
     !crc
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dimensions_are_those_of_the_picture() {
+        assert_eq!(dimensions(PHOTOGRAPH), Some((150, 100)));
+        assert_eq!(dimensions(&marked_photograph(b"marker")), Some((150, 100)));
+        assert_eq!(dimensions(&png(7, 5, [1, 2, 3])), Some((7, 5)));
+        assert_eq!(dimensions(b"text"), None);
+    }
 }

@@ -1,6 +1,9 @@
 //! A real nats-server and a real S3 server, each in a folder of its own that goes with it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use eventlog::{
     Durability, Log,
@@ -10,6 +13,11 @@ use eventlog::{
 use storage::{Credentials, Secret, embedded};
 use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{eventually, processes, until_some};
+
+/// How long a server that was killed may take until another runs.
+const RUNS: Duration = Duration::from_secs(30);
 
 /// Where the programs that tests need are installed.
 pub(crate) fn tools() -> PathBuf {
@@ -63,6 +71,19 @@ impl Nats {
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.server.pid()
+    }
+
+    /// Ends the server as a power cut would; it is started again at once.
+    ///
+    /// # Panics
+    /// When none runs within a while.
+    pub async fn kill(&self) {
+        let pid = until_some("nats-server runs", RUNS, || async { self.pid() }).await;
+        processes::kill(pid);
+        eventually("another nats-server runs", RUNS, || async {
+            self.pid().is_some_and(|now| now != pid)
+        })
+        .await;
     }
 
     /// The folder of its data.

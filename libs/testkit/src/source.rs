@@ -60,6 +60,14 @@ impl Source {
         Self { hangs: true, ..Self::status(200) }
     }
 
+    /// With another status, whatever the bytes are; ranges are ignored.
+    #[must_use]
+    pub const fn answering(mut self, status: u16) -> Self {
+        self.status = status;
+        self.ranges = false;
+        self
+    }
+
     /// With one more header.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {

@@ -116,7 +116,7 @@ impl Stack {
     /// Ends a part as a power cut would: SIGKILL, and no goodbye.
     ///
     /// # Panics
-    /// When it does not run.
+    /// When it was not started.
     pub fn kill(&mut self, part: Part) {
         let mut child = self.running.remove(&part).unwrap();
         child.kill().unwrap();
@@ -127,6 +127,32 @@ impl Stack {
     pub fn start_part(&mut self, part: Part) {
         let child = self.command(part).spawn();
         self.running.insert(part, child.unwrap());
+    }
+
+    /// The process id of a part.
+    ///
+    /// # Panics
+    /// When it does not run.
+    #[must_use]
+    pub fn pid(&self, part: Part) -> u32 {
+        self.running.get(&part).unwrap().id()
+    }
+
+    /// Starts every part again that has ended by itself, as a supervisor would, and names them.
+    ///
+    /// # Panics
+    /// When one cannot be started.
+    pub fn tend(&mut self) -> Vec<Part> {
+        let ended = |child: &mut Child| child.try_wait().unwrap().is_some();
+        let ended: Vec<Part> = self
+            .running
+            .iter_mut()
+            .filter_map(|(part, child)| ended(child).then_some(*part))
+            .collect();
+        for part in &ended {
+            self.start_part(*part);
+        }
+        ended
     }
 
     /// Waits until an API process says that it is ready.
