@@ -1,12 +1,26 @@
 //! The one command of operator and user.
 
+mod client;
+mod connection;
+mod demo;
+mod doctor;
+mod exit;
 mod http;
+mod nats;
+mod operator;
+mod preview;
+mod progress;
+mod readmodel;
+mod replay;
+mod sse;
 mod up;
 
 use clap::{Args, Parser, Subcommand};
-use service::{Failure, Sources, SystemClock, settings::load, telemetry};
+use service::{Failure, LogSettings, Sources, SystemClock, settings::load, telemetry};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+
+pub use exit::Exit;
 
 /// Previews and metadata of files: run it, use it, look into it
 #[derive(Parser)]
@@ -24,6 +38,12 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Up(up::Arguments),
+    Demo(demo::Arguments),
+    Preview(preview::Arguments),
+    Replay(replay::Arguments),
+    Readmodel(readmodel::Arguments),
+    Nats(nats::Arguments),
+    Doctor(doctor::Arguments),
     /// Run an API alone
     Api(Alone),
     /// Run a worker alone
@@ -44,26 +64,79 @@ impl Cli {
     ///
     /// # Errors
     /// What went wrong, and what to try.
-    pub async fn run(self, shutdown: CancellationToken) -> Result<(), Failure> {
-        let clock = Arc::new(SystemClock);
+    pub async fn run(self, shutdown: CancellationToken) -> Result<Exit, Failure> {
+        let clock = SystemClock;
         match self.command {
-            Command::Up(arguments) => up::run(arguments, shutdown).await,
-            Command::Api(Alone { sources }) => {
+            Command::Demo(arguments) => {
+                quiet()?;
+                demo::run(arguments, &clock, shutdown).await
+            }
+            Command::Preview(arguments) => {
+                quiet()?;
+                preview::run(arguments, &clock, shutdown).await?;
+                Ok(Exit::Well)
+            }
+            Command::Replay(arguments) => {
+                quiet()?;
+                replay::run(arguments, &clock).await
+            }
+            Command::Readmodel(arguments) => {
+                quiet()?;
+                readmodel::run(arguments).await
+            }
+            Command::Nats(arguments) => {
+                quiet()?;
+                nats::run(arguments).await
+            }
+            Command::Doctor(arguments) => {
+                quiet()?;
+                doctor::run(arguments).await
+            }
+            Command::Up(arguments) => {
+                up::run(arguments, shutdown).await?;
+                Ok(Exit::Well)
+            }
+            Command::Api(alone) => alone.run(Part::Api, shutdown).await,
+            Command::Worker(alone) => alone.run(Part::Worker, shutdown).await,
+            Command::Dispatcher(alone) => alone.run(Part::Dispatcher, shutdown).await,
+        }
+    }
+}
+
+/// A part that can be run alone.
+enum Part {
+    Api,
+    Worker,
+    Dispatcher,
+}
+
+impl Alone {
+    /// The same as the part's own executable.
+    async fn run(self, part: Part, shutdown: CancellationToken) -> Result<Exit, Failure> {
+        let (sources, clock) = (self.sources, Arc::new(SystemClock));
+        match part {
+            Part::Api => {
                 let settings: api::Settings = load(api::DEFAULTS, &sources)?;
                 telemetry::init(&settings.log)?;
-                Ok(api::run(settings, clock, shutdown).await?)
+                api::run(settings, clock, shutdown).await?;
             }
-            Command::Worker(Alone { sources }) => {
+            Part::Worker => {
                 let settings: worker::Settings = load(worker::settings::DEFAULTS, &sources)?;
                 telemetry::init(&settings.log)?;
-                Ok(worker::run(settings, clock, shutdown).await?)
+                worker::run(settings, clock, shutdown).await?;
             }
-            Command::Dispatcher(Alone { sources }) => {
+            Part::Dispatcher => {
                 let settings: dispatcher::Settings =
                     load(dispatcher::settings::DEFAULTS, &sources)?;
                 telemetry::init(&settings.log)?;
-                Ok(dispatcher::run(settings, clock, shutdown).await?)
+                dispatcher::run(settings, clock, shutdown).await?;
             }
         }
+        Ok(Exit::Well)
     }
+}
+
+/// Commands for people say what they found; the log speaks of trouble alone.
+fn quiet() -> Result<(), Failure> {
+    Ok(telemetry::init(&LogSettings { level: "warn".to_owned(), ..LogSettings::default() })?)
 }

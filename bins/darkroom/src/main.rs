@@ -1,10 +1,19 @@
 //! The `darkroom` command.
 
-use std::process::ExitCode;
+use std::{cell::Cell, process::ExitCode};
 
 use clap::Parser as _;
+use darkroom::{Cli, Exit};
 
 fn main() -> ExitCode {
-    let cli = darkroom::Cli::parse();
-    service::run_main("darkroom", |shutdown| cli.run(shutdown))
+    let cli = Cli::parse();
+    let exit = Cell::new(Exit::Well);
+    let code = service::run_main("darkroom", async |shutdown| {
+        exit.set(cli.run(shutdown).await?);
+        Ok(())
+    });
+    match exit.get() {
+        Exit::Well => code,
+        amiss => amiss.into(),
+    }
 }

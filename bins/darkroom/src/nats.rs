@@ -1,1 +1,58 @@
 //! `darkroom nats`: the server held against `nats/`.
+
+use std::io::{Write as _, stdout};
+
+use clap::{Args, Subcommand};
+use eventlog::{Log, topology};
+use service::Failure;
+
+use crate::{exit::Exit, operator::Operator};
+
+/// Bring streams and consumers of a NATS server in line, or see where they differ
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  darkroom nats diff                                          the server of a running `darkroom up`
+  darkroom nats apply --set nats.url=tls://nats.example.org --set nats.user=operator \\
+                      --set nats.password=\"$PASSWORD\"
+
+Exit status 1 of `diff` says that something differs.")]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Create and update streams and consumers
+    Apply(Operator),
+    /// Show where the server differs
+    Diff(Operator),
+}
+
+/// Runs the command.
+pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let operator = match &arguments.verb {
+        Verb::Apply(operator) | Verb::Diff(operator) => operator,
+    };
+    let way = operator.reach().await?;
+    let log = Log::connect(&way.nats, "operator").await?;
+    let replicas = way.nats.replicas;
+    let exit = match arguments.verb {
+        Verb::Apply(_) => {
+            topology::apply(&log, replicas).await?;
+            writeln!(stdout(), "every stream and consumer is as nats/ describes it")?;
+            Exit::Well
+        }
+        Verb::Diff(_) => {
+            let drifts = topology::diff(&log, replicas).await?;
+            for drift in &drifts {
+                writeln!(stdout(), "{drift}")?;
+            }
+            writeln!(stdout(), "{} differences", drifts.len())?;
+            if drifts.is_empty() { Exit::Well } else { Exit::Amiss }
+        }
+    };
+    way.close().await;
+    Ok(exit)
+}

@@ -1,0 +1,147 @@
+//! One event as one line.
+
+use eventlog::Raw;
+use serde_json::{Map, Value, json};
+
+/// Fields that are stored as ciphertext.
+const SEALED: [&str; 11] = [
+    "source_url",
+    "callback_url",
+    "user_data",
+    "uploader",
+    "file_name",
+    "location",
+    "metadata",
+    "detail",
+    "credentials",
+    "secret",
+    "label",
+];
+/// Longest text of one field.
+const FIELD_CHARS: usize = 60;
+
+/// For programs: the event as it is stored.
+pub(super) fn json(raw: &Raw) -> String {
+    let data: Value = serde_json::from_slice(&raw.body).unwrap_or_default();
+    json!({
+        "stream": raw.stream,
+        "seq": raw.seq,
+        "subject": raw.subject,
+        "type": raw.event_name(),
+        "id": raw.headers.get("ce-id"),
+        "time": raw.headers.get("ce-time"),
+        "traceparent": raw.traceparent(),
+        "prev": raw.prev().map(|prev| prev.to_string()),
+        "hash": raw.hash().to_string(),
+        "data": data,
+    })
+    .to_string()
+}
+
+/// For people: time, place, event, whose, and what it says.
+pub(super) fn human(raw: &Raw, holds: bool) -> String {
+    let mut tokens = raw.subject.split('.').skip(1);
+    let noun = tokens.next().unwrap_or_default();
+    // The aggregate's own id is the last token before the event's name.
+    let id = raw.subject.rsplit('.').nth(1).unwrap_or_default();
+    let time = raw.time().map_or_else(|| "?".to_owned(), |time| format!("{time:.3}"));
+    let mark = if holds { ' ' } else { '!' };
+    let event = format!("{noun}.{}", raw.event_name());
+    let line = format!("{time:<24} {:>7}{mark} {event:<24} {id} {}", raw.seq, fields(&raw.body));
+    line.trim_end().to_owned()
+}
+
+/// Every field of an event's body, nested ones without their parents' names.
+fn fields(body: &[u8]) -> String {
+    let mut shown = Vec::new();
+    if let Ok(Value::Object(body)) = serde_json::from_slice(body) {
+        collect(&body, &mut shown);
+    }
+    shown.join(" ")
+}
+
+fn collect(object: &Map<String, Value>, shown: &mut Vec<String>) {
+    for (name, value) in object {
+        match value {
+            _ if name == "event" => {}
+            Value::Null => {}
+            Value::Object(nested) => collect(nested, shown),
+            // A ciphertext is text; a wish for metadata is a list.
+            Value::String(_) if SEALED.contains(&name.as_str()) => {
+                shown.push(format!("{name}=sealed"));
+            }
+            Value::String(text) => shown.push(format!("{name}={}", short(name, text))),
+            Value::Array(items) if items.is_empty() => {}
+            other => shown.push(format!("{name}={}", short(name, &other.to_string()))),
+        }
+    }
+}
+
+/// Digests are told apart by their beginnings.
+fn short(name: &str, text: &str) -> String {
+    let digest = matches!(name, "sha256" | "md5" | "fingerprint" | "secret_digest");
+    let limit = if digest { 12 } else { FIELD_CHARS };
+    // What was stored is not trusted with the terminal.
+    let clean = |c: char| if c.is_control() { ' ' } else { c };
+    let mut kept: String = text.chars().take(limit).map(clean).collect();
+    if kept.len() < text.len() {
+        kept.push('…');
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use eventlog::Headers;
+
+    use super::*;
+
+    #[test]
+    fn a_person_sees_everything_but_what_is_sealed() {
+        let body = r#"{"event":"stored","artifact":{"name":"a.jpg","location":"c2VhbGVk",
+            "width":3,"sha256":"0123456789abcdef"},"note":"a\u001b[31mb","metadata":["exif"]}"#;
+        let raw = Raw {
+            stream: "JOBS".into(),
+            subject: "darkroom.job.acc.job-1.stored".into(),
+            seq: 7,
+            headers: Headers::from_iter([("ce-time", "2026-01-02T03:04:05.678901Z")]),
+            body: Bytes::from(body),
+        };
+        let line = human(&raw, true);
+        for part in [
+            "2026-01-02T03:04:05.678Z",
+            " 7 ",
+            "job.stored",
+            "job-1",
+            "name=a.jpg",
+            "location=sealed",
+            "width=3",
+            "sha256=0123456789ab…",
+            "metadata=[\"exif\"]",
+        ] {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+        assert!(!line.contains("c2VhbGVk") && !line.contains('\u{1b}'), "{line}");
+        assert!(human(&raw, false).contains("7!"));
+        let stored: Value = serde_json::from_str(&json(&raw)).unwrap();
+        assert_eq!(stored["data"]["artifact"]["location"], "c2VhbGVk");
+    }
+
+    #[test]
+    fn every_sealed_field_of_the_domain_is_known_here() {
+        use domain::sealed::field;
+        for name in [
+            field::SOURCE_URL,
+            field::CALLBACK_URL,
+            field::USER_DATA,
+            field::UPLOADER,
+            field::FILE_NAME,
+            field::METADATA,
+            field::DETAIL,
+            field::LABEL,
+        ] {
+            assert!(SEALED.contains(&name), "{name}");
+        }
+    }
+}
