@@ -131,8 +131,10 @@ impl Client {
     pub(crate) async fn submit(&self, wish: &Value) -> Result<Value, Failure> {
         let body = Bytes::from(wish.to_string());
         let json = [(header::CONTENT_TYPE, "application/json".to_owned())];
-        let answer = self.ask(Method::POST, "/v2/previews/", &json, body).await;
-        let answer = answer.or_try("look whether `darkroom up` runs: darkroom doctor")?;
+        let answer = match self.ask(Method::POST, "/v2/previews/", &json, body).await {
+            Err(error @ ClientError::Http(_)) => Err(error).or_try("darkroom doctor")?,
+            answer => answer?,
+        };
         let body = transport::whole(answer.into_body()).await.map_err(ClientError::Http)?;
         Ok(serde_json::from_slice(&body).map_err(ClientError::Answer)?)
     }

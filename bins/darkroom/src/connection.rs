@@ -14,7 +14,7 @@ use crate::up::{DATA, demo_env};
 /// Where to look for the names below.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Where {
-    /// Read DARKROOM_URL, DARKROOM_KEY and so on from this file; what the environment has set goes first
+    /// Read DARKROOM_URL, DARKROOM_KEY and so on from this file [default: the environment, then .darkroom/demo.env]
     #[arg(long, value_name = "FILE", global = true)]
     env_file: Option<PathBuf>,
 }
@@ -51,28 +51,24 @@ impl Where {
         Some(Connection(parse(&text)))
     }
 
-    /// Reads the environment, and below it the file.
+    /// Reads the file that was named; without one the environment, and what `up` wrote here.
     pub(crate) fn connection(&self) -> Result<Connection, Failure> {
-        let mut values = self.file()?;
-        values.extend(std::env::vars_os().filter_map(|(name, value)| {
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
             let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
             let ours = name.starts_with("DARKROOM_") && !name.starts_with("DARKROOM__");
             (ours && !value.is_empty()).then_some((name, value))
-        }));
+        });
+        let Some(path) = &self.env_file else {
+            let mut connection = Self::of(Path::new(DATA)).unwrap_or_default();
+            connection.0.extend(environment);
+            return Ok(connection);
+        };
+        let mut values: BTreeMap<String, String> = environment.collect();
+        let text = fs::read_to_string(path)
+            .map_err(|source| ConnectionError::File { path: path.clone(), source })
+            .or_try("the demo.env that a running `darkroom up` keeps in its data folder")?;
+        values.extend(parse(&text));
         Ok(Connection(values))
-    }
-
-    fn file(&self) -> Result<BTreeMap<String, String>, Failure> {
-        let path = self.env_file.clone();
-        let path = path.unwrap_or_else(|| Path::new(DATA).join(demo_env::NAME));
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(parse(&text)),
-            // Without the flag the environment may say everything.
-            Err(error) if self.env_file.is_none() && error.kind() == io::ErrorKind::NotFound => {
-                Ok(BTreeMap::new())
-            }
-            Err(source) => Err(ConnectionError::File { path, source }.into()),
-        }
     }
 }
 

@@ -27,8 +27,8 @@ const LOOK_MAX: Duration = Duration::from_secs(60);
 /// Look at everything Darkroom needs on this machine, and say what is missing
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exit status 1 says that something is amiss. A Darkroom that does not run is not amiss; its ports must be
-free then.")]
+Exit status 1 says that something is amiss. A Darkroom that does not run is not amiss; its
+ports must be free then.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     operator: Operator,

@@ -138,5 +138,8 @@ impl Alone {
 
 /// Commands for people say what they found; the log speaks of trouble alone.
 fn quiet() -> Result<(), Failure> {
-    Ok(telemetry::init(&LogSettings { level: "warn".to_owned(), ..LogSettings::default() })?)
+    Ok(telemetry::init(&LogSettings {
+        level: "error,darkroom=warn".to_owned(),
+        ..LogSettings::default()
+    })?)
 }

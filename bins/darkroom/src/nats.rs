@@ -12,9 +12,9 @@ use crate::{exit::Exit, operator::Operator};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  darkroom nats diff                                          the server of a running `darkroom up`
-  darkroom nats apply --set nats.url=tls://nats.example.org --set nats.user=operator \\
-                      --set nats.password=\"$PASSWORD\"
+  darkroom nats diff                       the server of `darkroom up` in this folder
+  DARKROOM__NATS__URL=tls://nats.example.org DARKROOM__NATS__USER=operator \\
+  DARKROOM__NATS__PASSWORD=... darkroom nats apply
 
 Exit status 1 of `diff` says that something differs.")]
 pub(crate) struct Arguments {

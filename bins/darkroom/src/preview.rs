@@ -30,9 +30,9 @@ Examples:
   darkroom preview https://example.com/a.png --format webp --out thumbs
   darkroom preview photograph.jpg --metadata exif,checksum --json
 
-A file of this machine goes into the platform bucket, is handed over as a pre-signed link, and is
-removed afterwards: no byte of it passes through the API. Paths of what was downloaded are printed on
-standard output, one a line; everything else on standard error.
+A file of this machine goes into the platform bucket, is handed over as a pre-signed link,
+and is removed afterwards: no byte of it passes through the API. Paths of what was
+downloaded are printed on standard output, one a line; all else on standard error.
 
 Sizes: 300 (width), x200 (height), 300x200 (fit inside), 300x200> (never enlarge), original.")]
 pub(crate) struct Arguments {

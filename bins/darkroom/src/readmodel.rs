@@ -23,7 +23,7 @@ use crate::{exit::Exit, operator::Operator};
 /// The most API processes that are asked.
 const REPLICAS_MAX: usize = 256;
 /// How long they have to answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Make the read model again, and hold it against the live ones
 #[derive(Debug, Args)]
@@ -32,8 +32,8 @@ Examples:
   darkroom readmodel rebuild                   compare with every API process that runs
   darkroom readmodel rebuild --into /tmp/rows  keep what was made
 
-While API processes run, theirs stay as they are and exit status 3 says that one differs. While none
-runs, the one in the data folder is replaced.")]
+While API processes run, theirs stay as they are, and exit status 3 says that one differs.
+While none runs, the one in the data folder is replaced.")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     verb: Verb,

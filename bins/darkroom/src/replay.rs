@@ -36,14 +36,14 @@ const LOOK: Duration = Duration::from_millis(50);
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  darkroom replay 0190a5c4-9d2e-7c3b-8f1a-2b6d5e4f3a21   one job, with its webhook
-  darkroom replay --since 1h                             everything of the last hour
+  darkroom replay 0190a5c4-9d2e-7c3b-8f1a-2b6d5e4f3a21  one job, with its webhook
+  darkroom replay --since 1h                            all of the last hour
   darkroom replay --account ACCOUNT --json | jq .type
-  darkroom replay --filter 'darkroom.job.*.*.failed'     by subject
+  darkroom replay --filter 'darkroom.job.*.*.failed'    by subject
 
-Every event carries the hash of the one before it in the same history. At the end stands whether all of
-them hold; exit status 2 says that one does not. Personal fields are shown as `sealed`: reading the log
-does not take the keys to them.")]
+Every event carries the hash of the one before it in the same history. At the end stands
+whether all of them hold; exit status 2 says that one does not. Personal fields are shown
+as `sealed`: who reads the log needs no keys to them, and has none.")]
 pub(crate) struct Arguments {
     /// One job and its webhook
     #[arg(value_name = "JOB", conflicts_with_all = ["account", "filter"])]
@@ -126,8 +126,10 @@ async fn replay(log: &Log, plan: Plan) -> Result<Exit, Failure> {
         let events: Pin<Box<dyn Stream<Item = _> + Send>> = Box::pin(log.replay(stream, span));
         events.peekable()
     });
-    let chains = show(events.collect(), Chains::new(since.is_none()), json).await?;
-    let verdict = if whole_histories { chains.verdict() } else { chains.unchecked() };
+    let chains =
+        if whole_histories { Chains::checked(since.is_none()) } else { Chains::unchecked() };
+    let chains = show(events.collect(), chains, json).await?;
+    let verdict = chains.verdict();
     stdout().flush()?;
     // Standard output belongs to the events where those are for programs.
     if json {
@@ -135,7 +137,7 @@ async fn replay(log: &Log, plan: Plan) -> Result<Exit, Failure> {
     } else {
         writeln!(stdout(), "{verdict}")?;
     }
-    Ok(if whole_histories && chains.broken() { Exit::ChainBroken } else { Exit::Well })
+    Ok(if chains.broken() { Exit::ChainBroken } else { Exit::Well })
 }
 
 /// Which part of which streams.
