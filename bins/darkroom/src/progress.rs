@@ -53,7 +53,10 @@ impl Progress {
     /// Shows what was heard of a job.
     pub(crate) fn hear(&self, heard: &Heard) {
         match heard {
-            Heard::Event(told) => self.say(&format!("  {:<10} {}", told.kind, detail(told))),
+            Heard::Event(told) => {
+                let line = format!("  {:<10} {}", told.kind, detail(told));
+                self.say(line.trim_end());
+            }
             Heard::Progress(step) => self.now(&passing(step)),
         }
     }

@@ -1,0 +1,200 @@
+//! The commands that people use beside `up`.
+
+use std::{fs, path::Path, process::Output};
+
+use serde_json::Value;
+use testkit::{Source, SourceServer, free_port, pictures};
+
+use crate::up::Up;
+
+/// What a command said, and how it ended.
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Said {
+    /// Fails unless it ended with this status.
+    fn ended(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.out, self.err);
+        self
+    }
+
+    /// The lines of standard output as JSON.
+    fn json(&self) -> Vec<Value> {
+        self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+fn run(up: &Up, arguments: &[&str]) -> Said {
+    tokio::task::block_in_place(|| up.command().args(arguments).output().unwrap()).into()
+}
+
+/// The id of the job that a command spoke of.
+fn job(said: &Said) -> String {
+    let line = said.err.lines().find_map(|line| line.strip_prefix("job "));
+    line.unwrap_or_else(|| panic!("no job in {}", said.err)).to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_command_does_what_its_help_says_beside_a_running_up() {
+    let sources = SourceServer::start().await;
+    let up = Up::start(&[sources.port()], free_port()).await;
+    let job = a_file_is_handed_in_and_comes_back(&up);
+    a_url_is_handed_over_as_it_is(&up, &sources);
+    what_goes_wrong_is_said_with_a_remedy(&up);
+    the_history_is_shown_in_order_and_stays_sealed(&up, &job);
+    parts_of_the_log_can_be_asked_for(&up);
+    the_demo_tells_the_whole_story(&up);
+    operators_see_that_all_is_well(&up);
+}
+
+fn a_file_is_handed_in_and_comes_back(up: &Up) -> String {
+    let folder = up.data().join("mine");
+    fs::create_dir(&folder).unwrap();
+    let file = folder.join("ridges at dusk.jpg");
+    fs::write(&file, pictures::marked_photograph(b"handed-in-marker")).unwrap();
+    let out = folder.join("out");
+    let (file, out) = (file.to_str().unwrap(), out.to_str().unwrap());
+    let sizes = ["--sizes", "60x60,30", "--metadata", "exif,checksum", "--data", r#"{"a": 1}"#];
+    let said = run(up, &[&["preview", file, "--out", out], &sizes[..]].concat()).ended(0);
+    let paths: Vec<&Path> = said.out.lines().map(Path::new).collect();
+    let [large, small, metadata] = paths[..] else { panic!("{}", said.out) };
+    assert_eq!(pictures::dimensions(&fs::read(large).unwrap()), Some((60, 40)));
+    assert_eq!(pictures::dimensions(&fs::read(small).unwrap()), Some((30, 20)));
+    let metadata: Value = serde_json::from_slice(&fs::read(metadata).unwrap()).unwrap();
+    assert_eq!(metadata["status"], "success");
+    assert_eq!(metadata["user_data"]["a"], 1);
+    assert_eq!(metadata["original_file"]["name"], "ridges at dusk");
+    for step in ["requested", "started", "fetched", "stored", "wiped", "completed"] {
+        assert!(said.err.contains(step), "{step} in {}", said.err);
+    }
+    let left = files_with(&up.data(), b"handed-in-marker");
+    assert_eq!(left, [file], "only the user's own file is left");
+    job(&said)
+}
+
+fn a_url_is_handed_over_as_it_is(up: &Up, sources: &SourceServer) {
+    let url = sources.put("/a.jpg", Source::bytes(pictures::PHOTOGRAPH));
+    let out = up.data().join("mine/url");
+    let arguments = ["preview", &url, "--json", "--format", "webp", "--out"];
+    let said = run(up, &[&arguments[..], &[out.to_str().unwrap()]].concat()).ended(0);
+    let answer = &said.json()[0];
+    assert_eq!(answer["status"], "success");
+    assert!(out.join("metadata.json").is_file());
+    assert!(sources.hits("/a.jpg") > 0);
+}
+
+fn what_goes_wrong_is_said_with_a_remedy(up: &Up) {
+    let text = up.data().join("mine/text.jpg");
+    fs::write(&text, "no picture").unwrap();
+    for (source, expected) in [
+        (text.to_str().unwrap(), "(unsupported)"),
+        ("http://169.254.169.254/latest", "(source_forbidden)"),
+        ("/nowhere/at/all.jpg", "read /nowhere/at/all.jpg"),
+    ] {
+        let said = run(up, &["preview", source]).ended(1);
+        assert!(said.err.contains(expected), "{expected} in {}", said.err);
+        assert!(said.err.contains("\ntry: "), "a remedy in {}", said.err);
+        assert!(said.out.is_empty(), "{}", said.out);
+    }
+    let said = run(up, &["preview", text.to_str().unwrap(), "--sizes", "huge"]).ended(1);
+    assert!(said.err.contains("sizes"), "{}", said.err);
+    let said = run(up, &["preview", "x.jpg", "--env-file", "/nowhere"]).ended(1);
+    assert!(said.err.contains("read /nowhere"), "{}", said.err);
+}
+
+fn the_history_is_shown_in_order_and_stays_sealed(up: &Up, job: &str) {
+    let said = run(up, &["replay", job]).ended(0);
+    let mut rest = said.out.as_str();
+    for step in ["requested", "started", "fetched", "stored", "stored", "wiped", "completed"] {
+        let step = format!("job.{step} ");
+        let at = rest.find(&step).unwrap_or_else(|| panic!("{step} in order in {}", said.out));
+        rest = &rest[at + step.len()..];
+    }
+    assert!(said.out.contains("source_url=sealed"), "{}", said.out);
+    assert!(said.out.ends_with("chain: ok, 7 events\n"), "{}", said.out);
+    assert!(!said.out.contains("ridges"), "{}", said.out);
+
+    let said = run(up, &["replay", job, "--json"]).ended(0);
+    let events = said.json();
+    assert_eq!(events.len(), 7);
+    for pair in events.windows(2) {
+        assert_eq!(pair[1]["prev"], pair[0]["hash"]);
+    }
+    assert!(said.err.contains("chain: ok, 7 events"), "{}", said.err);
+}
+
+fn parts_of_the_log_can_be_asked_for(up: &Up) {
+    let all = run(up, &["replay", "--since", "1h", "--json"]).ended(0).json();
+    let subject = |event: &Value| event["subject"].as_str().unwrap().to_owned();
+    assert!(all.iter().any(|event| subject(event).starts_with("darkroom.account.")));
+    let account = &up.env["DARKROOM_ACCOUNT"];
+    assert!(all.iter().all(|event| subject(event).contains(account)));
+    let of_account = run(up, &["replay", "--account", account, "--json"]).ended(0).json();
+    assert_eq!(of_account.len(), all.len());
+    let failed = run(up, &["replay", "--filter", "darkroom.job.*.*.failed"]).ended(0);
+    assert_eq!(failed.out.matches("job.failed").count(), 2, "{}", failed.out);
+    assert!(failed.out.contains("chain: not checked"), "{}", failed.out);
+    let none = run(up, &["replay", "--since", "2999-01-01T00:00:00Z"]).ended(0);
+    assert_eq!(none.out, "chain: ok, 0 events\n");
+    let nobody = run(up, &["replay", "0190a5c4-9d2e-7c3b-8f1a-2b6d5e4f3a21"]).ended(1);
+    assert!(nobody.err.contains("there is no job"), "{}", nobody.err);
+}
+
+fn the_demo_tells_the_whole_story(up: &Up) {
+    let said = run(up, &["demo"]).ended(0);
+    for part in [
+        "page-1_640x480.jpg",
+        "page-1_128x128.jpg",
+        "metadata.json",
+        "webhook-signature: v1,",
+        "signature: holds",
+        "body: the same as a GET",
+        "job.completed",
+        "delivery.delivered",
+        "chain: ok, 9 events",
+    ] {
+        assert!(said.out.contains(part), "{part} in {}", said.out);
+    }
+}
+
+fn operators_see_that_all_is_well(up: &Up) {
+    let data = up.data();
+    let data = ["--data", data.to_str().unwrap()];
+    let said = run(up, &[&["readmodel", "rebuild"], &data[..]].concat()).ended(0);
+    assert!(said.out.contains(": same"), "{}", said.out);
+    let said = run(up, &[&["nats", "diff"], &data[..]].concat()).ended(0);
+    assert_eq!(said.out, "0 differences\n");
+    let said = run(up, &[&["doctor"], &data[..]].concat()).ended(0);
+    for part in ["renderer", "api", "log", "durability", "topology", "bucket"] {
+        assert!(said.out.contains(&format!("ok  {part}")), "{part} in {}", said.out);
+    }
+}
+
+/// Files below a folder that hold these bytes.
+fn files_with(folder: &Path, marker: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_with(&path, marker));
+        } else if let Ok(bytes) = fs::read(&path)
+            && bytes.windows(marker.len()).any(|window| window == marker)
+        {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
