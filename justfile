@@ -24,11 +24,7 @@ demo:
         echo 'Darkroom is not running here: start it with ./justw up in another terminal' >&2
         exit 1
     fi
-    cargo build --quiet --workspace --bins
-    set -a
-    . .darkroom/demo.env
-    target/debug/darkroom preview docs/sample.jpg \
-        --sizes 640x480,128x128 --metadata exif,checksum
+    exec target/debug/darkroom demo
 
 # Build every program in the development profile
 [group('build')]
