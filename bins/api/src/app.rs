@@ -62,6 +62,15 @@ impl App {
         }
     }
 
+    /// Why this process is not, or no longer, fit to serve.
+    pub(crate) fn unready(&self) -> Vec<&'static str> {
+        let mut reasons = self.currency.complaints(self.clock.now());
+        if self.shutdown.is_cancelled() {
+            reasons.push("stopping");
+        }
+        reasons
+    }
+
     pub(crate) const fn barrier(&self, stream: Stream) -> &Barrier {
         match stream {
             Stream::Accounts => &self.accounts,

@@ -25,6 +25,6 @@ mod views;
 
 pub use crate::{
     error::Error,
-    server::{Server, run},
+    server::{Readiness, Server, run},
     settings::{Api, DEFAULTS, InvalidSettings, Settings},
 };

@@ -32,6 +32,18 @@ pub struct Server {
     replica: String,
 }
 
+/// Whether an API is fit to serve.
+#[derive(Clone)]
+pub struct Readiness(Arc<App>);
+
+impl Readiness {
+    /// Whether its read model is made and the log answers.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.0.unready().is_empty()
+    }
+}
+
 /// Runs an API until `shutdown`.
 ///
 /// # Errors
@@ -99,6 +111,12 @@ impl Server {
     #[must_use]
     pub fn public_url(&self) -> &str {
         &self.app.public_url
+    }
+
+    /// Tells, from now on, what `/readyz` tells.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        Readiness(Arc::clone(&self.app))
     }
 
     /// Serves until the shutdown, then finishes what is under way.

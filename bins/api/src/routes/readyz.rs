@@ -31,10 +31,7 @@ pub(crate) const GET: Endpoint = Endpoint {
 };
 
 async fn get(app: Arc<App>, _call: Call) -> Result<Response, Problem> {
-    let mut reasons = app.currency.complaints(app.clock.now());
-    if app.shutdown.is_cancelled() {
-        reasons.push("stopping");
-    }
+    let reasons = app.unready();
     if !reasons.is_empty() {
         return Err(Problem::NotReady { reasons });
     }

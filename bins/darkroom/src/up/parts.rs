@@ -6,7 +6,6 @@ use service::{Clock, Failure, OrTry};
 use tokio_util::sync::CancellationToken;
 
 use super::{keepsake::Keepsake, servers::Servers};
-use crate::http;
 
 /// How long the parts may take until they are ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -19,6 +18,7 @@ type Part = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 pub(crate) struct Parts {
     /// Where the API answers from this machine.
     url: String,
+    readiness: api::Readiness,
     running: tokio::task::JoinSet<(&'static str, Result<(), Failure>)>,
     demo_webhook_port: u16,
 }
@@ -43,7 +43,10 @@ pub(crate) async fn start(
         .or_try("if its port is taken: --listen 127.0.0.1:PORT")?;
     let address = server.address();
     let public_url = server.public_url().to_owned();
-    let scheme = if settings.api.tls_certificate.is_some() { "https" } else { "http" };
+    let readiness = server.readiness();
+    // A certificate is for the name that callers use.
+    let encrypted = settings.api.tls_certificate.is_some();
+    let url = if encrypted { public_url.clone() } else { format!("http://{address}") };
     let part = async move { Ok(server.serve().await?) };
     spawn(&mut running, "api", Box::pin(part));
 
@@ -75,8 +78,7 @@ pub(crate) async fn start(
     let (now, stop) = (Arc::clone(clock), shutdown.clone());
     let part = async move { Ok(dispatcher::run(dispatcher, now, stop).await?) };
     spawn(&mut running, "dispatcher", Box::pin(part));
-    let url = format!("{scheme}://{address}");
-    Ok(Parts { url, running, demo_webhook_port: settings.up.demo_webhook_port })
+    Ok(Parts { url, readiness, running, demo_webhook_port: settings.up.demo_webhook_port })
 }
 
 fn spawn(
@@ -117,9 +119,8 @@ impl Parts {
     /// Waits until the API serves what the log holds; false when told to stop meanwhile.
     pub(crate) async fn ready(&mut self, shutdown: &CancellationToken) -> Result<bool, Failure> {
         let deadline = tokio::time::Instant::now() + READY_WITHIN;
-        let url = format!("{}/readyz", self.url);
         loop {
-            if http::is_ok(&url).await {
+            if self.readiness.is_ready() {
                 return Ok(true);
             }
             if tokio::time::Instant::now() > deadline {
