@@ -16,8 +16,8 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use readmodel::Store;
 use serde_json::{Value, json};
 use testkit::{
-    Caller, Part, Received, Source, SourceServer, Stack, WebhookReceiver, eventually, pictures,
-    processes, until_some,
+    Caller, Part, Received, Reply, Source, SourceServer, Stack, WebhookReceiver, eventually,
+    pictures, processes, until_some,
 };
 use tokio::task::JoinSet;
 
@@ -27,6 +27,8 @@ const JOBS: usize = 200;
 const KILLS_OF_EACH: usize = 4;
 /// Every so many jobs one has no source.
 const GONE_EVERY: usize = 10;
+/// So many webhooks are answered well before one is not, three times.
+const CALM_WEBHOOKS: usize = 20;
 /// The longest time between two kills.
 const LONGEST_CALM_MS: u64 = 700;
 /// How long an accepted job may take until its webhook arrives: whoever held its message may be
@@ -85,9 +87,15 @@ impl Scene {
             ("DARKROOM__RETRY__FIRST_MS", "100"),
             ("DARKROOM__RETRY__LONGEST_MS", "1000"),
             ("DARKROOM__DISPATCHER__RETRY_AFTER_S", "[1, 1, 1, 1, 1, 1, 1, 1]"),
+            ("DARKROOM__DISPATCHER__TIMEOUT_MS", "1000"),
             // Every other source has to leave memory.
             ("DARKROOM__WORKER__SPOOL_MEMORY_BYTES", "20000"),
         ];
+        // Some are taken in, and yet the dispatcher cannot know.
+        let well = std::iter::repeat_n(Reply::Status(204), CALM_WEBHOOKS);
+        for trouble in [Reply::BreakOff, Reply::Hang, Reply::Status(500)] {
+            hooks.script(well.clone().chain([trouble]));
+        }
         let began = fs::metadata(tempfile::NamedTempFile::new().unwrap()).unwrap().modified();
         let stack = Stack::start(2, &[sources.port(), hooks.port()], &settings).await;
         let marker = format!("negative-{seed:016x}-");
@@ -235,7 +243,9 @@ fn check_webhooks(told: &[Received], ids: &[String]) {
         assert_eq!(one.body, first.body);
     }
     assert_eq!(seen.keys().collect::<BTreeSet<_>>(), ids.iter().collect());
-    println!("{} webhooks, {} of them again", told.len(), told.len() - seen.len());
+    let again = told.len() - seen.len();
+    println!("{} webhooks, {again} of them again", told.len());
+    assert!(again > 0, "those that the receiver did not answer come again");
 }
 
 /// Both live read models are, to the byte, the one that is made anew from the log.
@@ -283,6 +293,10 @@ async fn after_kills_at_random_points_every_accepted_job_has_ended_once_and_noth
         let again = insist(scene.callers(), number, scene.wish(number)).await;
         assert_eq!(again, ids[number], "asking again makes no second job");
     }
+
+    let counts = scene.stack.caller(0).get("/v1/counts").await.json();
+    let expected = (json!(JOBS - JOBS / GONE_EVERY), json!(JOBS / GONE_EVERY));
+    assert_eq!((counts["completed"].clone(), counts["failed"].clone()), expected, "{counts}");
 
     check_read_models(&scene, "anew-1").await;
     for api in [Part::Api(0), Part::Api(1)] {
