@@ -48,10 +48,15 @@ impl Up {
     /// Starts it and waits until it says that it is ready; `allow` are ports of loopback that
     /// sources may come from.
     pub(crate) async fn start(allow: &[u16], webhook_port: u16) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), allow, webhook_port).await
+    }
+
+    async fn start_in(folder: TempDir, allow: &[u16], webhook_port: u16) -> Self {
         let ports: Vec<String> = allow.iter().map(|port| format!("127.0.0.1/32:{port}")).collect();
         let log = File::create(folder.path().join("log")).unwrap();
+        let listen = format!("127.0.0.1:{}", free_port());
         let child = command(folder.path(), webhook_port)
+            .args(["--listen", &listen])
             .env("DARKROOM__EGRESS__ALLOW", ports.join(","))
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -59,10 +64,26 @@ impl Up {
             .unwrap();
         let mut up = Self { child, folder, env: BTreeMap::new() };
         let file = up.demo_env();
-        eventually("demo.env is there", READY, || async { file.exists() }).await;
+        // There may be one from before.
+        let is_of_this_one =
+            || async { fs::read_to_string(&file).is_ok_and(|text| text.contains(&listen)) };
+        eventually("demo.env is there", READY, is_of_this_one).await;
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         up.env = sourced(&file);
         up
+    }
+
+    /// Ends it as a power cut would, waits until all that it started is gone, and keeps the data.
+    async fn kill(mut self) -> TempDir {
+        let started = processes::descendants(self.child.id());
+        assert!(!started.is_empty());
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        eventually("what it started is gone", READY, || async {
+            !started.iter().any(|process| processes::is_alive(process.pid))
+        })
+        .await;
+        std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
     }
 
     /// Its data folder.
@@ -114,9 +135,11 @@ impl Up {
 
 impl Drop for Up {
     fn drop(&mut self) {
-        processes::terminate(self.child.id());
         // It may have ended; what it started goes with it.
-        let _ = self.child.wait();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            processes::terminate(self.child.id());
+            let _ = self.child.wait();
+        }
         if std::thread::panicking() {
             let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
             eprintln!("--- darkroom up\n{log}");
@@ -142,7 +165,6 @@ fn bare(folder: &Path) -> Command {
 fn command(folder: &Path, webhook_port: u16) -> Command {
     let mut command = bare(folder);
     command.arg("up").arg("--data").arg(data(folder));
-    command.arg("--listen").arg(format!("127.0.0.1:{}", free_port()));
     for (key, port) in
         [("nats_port", free_port()), ("s3_port", free_port()), ("demo_webhook_port", webhook_port)]
     {
@@ -275,4 +297,27 @@ async fn the_filepreviews_client_is_served_by_up_and_up_leaves_nothing_running()
     let left: Vec<_> = started.iter().filter(|process| processes::is_alive(process.pid)).collect();
     assert!(left.is_empty(), "{left:?}");
     assert_eq!(stored, preview, "metadata.json is the answer to a GET, links that work included");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_accepted_before_up_was_killed_ends_after_it_is_started_again() {
+    let (sources, hooks) = (SourceServer::start().await, WebhookReceiver::start().await);
+    let up = Up::start(&[sources.port()], hooks.port()).await;
+    let photograph = Source::bytes(pictures::PHOTOGRAPH);
+    let source = sources.put("/a.jpg", photograph.clone());
+    let ended = jobs::hand_in(&up.caller(), &source, &hooks.url("/before")).await;
+    let before = jobs::ended(&up.caller(), &ended).await;
+    sources.put("/a.jpg", Source::hanging());
+    let running = jobs::hand_in(&up.caller(), &source, &hooks.url("/after")).await;
+    eventually("the source is being fetched", READY, || async { sources.hits("/a.jpg") > 1 }).await;
+
+    let folder = up.kill().await;
+    sources.put("/a.jpg", photograph);
+    let again = Up::start_in(folder, &[sources.port()], hooks.port()).await;
+    let after = jobs::body(&again.caller(), &ended).await;
+    assert_eq!((&after["status"], &after["id"]), (&before["status"], &before["id"]));
+    assert_eq!(jobs::ended(&again.caller(), &running).await["status"], "success");
+    assert_eq!(jobs::webhook(&hooks, &running).await.path, "/after");
+    let history = jobs::history(&again.caller(), &running).await;
+    assert_eq!(history.iter().filter(|name| *name == "started").count(), 2, "{history:?}");
 }
