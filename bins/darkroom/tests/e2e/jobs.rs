@@ -10,8 +10,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Hands a source in and gives the job's id.
 pub(crate) async fn hand_in(caller: &Caller, source: &str, callback: &str) -> String {
-    let wish = json!({"url": source, "sizes": ["40x40"], "callback_url": callback});
-    let answer = caller.post("/v2/previews/", &wish).await;
+    wish(caller, &json!({"url": source, "sizes": ["40x40"], "callback_url": callback})).await
+}
+
+/// Asks for what the wish says and gives the job's id.
+pub(crate) async fn wish(caller: &Caller, wish: &Value) -> String {
+    let answer = caller.post("/v2/previews/", wish).await;
     assert_eq!(answer.status, 201, "{}", answer.json());
     id(&answer.json())
 }

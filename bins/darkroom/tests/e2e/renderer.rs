@@ -1,5 +1,6 @@
 //! Renderers that are killed from outside while they draw.
 
+use serde_json::json;
 use testkit::{
     Part, Source, SourceServer, Stack, WebhookReceiver, pictures, processes, until_some,
 };
@@ -34,8 +35,9 @@ async fn a_renderer_killed_once_is_replaced_and_one_killed_twice_has_its_source_
     // Large enough to be found at work.
     let large = pictures::png(3_000, 2_500, [90, 120, 60]);
     let large = sources.put("/large.png", Source::bytes(large));
+    let slow = json!({"url": large, "sizes": ["original", 2000, 1000], "format": "webp"});
 
-    let id = jobs::hand_in(&caller, &large, &hooks.url("/once")).await;
+    let id = jobs::wish(&caller, &slow).await;
     kill_renderers(&stack, &id, 1).await;
     assert_eq!(jobs::ended(&caller, &id).await["status"], "success");
     let events = jobs::events(&caller, &id).await;
@@ -43,7 +45,7 @@ async fn a_renderer_killed_once_is_replaced_and_one_killed_twice_has_its_source_
     let names = jobs::history(&caller, &id).await;
     assert!(names.contains(&"attempt_failed".to_owned()), "{names:?}");
 
-    let id = jobs::hand_in(&caller, &large, &hooks.url("/twice")).await;
+    let id = jobs::wish(&caller, &slow).await;
     kill_renderers(&stack, &id, 1).await;
     kill_renderers(&stack, &id, 2).await;
     let body = jobs::ended(&caller, &id).await;
