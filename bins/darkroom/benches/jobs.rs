@@ -87,8 +87,12 @@ async fn measure(kind: Kind, arguments: &Arguments, figures: &mut Figures) -> Re
     bare.publish(jobs / 4, width).await?;
     for pair in 1..=arguments.pairs {
         show_load(&format!("{}: pair {pair}", kind.name()));
+        let before = ours.stack.cpu_s()?;
         let took = ours.run(jobs, width).await?;
+        let cpu = (ours.stack.cpu_s()? - before) * 1e3 / jobs as f64;
+        let before = snapshots.cpu_s()?;
         let peer = snapshots.run(arguments.jobs, width).await?;
+        let peer_cpu = (snapshots.cpu_s()? - before) * 1e3 / arguments.jobs as f64;
         let log = log.run(arguments.jobs, width).await?;
         // As many on their way as both halves of ours have.
         let bare = bare.publish(jobs * EVENTS, 2 * width).await?;
@@ -96,6 +100,7 @@ async fn measure(kind: Kind, arguments: &Arguments, figures: &mut Figures) -> Re
         let rates = [peer, log].map(|took| rate(arguments.jobs, took));
         figures.add(&format!("jobs-{name}"), rate(jobs, took), rates[0]);
         figures.add(&format!("jobs-{name}-appendonly"), rate(jobs, took), rates[1]);
+        figures.add(&format!("jobs-{name}-cpu-ms"), cpu, peer_cpu);
         let events = jobs * EVENTS;
         figures.add(&format!("events-{name}"), rate(events, took), rate(events, bare.took));
     }

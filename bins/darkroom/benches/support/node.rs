@@ -12,7 +12,7 @@ use super::{Trouble, root};
 
 /// A running peer; it ends with this value.
 pub struct Peer {
-    _child: Child,
+    child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
 }
@@ -31,7 +31,12 @@ impl Peer {
             .map_err(|error| format!("start node: {error}"))?;
         let input = child.stdin.take().ok_or("node takes no commands")?;
         let output = child.stdout.take().ok_or("node gives no results")?;
-        Ok(Self { _child: child, input, output: BufReader::new(output).lines() })
+        Ok(Self { child, input, output: BufReader::new(output).lines() })
+    }
+
+    /// Its process, while it runs.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// Sends a command without waiting for its result.

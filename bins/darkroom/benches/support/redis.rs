@@ -13,7 +13,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{Trouble, node::Peer, tool};
+use super::{Trouble, cpu, node::Peer, tool};
 
 /// How long Redis may take until it listens.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -42,7 +42,7 @@ impl Persistence {
 pub struct BullMq {
     adder: Peer,
     worker: Peer,
-    _redis: Child,
+    redis: Child,
     _data: TempDir,
 }
 
@@ -74,7 +74,12 @@ impl BullMq {
         let adder = Peer::start("bullmq.cjs", &["add", &port])?;
         let mut worker = Peer::start("bullmq.cjs", &["work", &port, &slots.to_string()])?;
         worker.receive().await?;
-        Ok(Self { adder, worker, _redis: redis, _data: data })
+        Ok(Self { adder, worker, redis, _data: data })
+    }
+
+    /// Seconds of CPU that all three have used so far.
+    pub fn cpu_s(&self) -> Result<f64, Trouble> {
+        cpu::of_all([self.adder.pid(), self.worker.pid(), self.redis.id()].into_iter().flatten())
     }
 
     /// From the first `add` until all `jobs` are completed, with `adders` of them on their way.

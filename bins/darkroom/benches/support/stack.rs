@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use vault::{MasterKeys, Vault};
 
-use super::{Trouble, load, root};
+use super::{Trouble, cpu, load, root};
 
 /// How long the servers may take until they take the topology.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -76,6 +76,13 @@ impl Servers {
         match self {
             Self::One(server) => server.settings(role),
             Self::Three(cluster) => cluster.settings(role),
+        }
+    }
+
+    fn pids(&self) -> Vec<u32> {
+        match self {
+            Self::One(server) => server.pid().into_iter().collect(),
+            Self::Three(cluster) => cluster.pids(),
         }
     }
 
@@ -138,6 +145,11 @@ impl Stack {
     /// Settings with which `role` connects.
     pub fn settings(&self, role: &str) -> Settings {
         self.servers.settings(role)
+    }
+
+    /// Seconds of CPU that this process and the servers have used so far.
+    pub fn cpu_s(&self) -> Result<f64, Trouble> {
+        Ok(cpu::own()? + cpu::of_all(self.servers.pids())?)
     }
 
     /// Ends when the stack is to end.
