@@ -30,6 +30,16 @@ enum Source<'a> {
     Other(Box<dyn ImageDecoder + 'a>),
 }
 
+/// Width and height as the first chunk of a PNG has them, which every PNG begins with; 0 where the
+/// file ends before.
+fn png_dimensions(bytes: &[u8]) -> (u32, u32) {
+    let edge = |at: usize| {
+        let field = bytes.get(at..at + 4).and_then(|field| field.try_into().ok());
+        field.map_or(0, u32::from_be_bytes)
+    };
+    (edge(16), edge(20))
+}
+
 /// A page's pixels, as stored, and the way to sRGB if it is not there yet.
 pub(crate) struct Pixels {
     pub(crate) raster: Raster,
@@ -51,7 +61,11 @@ impl<'a> Page<'a> {
                     None => Self::of(Box::new(JpegDecoder::new(Cursor::new(bytes))?)),
                 }
             }
-            Kind::Png => Self::of(Box::new(PngDecoder::new(Cursor::new(bytes))?)),
+            Kind::Png => {
+                // Its decoder takes dimensions beyond all bounds for a want of memory.
+                within(png_dimensions(bytes), limits)?;
+                Self::of(Box::new(PngDecoder::new(Cursor::new(bytes))?))
+            }
             Kind::Gif => Self::of(Box::new(GifDecoder::new(Cursor::new(bytes))?)),
             Kind::Webp => Self::of(Box::new(WebPDecoder::new(Cursor::new(bytes))?)),
             Kind::Tiff => Self::of(Box::new(TiffDecoder::new(Cursor::new(bytes))?)),

@@ -22,8 +22,6 @@ pub(crate) struct Keepsake {
     pub(crate) webhook_secret: String,
     pub(crate) s3_access_key: String,
     pub(crate) s3_secret_key: String,
-    pub(crate) s3_writer_access_key: String,
-    pub(crate) s3_writer_secret_key: String,
 }
 
 /// The file cannot be used.
@@ -78,8 +76,6 @@ impl Keepsake {
             webhook_secret: secrets::webhook_secret().expose().to_owned(),
             s3_access_key: token("s3_"),
             s3_secret_key: token("s3s_"),
-            s3_writer_access_key: token("s3w_"),
-            s3_writer_secret_key: token("s3ws_"),
         }
     }
 }

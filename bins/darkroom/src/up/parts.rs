@@ -58,7 +58,7 @@ pub(crate) async fn start(
         log: settings.log.clone(),
         nats: servers.nats("worker"),
         vault: settings.vault.clone(),
-        storage: servers.storage_to_write(),
+        storage: settings.storage.clone(),
         egress: settings.egress.clone(),
         limits: settings.limits,
         retry: settings.retry,

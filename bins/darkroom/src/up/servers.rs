@@ -18,7 +18,6 @@ pub(crate) struct Servers {
     pub(crate) settings: Settings,
     nats: Option<Embedded>,
     s3: Option<(SocketAddr, JoinHandle<()>)>,
-    writer: Option<Credentials>,
 }
 
 impl Servers {
@@ -32,16 +31,15 @@ impl Servers {
     ) -> Result<Self, Failure> {
         let nats = if own_nats { Some(start_nats(data, &settings).await?) } else { None };
         let own_s3 = settings.storage.endpoint.is_none() && settings.storage.access_key.is_empty();
-        let (mut s3, mut writer) = (None, None);
+        let mut s3 = None;
         if own_s3 {
             let server = bind_s3(data, &settings, keepsake).await?;
             settings.storage.endpoint = Some(server.endpoint());
             settings.storage.access_key.clone_from(&keepsake.s3_access_key);
             settings.storage.secret_key = Secret::from(keepsake.s3_secret_key.as_str());
-            writer = Some(write_only(keepsake));
             s3 = Some((server.address(), tokio::spawn(server.serve(stop))));
         }
-        let mut servers = Self { settings, nats, s3, writer };
+        let mut servers = Self { settings, nats, s3 };
         servers.allow_own_ports()?;
         Ok(servers)
     }
@@ -50,16 +48,6 @@ impl Servers {
     pub(crate) fn nats(&self, role: &str) -> eventlog::Settings {
         let given = || self.settings.nats.clone();
         self.nats.as_ref().map_or_else(given, |embedded| embedded.settings(role))
-    }
-
-    /// How the worker reaches the platform bucket: with a key that only writes, where there is one.
-    pub(crate) fn storage_to_write(&self) -> storage::Settings {
-        let mut storage = self.settings.storage.clone();
-        if let Some(writer) = &self.writer {
-            storage.access_key.clone_from(&writer.access_key);
-            storage.secret_key = writer.secret_key.clone();
-        }
-        storage
     }
 
     /// Sources in the platform bucket and the demo's webhook lie on loopback, which is refused
@@ -117,15 +105,7 @@ async fn bind_s3(
             secret_key: Secret::from(keepsake.s3_secret_key.as_str()),
             session_token: None,
         },
-        writer: Some(write_only(keepsake)),
+        writer: None,
     };
     embedded::Server::bind(options).await.or_try("if its port is taken: --set up.s3_port=PORT")
-}
-
-fn write_only(keepsake: &Keepsake) -> Credentials {
-    Credentials {
-        access_key: keepsake.s3_writer_access_key.clone(),
-        secret_key: Secret::from(keepsake.s3_writer_secret_key.as_str()),
-        session_token: None,
-    }
 }
