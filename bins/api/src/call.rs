@@ -1,7 +1,7 @@
 //! A request as handlers see it, and the pieces of an answer.
 
 use bytes::Bytes;
-use domain::job::Job;
+use domain::{id::ApplicationId, job::Job};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use url::form_urlencoded;
@@ -89,9 +89,14 @@ impl Caller {
     /// Whether the caller may see a job of their account. A key without its secret shows what was
     /// asked for with that key alone.
     pub(crate) fn may_see(&self, job: &Job) -> bool {
+        self.may_see_jobs_of(job.requested.application)
+    }
+
+    /// Whether jobs that this application of the account asked for may be shown.
+    pub(crate) fn may_see_jobs_of(&self, application: ApplicationId) -> bool {
         match self.proof {
             Proof::Secret => true,
-            Proof::Origin(_) => job.requested.application == self.application.application,
+            Proof::Origin(_) => application == self.application.application,
         }
     }
 }

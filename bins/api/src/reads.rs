@@ -34,7 +34,8 @@ pub(crate) struct Seen {
 }
 
 /// How far the read model got in the time it was given.
-enum Reach {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
     /// To where the stream was after the question was asked.
     There,
     /// Not as far.
@@ -54,7 +55,17 @@ impl App {
 
     /// The job as of now: from the read model, or from its own events where that lags behind.
     pub(crate) async fn job(&self, id: job::Id) -> Result<Option<Seen>, Problem> {
-        let age = match self.reach(Stream::Jobs).await {
+        let reach = self.reach(Stream::Jobs).await;
+        self.job_after(reach, id).await
+    }
+
+    /// The same, once it is known how far the read model got.
+    pub(crate) async fn job_after(
+        &self,
+        reach: Reach,
+        id: job::Id,
+    ) -> Result<Option<Seen>, Problem> {
+        let age = match reach {
             Reach::There => Age::Current,
             Reach::Unknown => Age::AsOf(self.currency.as_of(Stream::Jobs)),
             Reach::Behind => match self.log.load::<Jobs>(&id).await {
@@ -87,7 +98,8 @@ impl App {
         }
     }
 
-    async fn reach(&self, stream: Stream) -> Reach {
+    /// Waits until the rows of `stream` hold everything that was stored before this call.
+    pub(crate) async fn reach(&self, stream: Stream) -> Reach {
         let asked_at = self.clock.now();
         let patience = self.api.read_barrier();
         let Ok(last) = self.barrier(stream).position(patience).await else {

@@ -1,8 +1,9 @@
 //! How far a stream has come, asked once for many callers.
 //!
 //! A reader that must reflect everything stored before its request arrived needs the stream's last
-//! sequence as of *after* the request arrived. One question in flight therefore serves only those
-//! who asked before it was sent; everybody who comes later shares the next one.
+//! sequence as of *after* the request arrived. A question in flight therefore serves only those who
+//! asked before it was sent; everybody who comes later shares a later one. A few questions overlap,
+//! so that nobody waits a whole round trip for the next one to leave.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -14,6 +15,8 @@ use tokio::sync::oneshot;
 use crate::{error::Unavailable, log::Log};
 
 const ASKING: &str = "ask for the last sequence of a stream";
+/// Questions in flight at most.
+const MAX_QUESTIONS: u32 = 3;
 
 /// Answers how far one stream has come; clones share their questions.
 #[derive(Clone)]
@@ -26,7 +29,7 @@ pub struct Barrier {
 #[derive(Default)]
 struct Queue {
     waiting: Vec<oneshot::Sender<u64>>,
-    asking: bool,
+    questions: u32,
 }
 
 impl Barrier {
@@ -42,12 +45,14 @@ impl Barrier {
     /// [`Unavailable`] when the log does not answer within `deadline`.
     pub async fn position(&self, deadline: Duration) -> Result<u64, Unavailable> {
         let (sender, receiver) = oneshot::channel();
-        let idle = {
+        let room = {
             let mut queue = self.queue();
             queue.waiting.push(sender);
-            !std::mem::replace(&mut queue.asking, true)
+            let room = queue.questions < MAX_QUESTIONS;
+            queue.questions += u32::from(room);
+            room
         };
-        if idle {
+        if room {
             tokio::spawn(self.clone().ask());
         }
         tokio::time::timeout(deadline, receiver)
@@ -63,7 +68,7 @@ impl Barrier {
                 // Whoever gave up needs no answer.
                 queue.waiting.retain(|sender| !sender.is_closed());
                 if queue.waiting.is_empty() {
-                    queue.asking = false;
+                    queue.questions -= 1;
                     return;
                 }
                 std::mem::take(&mut queue.waiting)

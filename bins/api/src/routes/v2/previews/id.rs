@@ -8,6 +8,7 @@ use domain::{
     job,
 };
 use http::StatusCode;
+use readmodel::Stream;
 use warp::reply::Response;
 
 use crate::{
@@ -16,6 +17,7 @@ use crate::{
     call::{self, Call},
     document::Doc,
     problem::Problem,
+    reads::Reach,
     routes::{Endpoint, Verb},
 };
 
@@ -39,24 +41,37 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let unknown = || Problem::NoSuchPreview(call.quoted_id());
     let Ok(job) = call.id.parse::<JobId>() else { return Err(unknown()) };
     let id = job::Id { account: caller.account, job };
-    let seen = app.job(id).await?.filter(|seen| caller.may_see(&seen.job)).ok_or_else(unknown)?;
-    let word = caller.application.failure_word;
-    let body = match app.views.get(job, seen.seq, word) {
-        Some(body) => body,
-        None => {
-            let opened = app.open_view(&id, &seen.job).await?;
-            let body = filepreviews::body(job, &seen.job, &opened, &style(&app, caller));
-            let body = bytes::Bytes::from(serde_json::to_vec(&body).map_err(|error| {
-                tracing::error!(%error, "an answer has no JSON form");
-                Problem::Internal
-            })?);
-            app.views.put(job, seen.seq, word, body.clone());
-            body
-        }
-    };
+    let reach = app.reach(Stream::Jobs).await;
+    if let Some(body) = seen_before(&app, caller, id, reach)? {
+        return Ok(call::json_bytes(StatusCode::OK, body));
+    }
+    let seen = app.job_after(reach, id).await?;
+    let seen = seen.filter(|seen| caller.may_see(&seen.job)).ok_or_else(unknown)?;
+    let opened = app.open_view(&id, &seen.job).await?;
+    let body = filepreviews::body(job, &seen.job, &opened, &style(&app, caller));
+    let body = bytes::Bytes::from(serde_json::to_vec(&body).map_err(|error| {
+        tracing::error!(%error, "an answer has no JSON form");
+        Problem::Internal
+    })?);
+    app.views.put(job, seen.seq, caller.application.failure_word, body.clone());
     let mut response = call::json_bytes(StatusCode::OK, body);
     app.date(&mut response, seen.age);
     Ok(response)
+}
+
+/// The answer that was made before, if the job has not moved on since.
+fn seen_before(
+    app: &App,
+    caller: &Caller,
+    id: job::Id,
+    reach: Reach,
+) -> Result<Option<bytes::Bytes>, Problem> {
+    if reach != Reach::There {
+        return Ok(None);
+    }
+    let mark = app.store.job_mark(id)?;
+    let mark = mark.filter(|mark| caller.may_see_jobs_of(mark.application));
+    Ok(mark.and_then(|mark| app.views.get(id.job, mark.seq, caller.application.failure_word)))
 }
 
 /// How the caller wants to be answered.
