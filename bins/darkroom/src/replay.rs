@@ -130,12 +130,16 @@ async fn replay(log: &Log, plan: Plan) -> Result<Exit, Failure> {
         if whole_histories { Chains::checked(since.is_none()) } else { Chains::unchecked() };
     let chains = show(events.collect(), chains, json).await?;
     let verdict = chains.verdict();
-    stdout().flush()?;
     // Standard output belongs to the events where those are for programs.
-    if json {
-        writeln!(stderr(), "{verdict}")?;
+    let told = if json {
+        stdout().flush().and_then(|()| writeln!(stderr(), "{verdict}"))
     } else {
-        writeln!(stdout(), "{verdict}")?;
+        writeln!(stdout(), "{verdict}").and_then(|()| stdout().flush())
+    };
+    match told {
+        // `| head` has seen enough.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error.into()),
+        _ => {}
     }
     Ok(if chains.broken() { Exit::ChainBroken } else { Exit::Well })
 }
