@@ -106,4 +106,4 @@ bench-api *ARGS: (_bench "api" ARGS)
 _bench NAME *ARGS:
     ./justw --need bench
     cargo build --release --locked --package renderer --package darkroom --bins --bench "$1"
-    cargo bench --locked --package renderer --package darkroom --bench "$1" -- "${@:2}"
+    cargo bench --locked --package renderer --package darkroom --bench "$1" -- {{ ARGS }}
