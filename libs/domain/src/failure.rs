@@ -72,6 +72,13 @@ codes! {
     DestinationMissing = "destination_missing", Lasting, "The destination bucket does not exist.";
     DestinationUnavailable = "destination_unavailable", Passing, "The destination bucket could not be reached or answered with a passing failure.";
     WorkerLost = "worker_lost", Passing, "The worker died during the attempt.";
+    SourceChanged = "source_changed", Passing, "The source changed while it was being read.";
+    Encrypted = "encrypted", Lasting, "The file is protected by a password.";
+    ExpandsTooMuch = "expands_too_much", Lasting, "The file expands to more than this account's limit, or is nested too deeply.";
+    TooLong = "too_long", Lasting, "The film or sound is longer, or has more frames, than this account's limit.";
+    DestinationFull = "destination_full", Lasting, "The destination bucket is full or over its quota.";
+    DestinationInvalid = "destination_invalid", Lasting, "The destination is set up in a way that its server refuses.";
+    ClockSkew = "clock_skew", Passing, "The destination's clock and this service's differ too much for signed requests.";
     Internal = "internal", Passing, "Something inside this service failed; operators have been told.";
 }
 

@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::{
     account::FailureWord,
     id::JobId,
-    job::{Artifact, Fetched, Job, Kind, Outcome, Phase},
+    job::{Artifact, Fetched, Job, Kind, Outcome, Phase, Role},
     wish::{MetadataKind, PreviewWish},
 };
 
@@ -66,9 +66,29 @@ pub struct Body {
     pub original_file: Option<OriginalFile>,
     /// The caller's own object.
     pub user_data: Option<Value>,
+    /// What was made beside the renditions; only where something was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub extras: Vec<ExtraFile>,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
+}
+
+/// A file made beside the renditions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExtraFile {
+    /// What it is: `contact_sheet`, `storyboard`, `storyboard_cues`, `animation`, `clip`, `peaks`,
+    /// `layer`.
+    pub kind: String,
+    /// Which of its kind, from 1.
+    pub page: u32,
+    /// Where it lies.
+    pub url: String,
+    /// IANA media type.
+    pub mimetype: String,
+    /// Pixels, as strings of digits, where it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<Pixels>,
 }
 
 /// One picture.
@@ -139,8 +159,12 @@ pub fn body(id: JobId, job: &Job, opened: &Opened, style: &Style) -> Body {
         Some(Outcome::Completed(completed)) => Some(completed.total_pages),
         Some(Outcome::Failed { .. } | Outcome::Cancelled) | None => None,
     };
-    let thumbnails: Option<Vec<Rendition>> = total_pages
-        .map(|_| job.artifacts.iter().map(|artifact| rendition(artifact, opened)).collect());
+    let of = |role: fn(&Role) -> bool| {
+        let done = total_pages.is_some();
+        job.artifacts.iter().filter(move |artifact| done && role(&artifact.role))
+    };
+    let renditions = of(Role::is_rendition).map(|artifact| rendition(artifact, opened));
+    let thumbnails: Option<Vec<Rendition>> = total_pages.map(|_| renditions.collect());
     let Kind::Preview { wish } = &job.requested.kind;
     Body {
         id: id.to_string(),
@@ -153,6 +177,7 @@ pub fn body(id: JobId, job: &Job, opened: &Opened, style: &Style) -> Body {
             .as_ref()
             .map(|fetched| original_file(fetched, total_pages, wish, opened)),
         user_data: opened.user_data.clone(),
+        extras: of(|role| !role.is_rendition()).map(|artifact| extra(artifact, opened)).collect(),
         error: outcome.and_then(failure),
     }
 }
@@ -189,6 +214,17 @@ fn rendition(artifact: &Artifact, opened: &Opened) -> Rendition {
         resized: artifact.resized,
         url: opened.urls.get(&artifact.name).cloned().unwrap_or_default(),
         requested_size: artifact.requested_size.clone(),
+    }
+}
+
+fn extra(artifact: &Artifact, opened: &Opened) -> ExtraFile {
+    let has_pixels = artifact.width > 0 && artifact.height > 0;
+    ExtraFile {
+        kind: artifact.role.name().to_owned(),
+        page: artifact.page,
+        url: opened.urls.get(&artifact.name).cloned().unwrap_or_default(),
+        mimetype: artifact.media_type.clone(),
+        size: has_pixels.then(|| pixels(artifact.width, artifact.height)),
     }
 }
 
@@ -240,15 +276,26 @@ fn metadata(fetched: &Fetched, wish: &PreviewWish, opened: &Opened) -> Option<Ma
     for kind in MetadataKind::ALL {
         let asked = wish.metadata.contains(&kind);
         let value = match kind {
-            MetadataKind::Checksum if asked => Some(Value::from(fetched.md5.clone())),
+            MetadataKind::Checksum if asked && !fetched.md5.is_empty() => {
+                Some(Value::from(fetched.md5.clone()))
+            }
             _ if asked => found(kind),
             _ => None,
         };
-        all.insert(kind.name().to_owned(), value.unwrap_or(Value::Null));
+        if asked || MetadataKind::CONTRACT.contains(&kind) {
+            all.insert(kind.name().to_owned(), value.unwrap_or(Value::Null));
+        }
     }
     if wish.metadata.contains(&MetadataKind::Checksum) {
-        let sums = json!({ "md5": fetched.md5, "sha256": fetched.sha256 });
-        all.insert("checksums".to_owned(), sums);
+        let mut sums = Map::new();
+        for (name, sum) in
+            [("md5", &fetched.md5), ("sha256", &fetched.sha256), ("crc32c", &fetched.crc32c)]
+        {
+            if !sum.is_empty() {
+                sums.insert(name.to_owned(), Value::from(sum.clone()));
+            }
+        }
+        all.insert("checksums".to_owned(), Value::Object(sums));
     }
     Some(all)
 }

@@ -23,7 +23,7 @@ pub use decide::{
     start, stored, wipe,
 };
 pub use event::{
-    Artifact, Completed, Durations, Event, Fetched, Kind, Location, Requested, StoredIn,
+    Artifact, Completed, Durations, Event, Fetched, Kind, Location, Requested, Role, StoredIn,
 };
 pub use state::{Ended, Job, Outcome, Phase, State, Status};
 

@@ -14,6 +14,7 @@ pub mod filepreviews;
 pub mod id;
 pub mod job;
 pub mod limits;
+mod options;
 pub mod retry;
 pub mod sealed;
 pub mod size;

@@ -22,6 +22,26 @@ pub struct Limits {
     pub renderer_cpu_ms: u64,
     /// Wall-clock time of the renderer, in milliseconds.
     pub renderer_wall_ms: u64,
+    /// Most pages drawn of one file.
+    pub pages: u32,
+    /// Most frames decoded of one film or moving picture.
+    pub frames: u32,
+    /// Most pixels of all frames decoded of one film or moving picture together.
+    pub frame_pixels: u64,
+    /// Longest film or sound that is looked at, in milliseconds.
+    pub duration_ms: u64,
+    /// Most entries of an archive that are looked at.
+    pub entries: u32,
+    /// Most bytes that the parts of a compressed file may expand to, together.
+    pub expanded_bytes: u64,
+    /// Deepest nesting: archives in archives, groups in drawings, parts in messages.
+    pub nesting: u32,
+    /// Memory of a hosted program (office, ocr, browser), in bytes.
+    pub hosted_memory_bytes: u64,
+    /// CPU time of a hosted program, in milliseconds.
+    pub hosted_cpu_ms: u64,
+    /// Wall-clock time of a hosted program, in milliseconds.
+    pub hosted_wall_ms: u64,
     /// Largest metadata, in bytes of JSON. It travels in one event, sealed, which makes it a third
     /// larger; an event has at most 256 KiB.
     pub metadata_bytes: u32,
@@ -38,6 +58,16 @@ impl Default for Limits {
             renderer_memory_bytes: 1_536 << 20,
             renderer_cpu_ms: 60_000,
             renderer_wall_ms: 60_000,
+            pages: 1_000,
+            frames: 20_000,
+            frame_pixels: 40_000_000_000,
+            duration_ms: 48 * 3_600_000,
+            entries: 10_000,
+            expanded_bytes: 1 << 30,
+            nesting: 32,
+            hosted_memory_bytes: 2 << 30,
+            hosted_cpu_ms: 120_000,
+            hosted_wall_ms: 120_000,
             metadata_bytes: 128 << 10,
         }
     }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::options::Crop;
+
 /// The largest edge that can be asked for, in pixels.
 pub const MAX_EDGE_PX: u32 = 16_384;
 
@@ -97,6 +99,43 @@ impl Size {
         }
         (scaled(w, factor), scaled(h, factor))
     }
+
+    /// The rendition's width and height, and the part of a page of `width` × `height` pixels that it
+    /// shows: the whole page, or for [`Crop::Fill`] and a size with two edges, as much as covers
+    /// the box.
+    #[must_use]
+    pub fn shape(&self, width: u32, height: u32, crop: Crop) -> Shape {
+        let whole = Shape { to: self.apply(width, height), shown: (width, height) };
+        let (Crop::Fill, Fit::Inside { width: Some(w), height: Some(h), shrink_only }) =
+            (crop, self.fit)
+        else {
+            return whole;
+        };
+        let (page_w, page_h) = (u64::from(width.max(1)), u64::from(height.max(1)));
+        let (w, h) = (u64::from(w), u64::from(h));
+        // The largest part of the page that has the box's proportions.
+        let narrow = |value: u64| u32::try_from(value.max(1)).unwrap_or(u32::MAX);
+        let shown = if page_w * h > page_h * w {
+            (narrow((page_h * w + h / 2) / h), height.max(1))
+        } else {
+            (width.max(1), narrow((page_w * h + w / 2) / w))
+        };
+        let to = if shrink_only && (u64::from(shown.0) < w || u64::from(shown.1) < h) {
+            shown
+        } else {
+            (narrow(w), narrow(h))
+        };
+        Shape { to, shown }
+    }
+}
+
+/// What a size makes of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Width and height of the rendition, in pixels.
+    pub to: (u32, u32),
+    /// Width and height of the part of the page that it shows, in pixels.
+    pub shown: (u32, u32),
 }
 
 #[allow(

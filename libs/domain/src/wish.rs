@@ -4,6 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::options::{
+    Background, Crop, Embedded, Extra, InvalidOption, Language, MAX_LANGUAGES, MAX_MOMENTS, Moment,
+    Options, Quality,
+};
 use crate::size::Size;
 
 /// The most sizes one request may ask for.
@@ -11,7 +15,7 @@ pub const MAX_SIZES: usize = 32;
 /// The most pages one request may name.
 pub const MAX_PAGES: u32 = 1_000;
 
-/// Image formats that Darkroom writes.
+/// File formats that Darkroom writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
@@ -19,20 +23,36 @@ pub enum Format {
     Jpg,
     /// PNG.
     Png,
-    /// WebP, lossy.
+    /// WebP, lossy; may move.
     Webp,
+    /// AVIF.
+    Avif,
+    /// GIF; may move.
+    Gif,
+    /// MPEG-4 video.
+    Mp4,
+    /// `WebVTT` cues.
+    Vtt,
+    /// JSON.
+    Json,
 }
 
 impl Format {
-    /// The format a caller's word means, in any case.
+    /// The picture formats, which alone a caller can ask for by name.
+    pub const PICTURES: [Self; 5] = [Self::Jpg, Self::Png, Self::Webp, Self::Avif, Self::Gif];
+
+    /// The picture format a caller's word means, in any case.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        match word.to_ascii_lowercase().as_str() {
-            "jpg" | "jpeg" => Some(Self::Jpg),
-            "png" => Some(Self::Png),
-            "webp" => Some(Self::Webp),
-            _ => None,
-        }
+        let word = word.to_ascii_lowercase();
+        let word = if word == "jpeg" { "jpg" } else { word.as_str() };
+        Self::PICTURES.into_iter().find(|format| format.extension() == word)
+    }
+
+    /// Whether it is a picture.
+    #[must_use]
+    pub fn is_picture(self) -> bool {
+        Self::PICTURES.contains(&self)
     }
 
     /// File extension, without dot.
@@ -42,6 +62,11 @@ impl Format {
             Self::Jpg => "jpg",
             Self::Png => "png",
             Self::Webp => "webp",
+            Self::Avif => "avif",
+            Self::Gif => "gif",
+            Self::Mp4 => "mp4",
+            Self::Vtt => "vtt",
+            Self::Json => "json",
         }
     }
 
@@ -52,6 +77,11 @@ impl Format {
             Self::Jpg => "image/jpeg",
             Self::Png => "image/png",
             Self::Webp => "image/webp",
+            Self::Avif => "image/avif",
+            Self::Gif => "image/gif",
+            Self::Mp4 => "video/mp4",
+            Self::Vtt => "text/vtt",
+            Self::Json => "application/json",
         }
     }
 }
@@ -76,11 +106,35 @@ pub enum MetadataKind {
     Raw,
     /// Pages of a Sketch document.
     Sketch,
+    /// What a document says of itself: title, author, pages, sheets, encoding, language.
+    Document,
+    /// Headers and attachments of an e-mail.
+    Mail,
+    /// Entries of an archive.
+    Archive,
+    /// Names and coverage of a font.
+    Font,
 }
 
 impl MetadataKind {
     /// Every kind, in the order they are answered.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
+        Self::Exif,
+        Self::Ocr,
+        Self::Psd,
+        Self::Checksum,
+        Self::Multimedia,
+        Self::Webpage,
+        Self::Raw,
+        Self::Sketch,
+        Self::Document,
+        Self::Mail,
+        Self::Archive,
+        Self::Font,
+    ];
+
+    /// The kinds that every answer names, whether asked for or not: those of the v2 contract.
+    pub const CONTRACT: [Self; 8] = [
         Self::Exif,
         Self::Ocr,
         Self::Psd,
@@ -103,6 +157,10 @@ impl MetadataKind {
             Self::Webpage => "webpage",
             Self::Raw => "raw",
             Self::Sketch => "sketch",
+            Self::Document => "document",
+            Self::Mail => "mail",
+            Self::Archive => "archive",
+            Self::Font => "font",
         }
     }
 
@@ -213,6 +271,9 @@ pub struct PreviewWish {
     pub metadata: BTreeSet<MetadataKind>,
     /// Pages to draw.
     pub pages: Pages,
+    /// How renditions look, and what is made beside them.
+    #[serde(default, skip_serializing_if = "Options::is_default")]
+    pub options: Options,
 }
 
 impl Default for PreviewWish {
@@ -222,6 +283,7 @@ impl Default for PreviewWish {
             format: None,
             metadata: BTreeSet::new(),
             pages: Pages::first(),
+            options: Options::default(),
         }
     }
 }

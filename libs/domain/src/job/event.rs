@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::{
     FailureCode, Sealed,
     id::{ApplicationId, WorkerId},
-    wish::PreviewWish,
+    wish::{Extra, PreviewWish},
 };
 
 /// What a job does.
@@ -145,10 +145,15 @@ pub struct Fetched {
     pub media_type: String,
     /// As libmagic names it: `binary`, `us-ascii`, `utf-8`.
     pub encoding: String,
-    /// SHA-256, in hex.
+    /// SHA-256, in hex. Empty where the source was read in parts and no checksum was asked for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sha256: String,
-    /// MD5, in hex: what the v2 contract calls the checksum.
+    /// MD5, in hex: what the v2 contract calls the checksum. Empty as above.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub md5: String,
+    /// CRC-32C, in hex, eight digits. Empty as above, and in events of before it was reckoned.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub crc32c: String,
 }
 
 /// In whose bucket an artifact lies.
@@ -170,9 +175,74 @@ pub struct Location {
     pub url: String,
 }
 
-/// One rendition of one page.
+/// What an artifact is to the wish.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// A page in one of the sizes asked for.
+    #[default]
+    Rendition,
+    /// A film's frames side by side.
+    ContactSheet,
+    /// A film's frames as one sprite.
+    Storyboard,
+    /// Which part of the sprite is when.
+    StoryboardCues,
+    /// A few seconds, moving.
+    Animation,
+    /// A few seconds, as a film.
+    Clip,
+    /// Peaks of a waveform.
+    Peaks,
+    /// One layer; `page` counts them in the order of the metadata's layers, from 1.
+    Layer,
+}
+
+impl Role {
+    /// Whether it is a rendition.
+    #[must_use]
+    pub fn is_rendition(&self) -> bool {
+        *self == Self::Rendition
+    }
+
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rendition => "rendition",
+            Self::ContactSheet => "contact_sheet",
+            Self::Storyboard => "storyboard",
+            Self::StoryboardCues => "storyboard_cues",
+            Self::Animation => "animation",
+            Self::Clip => "clip",
+            Self::Peaks => "peaks",
+            Self::Layer => "layer",
+        }
+    }
+
+    /// What has to be asked for to get it; nothing for renditions.
+    #[must_use]
+    pub const fn asked_as(self) -> Option<Extra> {
+        match self {
+            Self::Rendition => None,
+            Self::ContactSheet => Some(Extra::ContactSheet),
+            Self::Storyboard | Self::StoryboardCues => Some(Extra::Storyboard),
+            Self::Animation => Some(Extra::Animation),
+            Self::Clip => Some(Extra::Clip),
+            Self::Peaks => Some(Extra::Peaks),
+            Self::Layer => Some(Extra::Layers),
+        }
+    }
+}
+
+/// One rendition of one page, or what was made beside them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Artifact {
+    /// What it is to the wish.
+    #[serde(default, skip_serializing_if = "Role::is_rendition")]
+    pub role: Role,
     /// Its name within the job's folder: unique and deterministic.
     pub name: String,
     /// Where it lies: a [`Location`] as JSON.

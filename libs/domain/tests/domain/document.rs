@@ -4,6 +4,8 @@ use std::{fmt::Write as _, fs, path::PathBuf};
 
 use domain::{Aggregate, account::Accounts, delivery::Deliveries, job::Jobs};
 
+use crate::samples::samples;
+
 const HEAD: &str = "# Events
 
 Made from the frozen samples in `libs/domain/testdata` by a test of that crate; do not edit by hand.
@@ -21,15 +23,15 @@ An event keeps its name and its fields for ever. New fields may appear; ignore w
 const JOB: &[(&str, &str)] = &[
     ("requested", "The wish was accepted."),
     ("started", "A worker took the lease for an attempt."),
-    ("fetched", "The source was read in full."),
-    ("stored", "A rendition lies in its bucket. One event a rendition."),
+    ("fetched", "The source's kind and size are known."),
+    ("stored", "An artifact lies in its bucket. One event each."),
     ("wiped", "Everything made of the source on the way is destroyed."),
     ("completed", "All that was wished for is in the bucket. The job is over."),
     ("attempt_failed", "An attempt failed, and another follows at `retry_at`."),
     ("failed", "The job failed for good. It is over."),
     ("cancel_requested", "The caller wants it to stop while a worker has it."),
     ("cancelled", "It ended because its caller wanted so."),
-    ("expired", "Its renditions in development storage are removed after their time."),
+    ("expired", "Its artifacts in development storage are removed after their time."),
     ("erased", "Its keys are shredded and its objects removed."),
 ];
 
@@ -60,14 +62,17 @@ fn section<A: Aggregate>(ids: &str, events: &[(&str, &str)]) -> String {
         A::STREAM
     );
     let folder = repository().join("libs/domain/testdata").join(noun);
+    let mut described = 0;
     for (name, meaning) in events {
-        let sample = fs::read_to_string(folder.join(format!("{name}.v1.json"))).unwrap();
         let kind = format!("darkroom.{noun}.{name}.v1");
-        write!(text, "\n### `{name}`\n\n{meaning} `ce-type: {kind}`\n\n```json\n{sample}```\n")
-            .unwrap();
+        write!(text, "\n### `{name}`\n\n{meaning} `ce-type: {kind}`\n").unwrap();
+        for sample in samples::<A>(name) {
+            write!(text, "\n```json\n{sample}```\n").unwrap();
+            described += 1;
+        }
     }
     let known = fs::read_dir(&folder).unwrap().count();
-    assert_eq!(known, events.len(), "an event of {noun} is not described here");
+    assert_eq!(known, described, "a sample of {noun} is not described here");
     text
 }
 

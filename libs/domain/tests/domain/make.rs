@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use domain::{
     FailureCode, Sealed, Timestamp,
     id::{ApplicationId, WorkerId},
-    job::{Artifact, Attempt, Completed, Durations, Event, Fetched, Kind, Requested, StoredIn},
+    job::{
+        Artifact, Attempt, Completed, Durations, Event, Fetched, Kind, Requested, Role, StoredIn,
+    },
     wish::PreviewWish,
 };
 use serde_json::json;
@@ -46,11 +48,13 @@ pub(crate) fn fetched() -> Fetched {
         encoding: "binary".to_owned(),
         sha256: "5e".repeat(32),
         md5: "d4".repeat(16),
+        crc32c: "c3".repeat(4),
     }
 }
 
 pub(crate) fn artifact(page: u32, size_index: u32) -> Artifact {
     Artifact {
+        role: Role::Rendition,
         name: format!("page-{page}_{size_index}.jpg"),
         location: sealed("location"),
         stored_in: StoredIn::Destination,
