@@ -1,34 +1,78 @@
 //! Pictures out: JPEG, PNG, WebP, always without metadata.
 
-use domain::wish::Format;
+use domain::wish::{Background, Format};
+use image::codecs::gif::GifEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
+use crate::easel::AvifEncoder;
 use crate::error::Error;
 use crate::jpeg;
 use crate::raster::{Layout, Raster};
 
 /// Quality of WebPs made.
-const WEBP_QUALITY: f32 = 80.0;
+const WEBP_QUALITY: u8 = 80;
+/// Quality of AVIFs made.
+const AVIF_QUALITY: u8 = 60;
 /// The longest edge a WebP can have, in pixels.
 const WEBP_MAX_EDGE_PX: u32 = 16_383;
 
-/// Writes a picture. JPEG has no transparency: what is transparent shows white.
-pub(crate) fn encode(raster: &Raster, format: Format) -> Result<Vec<u8>, Error> {
+/// How a picture is written.
+pub(crate) struct Style {
+    pub(crate) format: Format,
+    /// From 1 to 100; each format has a default of its own.
+    pub(crate) quality: Option<u8>,
+    /// What shows through where the format has no transparency.
+    pub(crate) background: Background,
+    pub(crate) avif: Option<AvifEncoder>,
+}
+
+/// Writes a picture.
+pub(crate) fn encode(raster: &Raster, style: &Style) -> Result<Vec<u8>, Error> {
+    let format = style.format;
     let most = match format {
         Format::Jpg => jpeg::MAX_EDGE_PX,
-        Format::Png => u32::MAX,
         Format::Webp => WEBP_MAX_EDGE_PX,
+        Format::Gif | Format::Avif => u16::MAX.into(),
+        Format::Png | Format::Mp4 | Format::Vtt | Format::Json => u32::MAX,
     };
     if raster.width.max(raster.height) > most {
         let what = format!("a {} has at most {most} pixels along an edge", format.extension());
         return Err(Error::OutputTooLarge { what });
     }
-    match format {
-        Format::Jpg => jpeg::encode(&raster.on_white()),
-        Format::Png => png(raster),
-        Format::Webp => webp(raster),
+    match (format, style.avif) {
+        (Format::Jpg, _) => {
+            jpeg::encode(&raster.on(style.background), style.quality.unwrap_or(jpeg::QUALITY))
+        }
+        (Format::Png, _) => png(raster),
+        (Format::Webp, _) => webp(raster, style.quality.unwrap_or(WEBP_QUALITY)),
+        (Format::Gif, _) => gif(raster),
+        (Format::Avif, Some(avif)) => avif(raster, style.quality.unwrap_or(AVIF_QUALITY)),
+        (Format::Avif | Format::Mp4 | Format::Vtt | Format::Json, _) => {
+            Err(Error::Encode { format: format.extension(), what: "no encoder here".to_owned() })
+        }
     }
+}
+
+fn gif(raster: &Raster) -> Result<Vec<u8>, Error> {
+    let failed =
+        |error: image::ImageError| Error::Encode { format: "GIF", what: error.to_string() };
+    let colours = match raster.layout {
+        Layout::Gray | Layout::Rgb => ExtendedColorType::Rgb8,
+        Layout::Rgba => ExtendedColorType::Rgba8,
+    };
+    let mut bytes = Vec::new();
+    let mut encoder = GifEncoder::new(&mut bytes);
+    let spread: Vec<u8>;
+    let pixels = if raster.layout == Layout::Gray {
+        spread = raster.pixels.iter().flat_map(|gray| [*gray; 3]).collect();
+        &spread
+    } else {
+        &raster.pixels
+    };
+    encoder.encode(pixels, raster.width, raster.height, colours).map_err(failed)?;
+    drop(encoder);
+    Ok(bytes)
 }
 
 fn png(raster: &Raster) -> Result<Vec<u8>, Error> {
@@ -44,7 +88,7 @@ fn png(raster: &Raster) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-fn webp(raster: &Raster) -> Result<Vec<u8>, Error> {
+fn webp(raster: &Raster, quality: u8) -> Result<Vec<u8>, Error> {
     let colour: Vec<u8>;
     let encoder = match raster.layout {
         Layout::Gray => {
@@ -54,7 +98,7 @@ fn webp(raster: &Raster) -> Result<Vec<u8>, Error> {
         Layout::Rgb => webp::Encoder::from_rgb(&raster.pixels, raster.width, raster.height),
         Layout::Rgba => webp::Encoder::from_rgba(&raster.pixels, raster.width, raster.height),
     };
-    match encoder.encode_simple(false, WEBP_QUALITY) {
+    match encoder.encode_simple(false, quality.into()) {
         Ok(memory) => Ok(memory.to_vec()),
         Err(webp::WebPEncodingError::VP8_ENC_ERROR_OUT_OF_MEMORY) => {
             Err(Error::Memory { what: "write a WebP" })

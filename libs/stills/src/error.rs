@@ -46,6 +46,27 @@ pub enum Error {
         /// How many there are.
         total: u32,
     },
+    /// Protected by a password.
+    #[error("protected by a password")]
+    Encrypted,
+    /// Expands beyond a limit, or is nested too deeply.
+    #[error("expands too much: {what}")]
+    Expands {
+        /// Which limit.
+        what: String,
+    },
+    /// Longer, or with more frames, than a limit.
+    #[error("too long: {what}")]
+    TooLong {
+        /// Which limit.
+        what: String,
+    },
+    /// Needs a part that is not built in or installed.
+    #[error("the part \"{name}\" is missing")]
+    Missing {
+        /// Its name.
+        name: &'static str,
+    },
     /// More memory than there is.
     #[error("not enough memory: {what}")]
     Memory {
@@ -79,12 +100,17 @@ impl Error {
             Self::TooManyPixels { .. } => FailureCode::TooManyPixels,
             Self::OutputTooLarge { .. } => FailureCode::OutputTooLarge,
             Self::NoSuchPage { .. } => FailureCode::NoSuchPage,
+            Self::Encrypted => FailureCode::Encrypted,
+            Self::Expands { .. } => FailureCode::ExpandsTooMuch,
+            Self::TooLong { .. } => FailureCode::TooLong,
+            Self::Missing { .. } => FailureCode::CapabilityMissing,
             Self::Memory { .. } => FailureCode::RendererMemory,
             Self::Source(_) | Self::Sink(_) | Self::Encode { .. } => FailureCode::Internal,
         }
     }
 
-    pub(crate) fn corrupt(what: impl std::fmt::Display) -> Self {
+    /// Damaged, in this way.
+    pub fn corrupt(what: impl std::fmt::Display) -> Self {
         Self::Corrupt { what: what.to_string() }
     }
 }

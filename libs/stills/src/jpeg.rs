@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::raster::{Layout, Raster, room};
 
 /// Quality of JPEGs made.
-const QUALITY: i32 = 80;
+pub(crate) const QUALITY: u8 = 80;
 /// The longest edge a JPEG can have, in pixels.
 pub(crate) const MAX_EDGE_PX: u32 = 65_535;
 /// The most scans of a progressive file: more are an attack on time.
@@ -150,7 +150,7 @@ fn refusal(error: turbojpeg::Error) -> Error {
 }
 
 /// Writes a JPEG: 4:2:0, without metadata.
-pub(crate) fn encode(raster: &Raster) -> Result<Vec<u8>, Error> {
+pub(crate) fn encode(raster: &Raster, quality: u8) -> Result<Vec<u8>, Error> {
     let (format, subsampling) = match raster.layout {
         Layout::Gray => (PixelFormat::GRAY, Subsamp::Gray),
         Layout::Rgb => (PixelFormat::RGB, Subsamp::Sub2x2),
@@ -165,7 +165,7 @@ pub(crate) fn encode(raster: &Raster) -> Result<Vec<u8>, Error> {
     };
     let compress = || {
         let mut compressor = Compressor::new()?;
-        compressor.set_quality(QUALITY)?;
+        compressor.set_quality(quality.into())?;
         compressor.set_subsamp(subsampling)?;
         compressor.compress_to_vec(image)
     };

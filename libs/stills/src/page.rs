@@ -3,6 +3,7 @@
 use std::io::Cursor;
 
 use domain::limits::Limits;
+use filetype::Kind;
 use image::codecs::{
     bmp::BmpDecoder, gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, tiff::TiffDecoder,
     webp::WebPDecoder,
@@ -10,11 +11,10 @@ use image::codecs::{
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder};
 
-use crate::colour::ToSrgb;
+use crate::easel::Picture;
 use crate::error::Error;
 use crate::jpeg;
 use crate::raster::{Layout, Raster, upright};
-use crate::sniff::Kind;
 
 /// A page that is open but not decoded.
 pub(crate) struct Page<'a> {
@@ -38,12 +38,6 @@ fn png_dimensions(bytes: &[u8]) -> (u32, u32) {
         field.map_or(0, u32::from_be_bytes)
     };
     (edge(16), edge(20))
-}
-
-/// A page's pixels, as stored, and the way to sRGB if it is not there yet.
-pub(crate) struct Pixels {
-    pub(crate) raster: Raster,
-    pub(crate) to_srgb: Option<ToSrgb>,
 }
 
 impl<'a> Page<'a> {
@@ -70,6 +64,7 @@ impl<'a> Page<'a> {
             Kind::Webp => Self::of(Box::new(WebPDecoder::new(Cursor::new(bytes))?)),
             Kind::Tiff => Self::of(Box::new(TiffDecoder::new(Cursor::new(bytes))?)),
             Kind::Bmp => Self::of(Box::new(BmpDecoder::new(Cursor::new(bytes))?)),
+            _ => return Err(Error::Unsupported { what: format!("{kind:?}") }),
         };
         within(page.stored, limits)?;
         if page.stored.0 == 0 || page.stored.1 == 0 {
@@ -93,7 +88,7 @@ impl<'a> Page<'a> {
     }
 
     /// Decodes it; as small as possible, but in neither direction smaller than `least` (as stored).
-    pub(crate) fn decode(self, least: (u32, u32), limits: &Limits) -> Result<Pixels, Error> {
+    pub(crate) fn decode(self, least: (u32, u32), limits: &Limits) -> Result<Picture, Error> {
         let (raster, icc) = match self.source {
             Source::Jpeg { bytes, segments } => {
                 (jpeg::decode(bytes, &segments, least)?, segments.icc)
@@ -106,13 +101,15 @@ impl<'a> Page<'a> {
                 (raster(DynamicImage::from_decoder(decoder)?)?.without_idle_alpha(), icc)
             }
         };
-        let to_srgb = ToSrgb::of(icc.as_deref(), raster.layout);
-        Ok(Pixels { raster, to_srgb })
+        Ok(Picture::of(raster, self.orientation, icc.as_deref()))
     }
 }
 
 /// Refuses more pixels than the limit.
-pub(crate) fn within((width, height): (u32, u32), limits: &Limits) -> Result<(), Error> {
+///
+/// # Errors
+/// [`Error::TooManyPixels`].
+pub fn within((width, height): (u32, u32), limits: &Limits) -> Result<(), Error> {
     if u64::from(width) * u64::from(height) > limits.pixels {
         return Err(Error::TooManyPixels { width, height, most: limits.pixels });
     }

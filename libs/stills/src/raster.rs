@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use domain::wish::Background;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::metadata::Orientation;
@@ -10,14 +11,19 @@ use crate::error::Error;
 
 /// Channels of eight bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Layout {
+pub enum Layout {
+    /// Lightness.
     Gray,
+    /// Red, green, blue.
     Rgb,
+    /// Red, green, blue, opacity; not premultiplied.
     Rgba,
 }
 
 impl Layout {
-    pub(crate) const fn bytes(self) -> usize {
+    /// Bytes of a pixel.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
         match self {
             Self::Gray => 1,
             Self::Rgb => 3,
@@ -36,7 +42,7 @@ impl Layout {
 
 /// A picture: rows from the top, without padding.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Raster {
+pub struct Raster {
     pub(crate) width: u32,
     pub(crate) height: u32,
     pub(crate) layout: Layout,
@@ -54,13 +60,11 @@ pub(crate) fn room(width: u32, height: u32, bytes_per_pixel: usize) -> Result<Ve
 }
 
 impl Raster {
-    /// Makes sure that there are as many bytes as the dimensions say.
-    pub(crate) fn new(
-        width: u32,
-        height: u32,
-        layout: Layout,
-        pixels: Vec<u8>,
-    ) -> Result<Self, Error> {
+    /// A picture of these pixels.
+    ///
+    /// # Errors
+    /// When there are not as many bytes as the dimensions say.
+    pub fn new(width: u32, height: u32, layout: Layout, pixels: Vec<u8>) -> Result<Self, Error> {
         let bytes = (width as usize)
             .checked_mul(height as usize)
             .and_then(|pixels| pixels.checked_mul(layout.bytes()));
@@ -70,8 +74,43 @@ impl Raster {
         Ok(Self { width, height, layout, pixels })
     }
 
-    pub(crate) const fn dimensions(&self) -> (u32, u32) {
+    /// Width and height in pixels.
+    #[must_use]
+    pub const fn dimensions(&self) -> (u32, u32) {
         (self.width, self.height)
+    }
+
+    /// Its channels.
+    #[must_use]
+    pub const fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Rows from the top, without padding.
+    #[must_use]
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// The part of these dimensions that begins at `from` (left, top).
+    pub(crate) fn part(
+        &self,
+        from: (u32, u32),
+        (width, height): (u32, u32),
+    ) -> Result<Self, Error> {
+        let bytes = self.layout.bytes();
+        let row_bytes = self.width as usize * bytes;
+        let (left, wide) = (from.0 as usize * bytes, width as usize * bytes);
+        let pixels = self
+            .pixels
+            .chunks_exact(row_bytes.max(1))
+            .skip(from.1 as usize)
+            .take(height as usize)
+            .filter_map(|row| row.get(left..left + wide))
+            .flatten()
+            .copied()
+            .collect();
+        Self::new(width, height, self.layout, pixels)
     }
 
     /// The same picture with other dimensions, alpha premultiplied on the way.
@@ -111,20 +150,23 @@ impl Raster {
         self
     }
 
-    /// What is transparent shows white.
-    pub(crate) fn on_white(&self) -> Cow<'_, Self> {
+    /// What is transparent shows the background.
+    pub(crate) fn on(&self, Background(background): Background) -> Cow<'_, Self> {
         if self.layout != Layout::Rgba {
             return Cow::Borrowed(self);
         }
-        let blend = |channel: u8, alpha: u8| {
+        let [red, green, blue] = background;
+        let blend = |channel: u8, alpha: u8, behind: u8| {
             let (channel, alpha) = (u16::from(channel), u16::from(alpha));
-            let sum = channel * alpha + 255 * (255 - alpha);
+            let sum = channel * alpha + u16::from(behind) * (255 - alpha);
             u8::try_from((sum + 127) / 255).unwrap_or(u8::MAX)
         };
         let pixels = self
             .quads()
             .iter()
-            .flat_map(|[r, g, b, a]| [blend(*r, *a), blend(*g, *a), blend(*b, *a)])
+            .flat_map(|[r, g, b, a]| {
+                [blend(*r, *a, red), blend(*g, *a, green), blend(*b, *a, blue)]
+            })
             .collect();
         Cow::Owned(Self { layout: Layout::Rgb, pixels, ..*self })
     }

@@ -1,49 +1,34 @@
-//! What kind of file some bytes are, by the bytes alone.
+//! Magic numbers and a look at text.
+
+use crate::Kind;
 
 /// How much of a file is looked at, in bytes.
-pub(crate) const HEAD_BYTES: usize = 64 << 10;
-
-/// Kinds that can be drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// JPEG.
-    Jpeg,
-    /// PNG.
-    Png,
-    /// GIF.
-    Gif,
-    /// WebP.
-    Webp,
-    /// TIFF.
-    Tiff,
-    /// Windows bitmap.
-    Bmp,
-}
+pub const HEAD_BYTES: usize = 64 << 10;
 
 /// What the bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sniffed {
+pub struct Filetype {
     /// IANA media type.
     pub media_type: &'static str,
     /// The usual extension, without dot; empty if there is none.
     pub extension: &'static str,
     /// Encoding in libmagic's words: `binary`, `us-ascii`, `utf-8`.
     pub encoding: &'static str,
-    /// The kind, if it can be drawn.
-    pub kind: Option<Kind>,
+    /// How it is drawn.
+    pub kind: Kind,
 }
 
 /// Looks at a file's first 64 KiB or fewer.
 #[must_use]
-pub fn sniff(head: &[u8]) -> Sniffed {
+pub fn sniff(head: &[u8]) -> Filetype {
     let (media_type, extension, kind) = match picture(head) {
-        Some((kind, media_type, extension)) => (media_type, extension, Some(kind)),
+        Some((kind, media_type, extension)) => (media_type, extension, kind),
         None => match other(head) {
-            Some((media_type, extension)) => (media_type, extension, None),
+            Some((media_type, extension)) => (media_type, extension, kind_of(media_type)),
             None => return text(head),
         },
     };
-    Sniffed { media_type, extension, encoding: "binary", kind }
+    Filetype { media_type, extension, encoding: "binary", kind }
 }
 
 fn picture(head: &[u8]) -> Option<(Kind, &'static str, &'static str)> {
@@ -140,6 +125,44 @@ const KNOWN: &[(usize, &[u8], &str, &str)] = &[
     (0, b"\0\x01\0\0\0", "font/ttf", "ttf"),
 ];
 
+/// How files of a media type are drawn.
+fn kind_of(media_type: &str) -> Kind {
+    match media_type {
+        "application/pdf" => Kind::Pdf,
+        "image/vnd.adobe.photoshop" => Kind::Psd,
+        "image/x-canon-cr2" | "image/x-canon-cr3" => Kind::Raw,
+        "image/vnd.microsoft.icon" => Kind::Ico,
+        "image/jxl" => Kind::Jxl,
+        "image/qoi" => Kind::Qoi,
+        "image/x-exr" => Kind::Exr,
+        "image/vnd.radiance" => Kind::Hdr,
+        "image/avif" => Kind::Avif,
+        "image/heic" | "image/heif" => Kind::Heic,
+        "image/svg+xml" => Kind::Svg,
+        "application/epub+zip" => Kind::Epub,
+        "application/x-ole-storage" | "text/rtf" | "application/vnd.oasis.opendocument.text" => {
+            Kind::Office
+        }
+        "application/ogg" => Kind::Sound,
+        "application/zip"
+        | "application/gzip"
+        | "application/x-bzip2"
+        | "application/x-xz"
+        | "application/zstd"
+        | "application/x-7z-compressed"
+        | "application/vnd.rar"
+        | "application/x-tar" => Kind::Archive,
+        "text/html" => Kind::Html,
+        _ => match media_type.split_once('/') {
+            Some(("video", _)) => Kind::Film,
+            Some(("audio", _)) => Kind::Sound,
+            Some(("font", _)) => Kind::Font,
+            Some(("text", _)) => Kind::Text,
+            _ => Kind::Unknown,
+        },
+    }
+}
+
 fn other(head: &[u8]) -> Option<(&'static str, &'static str)> {
     KNOWN
         .iter()
@@ -148,7 +171,7 @@ fn other(head: &[u8]) -> Option<(&'static str, &'static str)> {
 }
 
 /// Text if there is no control character in it that text does not have.
-fn text(head: &[u8]) -> Sniffed {
+fn text(head: &[u8]) -> Filetype {
     let head = head.get(..HEAD_BYTES).unwrap_or(head);
     let valid = match std::str::from_utf8(head) {
         Ok(text) => Some(text),
@@ -165,13 +188,13 @@ fn text(head: &[u8]) -> Sniffed {
         Some(text) => {
             let encoding = if text.is_ascii() { "us-ascii" } else { "utf-8" };
             let (media_type, extension) = markup(text);
-            Sniffed { media_type, extension, encoding, kind: None }
+            Filetype { media_type, extension, encoding, kind: kind_of(media_type) }
         }
-        None => Sniffed {
+        None => Filetype {
             media_type: "application/octet-stream",
             extension: "",
             encoding: "binary",
-            kind: None,
+            kind: Kind::Unknown,
         },
     }
 }
