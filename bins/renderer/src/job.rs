@@ -2,9 +2,12 @@
 
 use std::io;
 
+use domain::FailureCode;
 use enclave::Encoding;
 use enclave::inside::{Picture, Visit, VisitError};
-use stills::{Drawn, Rendition, Sniffed};
+use filetype::Filetype;
+use serde_json::Value;
+use stills::{Drawn, Easel, Made, Source};
 
 /// Draws the job that the worker orders.
 ///
@@ -13,14 +16,41 @@ use stills::{Drawn, Rendition, Sniffed};
 pub(crate) fn run(visit: &Visit) -> Result<(), VisitError> {
     let order = visit.order()?;
     let mut source = Ranges { visit, length: order.source_bytes };
+    let mut head = vec![0; filetype::HEAD_BYTES];
+    let read = source.read_at(0, &mut head).unwrap_or_default();
+    head.truncate(read);
+    if head.is_empty() {
+        return visit.failed(FailureCode::SourceEmpty, "the source has no bytes");
+    }
+    let filetype = filetype::sniff(&head);
+    visit.sniffed(&sniffed(&filetype))?;
+    if !stills::draws(filetype.kind) {
+        return visit.failed(FailureCode::Unsupported, filetype.media_type);
+    }
     let mut sink = Hatch { visit };
-    match stills::draw(&mut source, &order.wish, &order.limits, &mut sink) {
-        Ok(Drawn { exif, engines }) => {
-            let owned = |(name, version): (&str, &str)| (name.to_owned(), version.to_owned());
-            visit.done(exif, engines.into_iter().map(owned).collect())
+    let easel = Easel::new(&order.wish, &order.limits, &mut sink);
+    match stills::draw(filetype.kind, &mut source, easel) {
+        Ok(Drawn { mut metadata, engines }) => {
+            let exif = metadata.remove("exif").and_then(|exif| match exif {
+                Value::Object(exif) => Some(exif),
+                _ => None,
+            });
+            visit.done(exif, engines)
         }
         // Where source or sink failed, the worker has hung up and this fails as well.
         Err(error) => visit.failed(error.code(), &error.to_string()),
+    }
+}
+
+fn sniffed(filetype: &Filetype) -> enclave::Sniffed {
+    enclave::Sniffed {
+        media_type: filetype.media_type.to_owned(),
+        extension: filetype.extension.to_owned(),
+        encoding: match filetype.encoding {
+            "us-ascii" => Encoding::UsAscii,
+            "utf-8" => Encoding::Utf8,
+            _ => Encoding::Binary,
+        },
     }
 }
 
@@ -29,7 +59,7 @@ struct Ranges<'a> {
     length: u64,
 }
 
-impl stills::Source for Ranges<'_> {
+impl Source for Ranges<'_> {
     fn length(&self) -> u64 {
         self.length
     }
@@ -45,31 +75,18 @@ struct Hatch<'a> {
 }
 
 impl stills::Sink for Hatch<'_> {
-    fn sniffed(&mut self, sniffed: &Sniffed) -> io::Result<()> {
-        let sniffed = enclave::Sniffed {
-            media_type: sniffed.media_type.to_owned(),
-            extension: sniffed.extension.to_owned(),
-            encoding: match sniffed.encoding {
-                "us-ascii" => Encoding::UsAscii,
-                "utf-8" => Encoding::Utf8,
-                _ => Encoding::Binary,
-            },
-        };
-        self.visit.sniffed(&sniffed).map_err(io::Error::other)
-    }
-
     fn pages(&mut self, total: u32) -> io::Result<()> {
         self.visit.pages(total).map_err(io::Error::other)
     }
 
-    fn rendition(&mut self, rendition: &Rendition<'_>) -> io::Result<()> {
+    fn artifact(&mut self, made: &Made<'_>) -> io::Result<()> {
         let picture = Picture {
-            page: rendition.page,
-            size_index: rendition.size_index,
-            dimensions: rendition.dimensions,
-            original: rendition.original,
-            format: rendition.format,
-            bytes: rendition.bytes,
+            page: made.page,
+            size_index: made.size_index,
+            dimensions: made.dimensions,
+            original: made.original,
+            format: made.format,
+            bytes: made.bytes,
         };
         self.visit.artifact(&picture).map_err(io::Error::other)
     }

@@ -129,6 +129,7 @@ async fn fetch(desk: &Desk, lease: &Lease, traces: &mut Intermediates) -> Result
         encoding: String::new(),
         sha256: spooled.sha256,
         md5: spooled.md5,
+        crc32c: String::new(),
     };
     Ok(Held { source, fetched, fetch: begun.elapsed() })
 }

@@ -78,6 +78,7 @@ impl Shelf {
         let location = self.location(key)?;
         let field = artifact_field(&name);
         Ok(Artifact {
+            role: domain::job::Role::Rendition,
             location: custody.seal_json(&self.id, &field, &location).await?,
             name,
             stored_in: self.destination.stored_in,

@@ -51,6 +51,7 @@ pub(crate) fn check(file: &File, format: Format, (width, height): (u32, u32)) ->
         Format::Png => png(&head),
         Format::Jpg => jpeg(&head),
         Format::Webp => webp(&head),
+        Format::Avif | Format::Gif | Format::Mp4 | Format::Vtt | Format::Json => None,
     };
     match found {
         None => Err(Flaw::OtherFormat),

@@ -63,6 +63,7 @@ fn completed() -> Event {
 fn artifact(n: u32) -> Event {
     Event::Stored {
         artifact: Box::new(Artifact {
+            role: job::Role::Rendition,
             name: format!("p1-{n}.jpg"),
             location: sealed("location"),
             stored_in: StoredIn::Development,
@@ -93,6 +94,7 @@ fn job_event(choice: u8) -> Event {
             encoding: "binary".into(),
             sha256: "aa".into(),
             md5: "bb".into(),
+            crc32c: String::new(),
         }),
         8 => artifact(0),
         9 => artifact(1),

@@ -158,9 +158,11 @@ async fn a_finished_preview_shows_what_was_made() {
             encoding: "binary".into(),
             sha256: "aa".into(),
             md5: "bb".into(),
+            crc32c: String::new(),
         }),
         Event::Stored {
             artifact: Box::new(Artifact {
+                role: domain::job::Role::Rendition,
                 name: name.into(),
                 location: custody
                     .seal_json(&id, &custody::artifact_field(name), &location)
