@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::limits::Limits;
 use domain::wish::MetadataKind;
-use filetype::Kind;
+use filetype::{Filetype, Kind};
 use serde_json::{Map, Value};
 
 use crate::easel::{Easel, Picture};
@@ -29,7 +29,12 @@ pub struct Drawn {
 ///
 /// # Errors
 /// [`Error`], with the failure code of the job.
-pub fn draw(kind: Kind, source: &mut dyn Source, mut easel: Easel<'_>) -> Result<Drawn, Error> {
+pub fn draw(
+    filetype: &Filetype,
+    source: &mut dyn Source,
+    mut easel: Easel<'_>,
+) -> Result<Drawn, Error> {
+    let kind = filetype.kind;
     let mut bytes = read_all(source)?;
     let directories = if kind == Kind::Tiff { Some(Directories::find(&bytes)?) } else { None };
     if directories.as_ref().is_some_and(|directories| directories.is_raw) {

@@ -10,10 +10,12 @@ mod tags;
 use std::io::{self, Cursor};
 
 use domain::limits::Limits;
+use domain::job::Role;
 use domain::size::Size;
 use domain::wish::{Format, PreviewWish};
+use filetype::Filetype;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
-use stills::{Drawn, Error, Rendition, Sink, Sniffed, Source, draw};
+use stills::{Drawn, Easel, Error, Sink, Source, draw, draws};
 
 struct Bytes<'a>(&'a [u8]);
 
@@ -32,6 +34,7 @@ impl Source for Bytes<'_> {
 
 #[derive(Debug, PartialEq)]
 struct Made {
+    role: Role,
     page: u32,
     size_index: u32,
     dimensions: (u32, u32),
@@ -54,24 +57,19 @@ impl Made {
 
 #[derive(Debug, Default, PartialEq)]
 struct Basket {
-    sniffed: Option<Sniffed>,
     total: Option<u32>,
     made: Vec<Made>,
 }
 
 impl Sink for Basket {
-    fn sniffed(&mut self, sniffed: &Sniffed) -> io::Result<()> {
-        self.sniffed = Some(*sniffed);
-        Ok(())
-    }
-
     fn pages(&mut self, total: u32) -> io::Result<()> {
         self.total = Some(total);
         Ok(())
     }
 
-    fn rendition(&mut self, it: &Rendition<'_>) -> io::Result<()> {
+    fn artifact(&mut self, it: &stills::Made<'_>) -> io::Result<()> {
         self.made.push(Made {
+            role: it.role,
             page: it.page,
             size_index: it.size_index,
             dimensions: it.dimensions,
@@ -88,9 +86,25 @@ fn wish(sizes: &[&str], format: Option<Format>) -> PreviewWish {
     PreviewWish { sizes: sizes.iter().map(size).collect(), format, ..PreviewWish::default() }
 }
 
+/// Sniffs and draws, as a renderer does.
 fn try_draw(bytes: &[u8], wish: &PreviewWish, limits: &Limits) -> (Basket, Result<Drawn, Error>) {
+    draw_as(&filetype::sniff(bytes), bytes, wish, limits)
+}
+
+fn draw_as(
+    filetype: &Filetype,
+    bytes: &[u8],
+    wish: &PreviewWish,
+    limits: &Limits,
+) -> (Basket, Result<Drawn, Error>) {
     let mut basket = Basket::default();
-    let result = draw(&mut Bytes(bytes), wish, limits, &mut basket);
+    if bytes.is_empty() {
+        return (basket, Err(Error::Empty));
+    }
+    if !draws(filetype.kind) {
+        return (basket, Err(Error::Unsupported { what: filetype.media_type.to_owned() }));
+    }
+    let result = draw(filetype, &mut Bytes(bytes), Easel::new(wish, limits, &mut basket));
     (basket, result)
 }
 
