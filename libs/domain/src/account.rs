@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Aggregate, Sealed,
     id::{AccountId, ApplicationId},
+    limits::Overrides,
 };
 
 /// The aggregate `account`.
@@ -39,6 +40,11 @@ pub enum Event {
     WebhookSecretSet {
         /// `whsec_...` as in Standard Webhooks.
         secret: Sealed,
+    },
+    /// Its jobs have these limits instead of the installation's from now on.
+    LimitsSet {
+        /// All that it has of its own.
+        limits: Overrides,
     },
 }
 
@@ -114,6 +120,9 @@ pub struct State {
     pub destination: Option<Destination>,
     /// What signs its webhooks.
     pub webhook_secret: Option<Sealed>,
+    /// Limits of its own.
+    #[serde(default)]
+    pub limits: Overrides,
 }
 
 /// Why a verb does not apply.
@@ -187,6 +196,15 @@ pub fn set_webhook_secret(state: &State, secret: Sealed) -> Decision {
     Ok(vec![Event::WebhookSecretSet { secret }])
 }
 
+/// Gives it limits of its own.
+///
+/// # Errors
+/// [`Refusal::Unknown`].
+pub fn set_limits(state: &State, limits: Overrides) -> Decision {
+    exists(state)?;
+    Ok(if state.limits == limits { vec![] } else { vec![Event::LimitsSet { limits }] })
+}
+
 fn exists(state: &State) -> Result<(), Refusal> {
     state.opened_at.map(|_| ()).ok_or(Refusal::Unknown)
 }
@@ -215,6 +233,7 @@ impl Aggregate for Accounts {
             Event::DestinationSet(_) => "destination_set",
             Event::DestinationCleared {} => "destination_cleared",
             Event::WebhookSecretSet { .. } => "webhook_secret_set",
+            Event::LimitsSet { .. } => "limits_set",
         }
     }
 
@@ -233,6 +252,7 @@ impl Aggregate for Accounts {
             Event::DestinationSet(destination) => state.destination = Some(destination.clone()),
             Event::DestinationCleared {} => state.destination = None,
             Event::WebhookSecretSet { secret } => state.webhook_secret = Some(secret.clone()),
+            Event::LimitsSet { limits } => state.limits = *limits,
         }
         state
     }

@@ -2,73 +2,138 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Limits of a job, settable per installation and later per account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    /// Largest source, in bytes.
-    pub source_bytes: u64,
-    /// Longest fetch of a source, in milliseconds.
-    pub fetch_ms: u64,
-    /// Most pixels of one decoded picture.
-    pub pixels: u64,
-    /// Most bytes of all artifacts together.
-    pub output_bytes: u64,
-    /// Most artifacts.
-    pub artifacts: u32,
-    /// Address space of the renderer, in bytes.
-    pub renderer_memory_bytes: u64,
-    /// CPU time of the renderer, in milliseconds.
-    pub renderer_cpu_ms: u64,
-    /// Wall-clock time of the renderer, in milliseconds.
-    pub renderer_wall_ms: u64,
-    /// Most pages drawn of one file.
-    pub pages: u32,
-    /// Most frames decoded of one film or moving picture.
-    pub frames: u32,
-    /// Most pixels of all frames decoded of one film or moving picture together.
-    pub frame_pixels: u64,
-    /// Longest film or sound that is looked at, in milliseconds.
-    pub duration_ms: u64,
-    /// Most entries of an archive that are looked at.
-    pub entries: u32,
-    /// Most bytes that the parts of a compressed file may expand to, together.
-    pub expanded_bytes: u64,
-    /// Deepest nesting: archives in archives, groups in drawings, parts in messages.
-    pub nesting: u32,
-    /// Memory of a hosted program (office, ocr, browser), in bytes.
-    pub hosted_memory_bytes: u64,
-    /// CPU time of a hosted program, in milliseconds.
-    pub hosted_cpu_ms: u64,
-    /// Wall-clock time of a hosted program, in milliseconds.
-    pub hosted_wall_ms: u64,
-    /// Largest metadata, in bytes of JSON. It travels in one event, sealed, which makes it a third
-    /// larger; an event has at most 256 KiB.
-    pub metadata_bytes: u32,
+macro_rules! limits {
+    ($($(#[$doc:meta])* $name:ident: $unit:ty = $default:expr,)+) => {
+        /// Limits of a job: those of an installation.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct Limits {
+            $($(#[$doc])* pub $name: $unit,)+
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($name: $default,)+ }
+            }
+        }
+
+        impl Limits {
+            /// Every limit by name.
+            pub const NAMES: &[&str] = &[$(stringify!($name),)+];
+
+            /// With what an account has of its own.
+            #[must_use]
+            pub fn with(&self, own: &Overrides) -> Self {
+                Self { $($name: own.$name.unwrap_or(self.$name),)+ }
+            }
+
+            /// Name, value here, and what an account has of its own.
+            pub fn beside(&self, own: &Overrides) -> Vec<(&'static str, u64, Option<u64>)> {
+                vec![$((stringify!($name), self.$name.into(), own.$name.map(Into::into)),)+]
+            }
+        }
+
+        /// Limits that an account has of its own; absent ones are the installation's.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct Overrides {
+            $($(#[$doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<$unit>,)+
+        }
+
+        impl Overrides {
+            /// Sets the limit of that name, or with `None` takes the installation's.
+            ///
+            /// # Errors
+            /// When there is no such limit, or the value is 0 or too large for it.
+            pub fn set(&mut self, name: &str, value: Option<u64>) -> Result<(), InvalidLimit> {
+                let invalid = || InvalidLimit { name: name.chars().take(40).collect() };
+                if value == Some(0) {
+                    return Err(invalid());
+                }
+                match name {
+                    $(stringify!($name) => {
+                        let value = value.map(<$unit>::try_from).transpose();
+                        self.$name = value.map_err(|_large| invalid())?;
+                    })+
+                    _ => return Err(invalid()),
+                }
+                Ok(())
+            }
+        }
+    };
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            source_bytes: 2 << 30,
-            fetch_ms: 600_000,
-            pixels: 100_000_000,
-            output_bytes: 512 << 20,
-            artifacts: 4_096,
-            renderer_memory_bytes: 1_536 << 20,
-            renderer_cpu_ms: 60_000,
-            renderer_wall_ms: 60_000,
-            pages: 1_000,
-            frames: 20_000,
-            frame_pixels: 40_000_000_000,
-            duration_ms: 48 * 3_600_000,
-            entries: 10_000,
-            expanded_bytes: 1 << 30,
-            nesting: 32,
-            hosted_memory_bytes: 2 << 30,
-            hosted_cpu_ms: 120_000,
-            hosted_wall_ms: 120_000,
-            metadata_bytes: 128 << 10,
+/// No limit of that name takes that value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{name}\" is no limit, or not with this value")]
+pub struct InvalidLimit {
+    name: String,
+}
+
+limits! {
+    /// Largest source, in bytes.
+    source_bytes: u64 = 2 << 30,
+    /// Longest fetch of a source, in milliseconds.
+    fetch_ms: u64 = 600_000,
+    /// Most pixels of one decoded picture.
+    pixels: u64 = 100_000_000,
+    /// Most bytes of all artifacts together.
+    output_bytes: u64 = 512 << 20,
+    /// Most artifacts.
+    artifacts: u32 = 4_096,
+    /// Address space of the renderer, in bytes.
+    renderer_memory_bytes: u64 = 1_536 << 20,
+    /// CPU time of the renderer, in milliseconds.
+    renderer_cpu_ms: u64 = 60_000,
+    /// Wall-clock time of the renderer, in milliseconds.
+    renderer_wall_ms: u64 = 60_000,
+    /// Most pages drawn of one file.
+    pages: u32 = 1_000,
+    /// Most frames decoded of one film or moving picture.
+    frames: u32 = 20_000,
+    /// Most pixels of all frames decoded of one film or moving picture together.
+    frame_pixels: u64 = 40_000_000_000,
+    /// Longest film or sound that is looked at, in milliseconds.
+    duration_ms: u64 = 48 * 3_600_000,
+    /// Most entries of an archive that are looked at.
+    entries: u32 = 10_000,
+    /// Most bytes that the parts of a compressed file may expand to, together.
+    expanded_bytes: u64 = 1 << 30,
+    /// Deepest nesting: archives in archives, groups in drawings, parts in messages.
+    nesting: u32 = 32,
+    /// Memory of a hosted program (office, ocr, browser), in bytes.
+    hosted_memory_bytes: u64 = 2 << 30,
+    /// CPU time of a hosted program, in milliseconds.
+    hosted_cpu_ms: u64 = 120_000,
+    /// Wall-clock time of a hosted program, in milliseconds.
+    hosted_wall_ms: u64 = 120_000,
+    /// Largest metadata, in bytes of JSON. It travels in one event, sealed, which makes it a third
+    /// larger; an event has at most 256 KiB.
+    metadata_bytes: u32 = 128 << 10,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_s_own_limits_stand_before_the_installation_s() {
+        let mut own = Overrides::default();
+        for name in Limits::NAMES {
+            own.set(name, Some(7)).expect(name);
         }
+        let limits = Limits::default().with(&own);
+        assert!(limits.beside(&own).iter().all(|(_, value, own)| (*value, *own) == (7, Some(7))));
+        own.set("pixels", None).expect("taken back");
+        assert_eq!(Limits::default().with(&own).pixels, Limits::default().pixels);
+        for (name, value) in [("pixel", 1), ("pixels", 0), ("pages", u64::MAX)] {
+            assert!(own.set(name, Some(value)).is_err(), "{name} {value}");
+        }
+    }
+
+    #[test]
+    fn only_own_limits_are_written() {
+        let own = Overrides { pages: Some(5), ..Overrides::default() };
+        assert_eq!(serde_json::to_string(&own).expect("json"), r#"{"pages":5}"#);
     }
 }

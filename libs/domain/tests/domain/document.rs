@@ -42,6 +42,7 @@ const ACCOUNT: &[(&str, &str)] = &[
     ("destination_set", "Results go to this bucket from now on."),
     ("destination_cleared", "Results go to development storage from now on."),
     ("webhook_secret_set", "Webhooks are signed with this secret from now on."),
+    ("limits_set", "Its jobs have these limits instead of the installation's from now on."),
 ];
 
 const DELIVERY: &[(&str, &str)] = &[

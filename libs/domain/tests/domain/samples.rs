@@ -10,6 +10,7 @@ use domain::{
     delivery::{Deliveries, Event as Delivery, FailureCode},
     id::{ApplicationId, EventId, JobId},
     job::Jobs,
+    limits::Overrides,
 };
 
 use crate::make::{at, every_event, sealed};
@@ -81,6 +82,13 @@ fn every_account_event_is_frozen_and_decodes() {
         }),
         Account::DestinationCleared {},
         Account::WebhookSecretSet { secret: sealed("secret") },
+        Account::LimitsSet {
+            limits: Overrides {
+                pixels: Some(400_000_000),
+                pages: Some(50),
+                ..Overrides::default()
+            },
+        },
     ]);
 }
 
