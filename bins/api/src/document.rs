@@ -180,13 +180,39 @@ fn schemas() -> Vec<(&'static str, Value)> {
                 "properties": {
                     "url": { "type": "string", "description": "http or https; may be pre-signed or carry credentials." },
                     "sizes": { "type": "array", "description": "\"200x200\", \"300\" or 300, \"100x\", \"x200\", \"300x400>\", \"original\"; null elements are skipped.", "items": {} },
-                    "format": { "type": "string", "description": "jpg, jpeg, png or webp." },
-                    "metadata": list(text()),
+                    "format": { "type": "string", "description": "jpg, jpeg, png, webp, avif or gif; JPEG, or PNG where the page has transparency, if absent." },
+                    "metadata": { "type": "array", "items": { "type": "string", "enum": metadata_words() } },
                     "pages": { "type": "string", "description": "\"1-3\", \"1,3,5\", \"all\"; \"1\" if absent." },
                     "data": { "type": "object", "description": "Comes back as user_data." },
                     "uploader": { "type": "object", "properties": { "destination": text(), "headers": { "type": "object" }, "public": { "type": "boolean" } } },
                     "callback_url": text(),
+                    "options": { "$ref": "#/components/schemas/PreviewOptions" },
                 },
+            }),
+        ),
+        (
+            "PreviewOptions",
+            json!({
+                "type": "object",
+                "description": "What Darkroom adds to the v2 contract.",
+                "additionalProperties": false,
+                "properties": {
+                    "quality": { "type": "integer", "minimum": 1, "maximum": 100, "description": "Of JPEG, WebP and AVIF; each has a default of its own." },
+                    "background": { "type": "string", "description": "Shows through where the format has no transparency: \"#ffffff\"." },
+                    "crop": { "type": "string", "enum": ["fit", "fill"], "description": "How a size with two edges is filled: the whole page inside, or covered, cut where it matters least." },
+                    "embedded": { "type": "string", "enum": ["strip", "keep"], "description": "Whether renditions carry the source's EXIF." },
+                    "at": { "type": "array", "maxItems": domain::wish::MAX_MOMENTS, "items": { "type": ["string", "number"] }, "description": "Moments of a film, each a page: 12.5, \"1:02:03\", \"50%\"." },
+                    "extras": { "type": "array", "items": { "type": "string", "enum": domain::wish::Extra::ALL.map(domain::wish::Extra::name) } },
+                    "languages": { "type": "array", "maxItems": domain::wish::MAX_LANGUAGES, "items": text(), "description": "What ocr reads, in Tesseract's names; English if absent." },
+                },
+            }),
+        ),
+        (
+            "Extra",
+            json!({
+                "type": "object",
+                "required": ["kind", "page", "url", "mimetype"],
+                "properties": { "kind": text(), "page": number(), "url": text(), "mimetype": text(), "size": size.clone() },
             }),
         ),
         (
@@ -207,6 +233,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
                     "status": { "type": "string", "enum": ["pending", "started", "success", "failure", "error"] },
                     "preview": or_null("object"), "thumbnails": or_null("array"),
                     "original_file": or_null("object"), "user_data": or_null("object"),
+                    "extras": list(json!({ "$ref": "#/components/schemas/Extra" })),
                     "error": { "type": "object", "properties": { "message": text(), "code": text() } },
                 },
             }),
@@ -291,6 +318,12 @@ fn schemas() -> Vec<(&'static str, Value)> {
             }),
         ),
     ]
+}
+
+/// The words that `metadata` takes.
+fn metadata_words() -> Vec<&'static str> {
+    let kinds = domain::wish::MetadataKind::ALL.into_iter().map(domain::wish::MetadataKind::name);
+    kinds.chain(["all"]).collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //!
 //! `null` and `""` mean absent for every field; keys that are not known are ignored.
 
+mod options;
+
 use std::collections::BTreeMap;
 
 use custody::PersonalFields;
@@ -23,8 +25,8 @@ const MAX_DATA_BYTES: usize = 64 << 10;
 /// The most elements of a list, those that mean nothing included.
 const MAX_ELEMENTS: usize = 256;
 
-const FORMATS: &str = "jpg, jpeg, png or webp";
-const KINDS: &str = "exif, ocr, psd, checksum, multimedia, webpage, raw, sketch or all";
+const FORMATS: &str = "jpg, jpeg, png, webp, avif or gif";
+const KINDS: &str = "exif, ocr, psd, checksum, multimedia, webpage, raw, sketch, document, mail, archive, font or all";
 
 /// A request that can be fulfilled, as far as its form goes.
 pub(crate) struct Request {
@@ -51,6 +53,7 @@ impl Request {
                 format: format(fields.take("format"))?,
                 metadata: metadata(fields.take("metadata"))?,
                 pages: pages(fields.take("pages"))?,
+                options: options::options(fields.take("options"))?,
             },
             fields: PersonalFields {
                 source_url,
