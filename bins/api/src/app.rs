@@ -9,7 +9,7 @@ use service::Clock;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{currency::Currency, settings::Api, views::Views};
+use crate::{callers::Callers, currency::Currency, settings::Api, views::Views};
 
 /// What an [`App`] is made of.
 pub(crate) struct Parts {
@@ -36,6 +36,7 @@ pub(crate) struct App {
     /// How far the read model has come.
     pub(crate) reached: watch::Sender<Positions>,
     pub(crate) currency: Currency,
+    pub(crate) callers: Callers,
     pub(crate) views: Views,
     /// One permit for each event stream.
     pub(crate) streams: Arc<Semaphore>,
@@ -45,13 +46,15 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
+        let barrier = |stream| Barrier::new(&parts.log, stream, parts.api.read_barrier());
         Self {
             streams: Arc::new(Semaphore::new(parts.api.max_streams)),
             reached: watch::Sender::new(parts.store.positions()),
             currency: Currency::new(),
+            callers: Callers::default(),
             views: Views::default(),
-            accounts: Barrier::new(&parts.log, topology::ACCOUNTS),
-            jobs: Barrier::new(&parts.log, topology::JOBS),
+            accounts: barrier(topology::ACCOUNTS),
+            jobs: barrier(topology::JOBS),
             api: parts.api,
             public_url: parts.public_url,
             log: parts.log,

@@ -85,7 +85,7 @@ where
         origin = allowed_origin(&call);
         if endpoint.verb == Verb::Post {
             let patience = Duration::from_millis(app.api.body_read_ms);
-            call.body = read_body(body, app.api.body_bytes, patience).await?;
+            call.body = Box::pin(read_body(body, app.api.body_bytes, patience)).await?;
         }
         let patience = Duration::from_millis(app.api.request_ms);
         match tokio::time::timeout(patience, (endpoint.handler)(app.clone(), call)).await {
@@ -169,10 +169,9 @@ impl<S> Edge<S> {
         S::Future: Send,
     {
         let version = request.version();
-        let path = request.uri().path();
-        let spelling = Spelling::of_path(path);
-        let route = routes::template(path);
-        let method = request.method().clone();
+        let spelling = Spelling::of_path(request.uri().path());
+        let noted = tracing::enabled!(tracing::Level::DEBUG)
+            .then(|| (request.method().clone(), routes::template(request.uri().path())));
         let mut response = if head_bytes(&request) > MAX_HEAD_BYTES {
             let problem = Problem::HeadTooLarge { limit_bytes: MAX_HEAD_BYTES };
             let mut response = problem.into_response(spelling);
@@ -181,10 +180,12 @@ impl<S> Edge<S> {
         } else {
             self.limited(request, spelling).await
         };
-        tracing::debug!(
-            http.method = %method, http.route = route, http.status = response.status().as_u16(),
-            "answered"
-        );
+        if let Some((method, route)) = noted {
+            tracing::debug!(
+                http.method = %method, http.route = route,
+                http.status = response.status().as_u16(), "answered"
+            );
+        }
         finish(&mut response, version);
         response
     }

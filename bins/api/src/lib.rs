@@ -7,6 +7,7 @@
 mod app;
 mod auth;
 mod call;
+mod callers;
 mod currency;
 mod document;
 mod edge;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{Aggregate, account::Accounts, job::Jobs};
+use domain::{Aggregate, account::Accounts, id::JobId, job::Jobs};
 use eventlog::{Log, Raw, Span, follow};
 use futures::StreamExt as _;
 use readmodel::{Change, Entry, Positions, Store, Stream};
@@ -16,8 +16,6 @@ use crate::{
 
 /// How often the read model is compared with the end of the log.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// How long the log may take to say where it ends.
-const CHECK_PATIENCE: Duration = Duration::from_secs(2);
 /// How long to wait before following a stream again that has lost messages.
 const DAMAGE_PAUSE: Duration = Duration::from_secs(30);
 /// How often in a row the log must end before the read model to be believed.
@@ -85,7 +83,12 @@ async fn follow(app: &Arc<App>, stream: Stream, shutdown: &CancellationToken) ->
         while let Some(batch) = tail.next().await {
             match batch {
                 Ok(raws) => {
-                    let reached = apply(&app.store, stream, raws).await?;
+                    let (reached, touched) = apply(&app.store, stream, raws).await?;
+                    // Whoever knows that something has happened must not be answered from before.
+                    match stream {
+                        Stream::Accounts => app.callers.forget(),
+                        Stream::Jobs => app.views.forget(touched),
+                    }
                     app.currency.set_damaged(stream, false);
                     app.reached.send_if_modified(|known| {
                         let news = !known.cover(&reached);
@@ -125,7 +128,7 @@ async fn watch(app: &Arc<App>, shutdown: &CancellationToken) -> Result<(), Error
         let mut ends = reached;
         for stream in Stream::ALL {
             let asked_at = app.clock.now();
-            let Ok(last) = app.barrier(stream).position(CHECK_PATIENCE).await else { continue };
+            let Ok(last) = app.barrier(stream).position().await else { continue };
             if app.reached.borrow().of(stream) == last {
                 app.currency.confirm(stream, asked_at);
             }
@@ -153,24 +156,39 @@ async fn reconcile(app: &Arc<App>) -> Result<(), Error> {
     tracing::error!(?reached, "the log ends before the read model: making it anew");
     let store = app.store.clone();
     tokio::task::spawn_blocking(move || store.clear()).await??;
+    app.callers.forget();
+    app.views.forget_all();
     app.reached.send_replace(Positions::default());
     Ok(())
 }
 
-async fn apply(store: &Arc<Store>, stream: Stream, raws: Vec<Raw>) -> Result<Positions, Error> {
+/// Takes `raws` into the rows, and answers how far those reach then and which jobs it was about.
+async fn apply(
+    store: &Arc<Store>,
+    stream: Stream,
+    raws: Vec<Raw>,
+) -> Result<(Positions, Vec<JobId>), Error> {
     let store = store.clone();
     let applied = tokio::task::spawn_blocking(move || {
         let entries: Vec<Entry> = raws.iter().map(|raw| entry(stream, raw)).collect();
-        store.apply(&entries).inspect_err(|error| {
+        let reached = store.apply(&entries).inspect_err(|error| {
             if error.is_damage() {
                 tracing::error!(%error, "the read model is damaged; it is made anew at the next start");
                 if let Err(error) = store.condemn() {
                     tracing::error!(error = %service::Chain(&error), "it cannot be marked as such");
                 }
             }
-        })
+        })?;
+        Ok::<_, Error>((reached, entries.iter().filter_map(touched).collect()))
     });
-    Ok(applied.await??)
+    applied.await?
+}
+
+fn touched(entry: &Entry) -> Option<JobId> {
+    match &entry.change {
+        Change::Job(id, _) => Some(id.job),
+        Change::Account(..) | Change::Unreadable => None,
+    }
 }
 
 fn entry(stream: Stream, raw: &Raw) -> Entry {

@@ -101,14 +101,15 @@ impl App {
     /// Waits until the rows of `stream` hold everything that was stored before this call.
     pub(crate) async fn reach(&self, stream: Stream) -> Reach {
         let asked_at = self.clock.now();
-        let patience = self.api.read_barrier();
-        let Ok(last) = self.barrier(stream).position(patience).await else {
+        let Ok(last) = self.barrier(stream).position().await else {
             return Reach::Unknown;
         };
         if self.reached.borrow().of(stream) < last {
+            // Seldom, and large enough to be kept apart from what is always there.
             let mut reached = self.reached.subscribe();
             let there = reached.wait_for(|positions| positions.of(stream) >= last);
-            if !matches!(tokio::time::timeout(patience, there).await, Ok(Ok(_))) {
+            let there = Box::pin(tokio::time::timeout(self.api.read_barrier(), there));
+            if !matches!(there.await, Ok(Ok(_))) {
                 return Reach::Behind;
             }
         }

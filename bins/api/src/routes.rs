@@ -113,10 +113,10 @@ pub(crate) fn template(path: &str) -> &'static str {
 /// What stands in the place of `{id}`, or nothing at all, where `path` has the form of `template`.
 fn fit<'a>(template: &str, path: &'a str) -> Option<&'a str> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    let Some((before, after)) = template.split_once("{id}") else {
+    let Some((before, rest)) = template.split_once('{') else {
         return (path == template.trim_end_matches('/')).then_some("");
     };
-    let id = path.strip_prefix(before)?.strip_suffix(after)?;
+    let id = path.strip_prefix(before)?.strip_suffix(rest.strip_prefix("id}")?)?;
     (!id.is_empty() && !id.contains('/')).then_some(id)
 }
 

@@ -92,14 +92,21 @@ impl Bench {
                 figures.add(&figure, ours.latencies.ms(share), peer.latencies.ms(share));
             }
             // Reading is the same whatever writing costs, but for the questions to the servers.
-            let ours = self.read(&jobs, arguments).await?;
-            let peer = self.greet(arguments).await?;
             let reads = arguments.reads;
+            let before = self.stack.cpu_s()?;
+            let ours = self.read(&jobs, arguments).await?;
+            let between = self.stack.cpu_s()?;
+            let peer = self.greet(arguments).await?;
+            let after = self.stack.cpu_s()?;
             figures.add(&format!("status-{name}"), rate(reads, ours.took), rate(reads, peer.took));
             for (word, share) in [("p50", 0.50), ("p99", 0.99)] {
                 let figure = format!("status-{name}-{word}-ms");
                 figures.add(&figure, ours.latencies.ms(share), peer.latencies.ms(share));
             }
+            // The caller's own share is in both.
+            let us = |seconds: f64| seconds * 1e6 / reads as f64;
+            let figure = format!("status-{name}-cpu-us");
+            figures.add(&figure, us(between - before), us(after - between));
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ mod settings;
 use std::{sync::Arc, time::Duration};
 
 use storage::{Bucket, Network};
-use vault::Vault;
+use vault::{Digests, Vault};
 
 pub use account::OpenedDestination;
 pub use error::Error;
@@ -23,6 +23,8 @@ pub use settings::{BadSettings, artifact_field};
 const FINGERPRINT: &str = "request-fingerprint";
 /// What an application's stored digest of its secret is a keyed digest for.
 const APPLICATION_SECRET: &str = "application-secret";
+/// What stands in memory for credentials that have been checked is a keyed digest for.
+const SHOWN_CREDENTIALS: &str = "shown-credentials";
 
 /// Seals and opens. Cheap to clone.
 #[derive(Clone)]
@@ -30,6 +32,9 @@ pub struct Custody {
     vault: Arc<Vault>,
     development: Bucket,
     expires: Duration,
+    fingerprints: Digests,
+    secrets: Digests,
+    credentials: Digests,
 }
 
 impl Custody {
@@ -43,7 +48,15 @@ impl Custody {
         network: &Network,
     ) -> Result<Self, BadSettings> {
         let development = Bucket::open(storage.destination()?, network).await?;
-        Ok(Self { vault, development, expires: storage.expires()? })
+        let digests = |purpose| vault.master().digests(purpose);
+        Ok(Self {
+            fingerprints: digests(FINGERPRINT),
+            secrets: digests(APPLICATION_SECRET),
+            credentials: digests(SHOWN_CREDENTIALS),
+            development,
+            expires: storage.expires()?,
+            vault,
+        })
     }
 
     /// The platform bucket.
@@ -55,13 +68,13 @@ impl Custody {
     /// Tells a repeated request from another one without storing what it said: keyed, in hex.
     #[must_use]
     pub fn fingerprint(&self, request: &[u8]) -> String {
-        hex::encode(self.vault.master().keyed_digest(FINGERPRINT, request))
+        hex::encode(self.fingerprints.of(request))
     }
 
     /// What is stored of an application's secret: keyed, in hex.
     #[must_use]
     pub fn secret_digest(&self, secret: &str) -> String {
-        hex::encode(self.vault.master().keyed_digest(APPLICATION_SECRET, secret.as_bytes()))
+        hex::encode(self.secrets.of(secret.as_bytes()))
     }
 
     /// Whether `secret` is the one that `digest` was made of; takes the same time either way.
@@ -69,6 +82,13 @@ impl Custody {
     pub fn secret_matches(&self, secret: &str, digest: &str) -> bool {
         // A digest that is no hex matches nothing, at the cost of one that is.
         let digest = hex::decode(digest).unwrap_or_default();
-        self.vault.master().verify(APPLICATION_SECRET, secret.as_bytes(), &digest)
+        self.secrets.verify(secret.as_bytes(), &digest)
+    }
+
+    /// Stands in memory for credentials that somebody has shown: the same for the same, and nobody
+    /// can get back from it to them.
+    #[must_use]
+    pub fn stand_in(&self, credentials: &[u8]) -> [u8; 32] {
+        self.credentials.of(credentials)
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! A reader that must reflect everything stored before its request arrived needs the stream's last
 //! sequence as of *after* the request arrived. A question in flight therefore serves only those who
-//! asked before it was sent; everybody who comes later shares a later one. A few questions overlap,
-//! so that nobody waits a whole round trip for the next one to leave.
+//! asked before it was sent; everybody who comes later shares a later one. Two questions may overlap, so
+//! that nobody waits a whole round trip for the next one to leave; and before a question leaves,
+//! whoever is ready to run gets to join it, so that a busy process asks seldom.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -16,13 +17,14 @@ use crate::{error::Unavailable, log::Log};
 
 const ASKING: &str = "ask for the last sequence of a stream";
 /// Questions in flight at most.
-const MAX_QUESTIONS: u32 = 3;
+const MAX_QUESTIONS: u32 = 2;
 
 /// Answers how far one stream has come; clones share their questions.
 #[derive(Clone)]
 pub struct Barrier {
     log: Log,
     stream: &'static str,
+    patience: Duration,
     queue: Arc<Mutex<Queue>>,
 }
 
@@ -33,17 +35,18 @@ struct Queue {
 }
 
 impl Barrier {
-    /// Of `stream`.
+    /// Of `stream`. A question waits for its answer as long as `patience`, so that nobody waits
+    /// longer than twice that: for those before them, and for their own.
     #[must_use]
-    pub fn new(log: &Log, stream: &'static str) -> Self {
-        Self { log: log.clone(), stream, queue: Arc::default() }
+    pub fn new(log: &Log, stream: &'static str, patience: Duration) -> Self {
+        Self { log: log.clone(), stream, patience, queue: Arc::default() }
     }
 
     /// The stream's last sequence at some moment after this call.
     ///
     /// # Errors
-    /// [`Unavailable`] when the log does not answer within `deadline`.
-    pub async fn position(&self, deadline: Duration) -> Result<u64, Unavailable> {
+    /// [`Unavailable`] when the log does not answer in time.
+    pub async fn position(&self) -> Result<u64, Unavailable> {
         let (sender, receiver) = oneshot::channel();
         let room = {
             let mut queue = self.queue();
@@ -55,14 +58,13 @@ impl Barrier {
         if room {
             tokio::spawn(self.clone().ask());
         }
-        tokio::time::timeout(deadline, receiver)
-            .await
-            .map_err(|source| Unavailable::new(ASKING, source))?
-            .map_err(|source| Unavailable::new(ASKING, source))
+        receiver.await.map_err(|source| Unavailable::new(ASKING, source))
     }
 
     async fn ask(self) {
         loop {
+            // Whoever is about to ask may still join.
+            tokio::task::yield_now().await;
             let waiting = {
                 let mut queue = self.queue();
                 // Whoever gave up needs no answer.
@@ -73,15 +75,17 @@ impl Barrier {
                 }
                 std::mem::take(&mut queue.waiting)
             };
-            match self.log.last_sequence(self.stream).await {
-                Ok(seq) => {
+            let answer = tokio::time::timeout(self.patience, self.log.last_sequence(self.stream));
+            match answer.await {
+                Ok(Ok(seq)) => {
                     for sender in waiting {
                         // Whoever gave up meanwhile does not mind.
                         let _ = sender.send(seq);
                     }
                 }
                 // Dropping their senders tells them.
-                Err(error) => tracing::warn!(%error, stream = self.stream, "no barrier"),
+                Ok(Err(error)) => tracing::warn!(%error, stream = self.stream, "no barrier"),
+                Err(_elapsed) => tracing::warn!(stream = self.stream, "no barrier in time"),
             }
         }
     }

@@ -16,7 +16,7 @@ pub use crate::{
     cursor::{Cursor, InvalidCursor},
     entry::{Change, Entry, Positions, Stream},
     error::Error,
-    projection::{AccountRow, Holder, JobMark, JobRow},
+    projection::{AccountRow, Holder, JobRow},
     query::{Counts, MAX_PAGE_ROWS, Page},
     store::{Found, Store, WhyAnew},
 };

@@ -15,7 +15,7 @@ use sled::{Batch, Tree};
 
 pub use self::{
     accounts::{AccountRow, Holder},
-    jobs::{JobMark, JobRow},
+    jobs::JobRow,
 };
 use crate::{
     Error,

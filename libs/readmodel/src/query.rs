@@ -11,7 +11,7 @@ use crate::{
     Error, Store,
     cursor::Cursor,
     key::{self, Key, Place},
-    projection::{AccountRow, Holder, JobMark, JobRow, read, read_number},
+    projection::{AccountRow, Holder, JobRow, read, read_number},
 };
 
 /// The most rows of one page.
@@ -35,15 +35,6 @@ impl Store {
     /// # Errors
     /// [`Error::Sled`] or [`Error::Row`]; so with every question.
     pub fn job(&self, id: job::Id) -> Result<Option<JobRow>, Error> {
-        read(self.tree(), &key::job(id))
-    }
-
-    /// What of the job with this id tells whether an answer about it still holds: a fraction of the
-    /// cost of [`Store::job`].
-    ///
-    /// # Errors
-    /// As [`Store::job`].
-    pub fn job_mark(&self, id: job::Id) -> Result<Option<JobMark>, Error> {
         read(self.tree(), &key::job(id))
     }
 

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 /// Bytes of the secret all purposes' keys come from.
 pub(crate) const SECRET_BYTES: usize = 32;
 
-/// The secret behind [`crate::MasterKeys::keyed_digest`].
+/// The secret behind [`crate::MasterKeys::digests`].
 pub(crate) struct DigestSecret(Zeroizing<[u8; SECRET_BYTES]>);
 
 impl DigestSecret {
@@ -21,21 +21,32 @@ impl DigestSecret {
         Some(Self(secret))
     }
 
-    pub(crate) fn digest(&self, purpose: &str, data: &[u8]) -> [u8; 32] {
-        self.mac(purpose, data).finalize().into_bytes().into()
-    }
-
-    pub(crate) fn verify(&self, purpose: &str, data: &[u8], digest: &[u8]) -> bool {
-        self.mac(purpose, data).verify_slice(digest).is_ok()
-    }
-
-    fn mac(&self, purpose: &str, data: &[u8]) -> Hmac<Sha256> {
+    pub(crate) fn digests(&self, purpose: &str) -> Digests {
         let mut key = Zeroizing::new([0; 32]);
         Hkdf::<Sha256>::new(None, self.0.as_slice())
             .expand_multi_info(&[b"darkroom digest v1: ", purpose.as_bytes()], key.as_mut_slice())
             .expect("32 bytes are within HKDF's limit");
-        Hmac::<Sha256>::new_from_slice(key.as_slice())
-            .expect("HMAC takes keys of any length")
-            .chain_update(data)
+        Digests(
+            Hmac::<Sha256>::new_from_slice(key.as_slice()).expect("HMAC takes keys of any length"),
+        )
+    }
+}
+
+/// Digests for one purpose, whose key is derived once. Nobody without the key ring can make or guess at one. They are
+/// the same for ever, also after the wrapping keys were rotated.
+#[derive(Clone)]
+pub struct Digests(Hmac<Sha256>);
+
+impl Digests {
+    /// The digest of `data`.
+    #[must_use]
+    pub fn of(&self, data: &[u8]) -> [u8; 32] {
+        self.0.clone().chain_update(data).finalize().into_bytes().into()
+    }
+
+    /// Compares with [`Digests::of`] in constant time.
+    #[must_use]
+    pub fn verify(&self, data: &[u8], digest: &[u8]) -> bool {
+        self.0.clone().chain_update(data).verify_slice(digest).is_ok()
     }
 }

@@ -20,6 +20,7 @@ pub mod secrets;
 mod vault;
 
 pub use cipher::{DataKey, KeyId};
+pub use digest::Digests;
 pub use error::{EnvelopeError, Error, RingError, RingFault};
 pub use field::FieldKey;
 pub use keys::{Creation, MemoryKeys, StoreError, StoreFuture, WrappedKeys};
@@ -31,7 +32,7 @@ pub use vault::Vault;
 mod tests {
     use std::fmt::{Debug, Display};
 
-    use super::{DataKey, FieldKey, MasterKeys, Secret, Vault};
+    use super::{DataKey, Digests, FieldKey, MasterKeys, Secret, Vault};
 
     /// Does not compile if the type has the trait: then two implementations of `Lacks` fit, and neither is chosen.
     macro_rules! lacks {
@@ -50,6 +51,7 @@ mod tests {
         lacks!(DataKey: Debug, Display, Clone, serde::Serialize);
         lacks!(FieldKey: Debug, Display, serde::Serialize);
         lacks!(MasterKeys: Debug, Display, serde::Serialize);
+        lacks!(Digests: Debug, Display, serde::Serialize);
         lacks!(Vault: Debug, Display, Clone, serde::Serialize);
         lacks!(Secret: Display, serde::Serialize);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::digest::DigestSecret;
+use crate::digest::{DigestSecret, Digests};
 use crate::envelope::Envelope;
 use crate::{DataKey, Error, KeyId, RingError, ring_file};
 
@@ -88,16 +88,9 @@ impl MasterKeys {
             .unwrap(name, wrapped)
     }
 
-    /// A digest that nobody without the key ring can make or guess at: HMAC-SHA-256 under a key for this purpose alone.
-    /// The same for ever, also after the wrapping keys were rotated.
+    /// Digests for this purpose alone.
     #[must_use]
-    pub fn keyed_digest(&self, purpose: &str, data: &[u8]) -> [u8; 32] {
-        self.0.digest_secret.digest(purpose, data)
-    }
-
-    /// Compares with [`MasterKeys::keyed_digest`] in constant time.
-    #[must_use]
-    pub fn verify(&self, purpose: &str, data: &[u8], digest: &[u8]) -> bool {
-        self.0.digest_secret.verify(purpose, data, digest)
+    pub fn digests(&self, purpose: &str) -> Digests {
+        self.0.digest_secret.digests(purpose)
     }
 }

@@ -51,7 +51,7 @@ fn a_new_ring_is_for_its_owner_alone_and_reads_the_same_again() {
     assert_eq!(made.current(), read.current());
     let key = DataKey::generate();
     assert_eq!(read.unwrap("n", &made.wrap("n", &key)).unwrap().id(), key.id());
-    assert_eq!(made.keyed_digest("p", b"d"), read.keyed_digest("p", b"d"));
+    assert_eq!(made.digests("p").of(b"d"), read.digests("p").of(b"d"));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a draft was left behind");
 }
 
@@ -72,7 +72,7 @@ fn processes_that_start_at_once_end_with_one_ring() {
     for ring in &rings {
         assert_eq!(ring.current(), rings[0].current());
         assert!(ring.unwrap("n", &wrapped).is_ok());
-        assert_eq!(ring.keyed_digest("p", b"d"), rings[0].keyed_digest("p", b"d"));
+        assert_eq!(ring.digests("p").of(b"d"), rings[0].digests("p").of(b"d"));
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a draft was left behind");
 }
@@ -161,7 +161,7 @@ fn an_earlier_key_still_unwraps_and_digests_outlive_the_rotation() {
     let after = MasterKeys::open(&path).unwrap();
     assert_eq!(after.current(), B.parse().unwrap());
     assert_eq!(after.unwrap("n", &wrapped).unwrap().id(), key.id());
-    assert_eq!(before.keyed_digest("p", b"d"), after.keyed_digest("p", b"d"));
+    assert_eq!(before.digests("p").of(b"d"), after.digests("p").of(b"d"));
     let new = after.wrap("n", &key);
     assert!(matches!(before.unwrap("n", &new), Err(crate::Error::UnknownMasterKey { .. })));
 }
@@ -170,10 +170,10 @@ fn an_earlier_key_still_unwraps_and_digests_outlive_the_rotation() {
 fn a_digest_belongs_to_its_purpose_and_data() {
     let folder = folder();
     let ring = MasterKeys::open_or_create(&folder.path().join("master.key")).unwrap();
-    let digest = ring.keyed_digest("api_secret", b"data");
-    assert!(ring.verify("api_secret", b"data", &digest));
-    assert!(!ring.verify("fingerprint", b"data", &digest));
-    assert!(!ring.verify("api_secret", b"date", &digest));
-    assert!(!ring.verify("api_secret", b"data", &digest[..31]));
-    assert!(!ring.verify("api_secret", b"data", &[]));
+    let digest = ring.digests("api_secret").of(b"data");
+    assert!(ring.digests("api_secret").verify(b"data", &digest));
+    assert!(!ring.digests("fingerprint").verify(b"data", &digest));
+    assert!(!ring.digests("api_secret").verify(b"date", &digest));
+    assert!(!ring.digests("api_secret").verify(b"data", &digest[..31]));
+    assert!(!ring.digests("api_secret").verify(b"data", &[]));
 }

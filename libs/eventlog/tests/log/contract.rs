@@ -194,10 +194,10 @@ async fn a_chain_spans_a_history_and_breaks_where_it_was_touched(log: &Log) {
 }
 
 async fn a_barrier_covers_whatever_was_stored_before(log: &Log) {
-    let barrier = Barrier::new(log, topology::JOBS);
+    let barrier = Barrier::new(log, topology::JOBS, PATIENCE);
     let checks = (0..20).map(|_| async {
         let stored = log.transact::<Toy, No>(&fresh_id(), now(), request).await.unwrap();
-        let position = barrier.position(PATIENCE).await.unwrap();
+        let position = barrier.position().await.unwrap();
         assert!(position >= stored.loaded.last.unwrap().seq);
     });
     join_all(checks).await;

@@ -1,7 +1,7 @@
 //! Jobs: each by its id, in its account's list, in the list of its status, and counted.
 
 use domain::{
-    id::{AccountId, ApplicationId, JobId},
+    id::{AccountId, JobId},
     job::{self, Event, Job, State, Status},
 };
 use serde::{Deserialize, Serialize};
@@ -23,38 +23,6 @@ pub struct JobRow {
     pub seq: u64,
     /// The job.
     pub job: Box<Job>,
-}
-
-/// The little of a [`JobRow`] that tells whether an answer about it still holds, and for whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(from = "MarkInRow")]
-pub struct JobMark {
-    /// Sequence in the stream of the last event that is part of the row.
-    pub seq: u64,
-    /// Whose key asked for the job.
-    pub application: ApplicationId,
-}
-
-#[derive(Deserialize)]
-struct MarkInRow {
-    seq: u64,
-    job: MarkInJob,
-}
-
-#[derive(Deserialize)]
-struct MarkInJob {
-    requested: MarkInRequest,
-}
-
-#[derive(Deserialize)]
-struct MarkInRequest {
-    application: ApplicationId,
-}
-
-impl From<MarkInRow> for JobMark {
-    fn from(row: MarkInRow) -> Self {
-        Self { seq: row.seq, application: row.job.requested.application }
-    }
 }
 
 impl JobRow {

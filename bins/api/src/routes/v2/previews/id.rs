@@ -1,7 +1,8 @@
 //! `GET /v2/previews/{id}`: how a preview stands.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
+use bytes::Bytes;
 use domain::{
     filepreviews::{self, Style},
     id::JobId,
@@ -19,6 +20,7 @@ use crate::{
     problem::Problem,
     reads::Reach,
     routes::{Endpoint, Verb},
+    views::View,
 };
 
 pub(crate) const GET: Endpoint = Endpoint {
@@ -42,36 +44,45 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let Ok(job) = call.id.parse::<JobId>() else { return Err(unknown()) };
     let id = job::Id { account: caller.account, job };
     let reach = app.reach(Stream::Jobs).await;
-    if let Some(body) = seen_before(&app, caller, id, reach)? {
-        return Ok(call::json_bytes(StatusCode::OK, body));
+    if reach == Reach::There
+        && let Some(view) = app.views.get(&id, caller.application.failure_word, Instant::now())
+        && caller.may_see_jobs_of(view.application)
+    {
+        return Ok(call::json_bytes(StatusCode::OK, view.body));
     }
-    let seen = app.job_after(reach, id).await?;
-    let seen = seen.filter(|seen| caller.may_see(&seen.job)).ok_or_else(unknown)?;
-    let opened = app.open_view(&id, &seen.job).await?;
-    let body = filepreviews::body(job, &seen.job, &opened, &style(&app, caller));
-    let body = bytes::Bytes::from(serde_json::to_vec(&body).map_err(|error| {
-        tracing::error!(%error, "an answer has no JSON form");
-        Problem::Internal
-    })?);
-    app.views.put(job, seen.seq, caller.application.failure_word, body.clone());
-    let mut response = call::json_bytes(StatusCode::OK, body);
-    app.date(&mut response, seen.age);
-    Ok(response)
+    // Boxed: the way from here is rarely taken, and long.
+    let made = Box::pin(make(&app, caller, id, reach)).await?;
+    made.ok_or_else(unknown)
 }
 
-/// The answer that was made before, if the job has not moved on since.
-fn seen_before(
+/// Makes the answer, and keeps it if it is current.
+async fn make(
     app: &App,
     caller: &Caller,
     id: job::Id,
     reach: Reach,
-) -> Result<Option<bytes::Bytes>, Problem> {
-    if reach != Reach::There {
-        return Ok(None);
+) -> Result<Option<Response>, Problem> {
+    let place = app.views.take(id.job);
+    let seen = app.job_after(reach, id).await?;
+    let Some(seen) = seen.filter(|seen| caller.may_see(&seen.job)) else { return Ok(None) };
+    let opened = app.open_view(&id, &seen.job).await?;
+    let body = filepreviews::body(id.job, &seen.job, &opened, &style(app, caller));
+    let body = Bytes::from(serde_json::to_vec(&body).map_err(|error| {
+        tracing::error!(%error, "an answer has no JSON form");
+        Problem::Internal
+    })?);
+    if reach == Reach::There {
+        let view = View {
+            account: id.account,
+            application: seen.job.requested.application,
+            word: caller.application.failure_word,
+            body: body.clone(),
+        };
+        app.views.put(&place, view, Instant::now());
     }
-    let mark = app.store.job_mark(id)?;
-    let mark = mark.filter(|mark| caller.may_see_jobs_of(mark.application));
-    Ok(mark.and_then(|mark| app.views.get(id.job, mark.seq, caller.application.failure_word)))
+    let mut response = call::json_bytes(StatusCode::OK, body);
+    app.date(&mut response, seen.age);
+    Ok(Some(response))
 }
 
 /// How the caller wants to be answered.
