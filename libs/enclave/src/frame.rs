@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The protocol's version; worker and renderer are built together, this catches a stale pair.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 /// Length of a frame's header, in bytes.
 pub const HEADER_BYTES: usize = 5;
 /// Most bytes of the source in one frame.
@@ -14,7 +14,7 @@ pub const RANGE_BYTES: u32 = 1 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
-    /// [`crate::message::Order`], to the renderer.
+    /// [`crate::message::Order`], to the renderer, perhaps with the fonts beside it.
     Order = 1,
     /// Raw bytes of the source, to the renderer; none at the source's end.
     Bytes = 2,
@@ -32,11 +32,15 @@ pub enum Kind {
     Done = 21,
     /// [`crate::message::Failed`].
     Failed = 22,
+    /// [`crate::message::Handover`].
+    Handover = 23,
+    /// [`crate::message::OcrPage`], with a memory file beside it.
+    OcrPage = 24,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Order,
         Self::Bytes,
         Self::Ready,
@@ -46,7 +50,15 @@ impl Kind {
         Self::Artifact,
         Self::Done,
         Self::Failed,
+        Self::Handover,
+        Self::OcrPage,
     ];
+
+    /// Whether a descriptor comes beside a frame of this kind, in whichever direction.
+    #[must_use]
+    pub const fn has_descriptor(self) -> bool {
+        matches!(self, Self::Artifact | Self::OcrPage)
+    }
 
     /// The most bytes a body of this kind may have.
     #[must_use]
@@ -55,9 +67,9 @@ impl Kind {
             Self::Order => 256 << 10,
             Self::Bytes => RANGE_BYTES,
             Self::Ready | Self::Failed => 4 << 10,
-            Self::Read | Self::Pages => 128,
+            Self::Read | Self::Pages | Self::OcrPage => 128,
             Self::Sniffed | Self::Artifact => 1 << 10,
-            Self::Done => 4 << 20,
+            Self::Done | Self::Handover => 4 << 20,
         }
     }
 }
@@ -138,7 +150,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::message::{ArtifactMade, Done, Failed, Order, Pages, Read, Ready, Sniffed};
+    use crate::message::{
+        ArtifactMade, Done, Failed, Handover, OcrPage, Order, Pages, Read, Ready, Sniffed,
+    };
 
     #[test]
     fn a_header_survives_a_round_trip_up_to_the_cap() {
@@ -174,6 +188,8 @@ mod tests {
             let _ = decode::<ArtifactMade>(Kind::Artifact, &body);
             let _ = decode::<Done>(Kind::Done, &body);
             let _ = decode::<Failed>(Kind::Failed, &body);
+            let _ = decode::<Handover>(Kind::Handover, &body);
+            let _ = decode::<OcrPage>(Kind::OcrPage, &body);
         }
     }
 }

@@ -1,16 +1,23 @@
 //! A look at an artifact from outside: is it sealed, is it of its kind, is it as large as said?
 //!
-//! Nothing is decoded here; a few header fields are read with every bound checked.
+//! Nothing is decoded here; a few header fields are read with every bound checked. Texts are read
+//! whole: cues may name nothing but their sprite.
+
+mod boxes;
+mod cues;
 
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 
 use domain::wish::Format;
 use rustix::fs::SealFlags;
 
 /// How far into a file its dimensions are looked for, in bytes.
-const HEAD_BYTES: u64 = 64 << 10;
+const HEAD_BYTES: u64 = 256 << 10;
+/// The most bytes of cues or JSON.
+const TEXT_BYTES: u64 = 4 << 20;
 
 /// What is wrong with an artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -41,23 +48,53 @@ pub(crate) fn open(descriptor: &OwnedFd) -> Result<(File, u64), Flaw> {
     if length == 0 { Err(Flaw::Empty) } else { Ok((file, length)) }
 }
 
-/// Checks that the file is of `format` and has these dimensions.
-pub(crate) fn check(file: &File, format: Format, (width, height): (u32, u32)) -> Result<(), Flaw> {
-    let mut head = Vec::new();
-    let again = file.try_clone().map_err(|_denied| Flaw::Unreadable)?;
-    again.take(HEAD_BYTES).read_to_end(&mut head).map_err(|_denied| Flaw::Unreadable)?;
-    std::io::Seek::rewind(&mut &*file).map_err(|_denied| Flaw::Unreadable)?;
+/// Checks that the file is of `format` and has these dimensions; zeros for what has none.
+pub(crate) fn check(file: &File, format: Format, dimensions: (u32, u32)) -> Result<(), Flaw> {
     let found = match format {
-        Format::Png => png(&head),
-        Format::Jpg => jpeg(&head),
-        Format::Webp => webp(&head),
-        Format::Avif | Format::Gif | Format::Mp4 | Format::Vtt | Format::Json => None,
+        Format::Png => png(&head(file)?),
+        Format::Jpg => jpeg(&head(file)?),
+        Format::Webp => webp(&head(file)?),
+        Format::Gif => gif(&head(file)?),
+        Format::Avif => boxes::avif(&head(file)?, dimensions),
+        Format::Mp4 => boxes::film(file, length(file)?),
+        Format::Vtt => cues::are_harmless(&text(file)?).then_some((0, 0)),
+        Format::Json => serde_json::from_slice::<serde::de::IgnoredAny>(&text(file)?)
+            .is_ok()
+            .then_some((0, 0)),
     };
     match found {
         None => Err(Flaw::OtherFormat),
-        Some(found) if found == (width, height) => Ok(()),
+        Some(found) if found == dimensions => Ok(()),
         Some(_) => Err(Flaw::OtherDimensions),
     }
+}
+
+
+fn head(file: &File) -> Result<Vec<u8>, Flaw> {
+    read(file, HEAD_BYTES)
+}
+
+fn text(file: &File) -> Result<Vec<u8>, Flaw> {
+    if length(file)? > TEXT_BYTES { Err(Flaw::OtherFormat) } else { read(file, TEXT_BYTES) }
+}
+
+fn length(file: &File) -> Result<u64, Flaw> {
+    file.metadata().map(|metadata| metadata.len()).map_err(|_denied| Flaw::Unreadable)
+}
+
+/// The first bytes; the position stays at the start.
+fn read(file: &File, bytes: u64) -> Result<Vec<u8>, Flaw> {
+    let mut first = Vec::new();
+    let again = file.try_clone().map_err(|_denied| Flaw::Unreadable)?;
+    again.take(bytes).read_to_end(&mut first).map_err(|_denied| Flaw::Unreadable)?;
+    std::io::Seek::rewind(&mut &*file).map_err(|_denied| Flaw::Unreadable)?;
+    Ok(first)
+}
+
+fn gif(head: &[u8]) -> Option<(u32, u32)> {
+    let rest = head.strip_prefix(b"GIF89a").or_else(|| head.strip_prefix(b"GIF87a"))?;
+    let edge = |from| array(rest, from).map(|bytes| u32::from(u16::from_le_bytes(bytes)));
+    Some((edge(0)?, edge(2)?))
 }
 
 fn png(head: &[u8]) -> Option<(u32, u32)> {
@@ -105,6 +142,11 @@ fn webp(head: &[u8]) -> Option<(u32, u32)> {
     }
 }
 
+/// The bytes of the file from `offset` on, as many as fit.
+fn at(file: &File, offset: u64, buffer: &mut [u8]) -> Option<()> {
+    file.read_exact_at(buffer, offset).ok()
+}
+
 fn array<const N: usize>(bytes: &[u8], from: usize) -> Option<[u8; N]> {
     bytes.get(from..)?.first_chunk().copied()
 }
@@ -129,6 +171,33 @@ mod tests {
         assert_eq!(jpeg(b"\xff\xd8\xff\xe0\0\0"), None);
     }
 
+    #[test]
+    fn the_dimensions_of_a_gif_are_those_of_its_screen() {
+        assert_eq!(gif(b"GIF89a\0\x01\x20\0rest"), Some((256, 32)));
+        assert_eq!(gif(b"GIF89a\0\x01\x20"), None);
+        assert_eq!(gif(b"GIF90a\0\x01\x20\0"), None);
+    }
+
+    /// A sealed memory file.
+    fn sealed(bytes: &[u8]) -> File {
+        use rustix::fs::{MemfdFlags, memfd_create};
+        let file = memfd_create("x", MemfdFlags::ALLOW_SEALING).expect("a memory file");
+        rustix::io::write(&file, bytes).expect("written");
+        let file = File::from(file);
+        std::io::Seek::rewind(&mut &file).expect("rewound");
+        file
+    }
+
+    #[test]
+    fn texts_are_looked_at_whole() {
+        let fine = b"WEBVTT\n\n00:00.000 --> 00:05.000\nstoryboard.jpg#xywh=0,0,160,90\n";
+        assert_eq!(check(&sealed(fine), Format::Vtt, (0, 0)), Ok(()));
+        let led_away = b"WEBVTT\n\n00:00.000 --> 00:05.000\nhttp://x/#xywh=0,0,160,90\n";
+        assert_eq!(check(&sealed(led_away), Format::Vtt, (0, 0)), Err(Flaw::OtherFormat));
+        assert_eq!(check(&sealed(b"{\"peaks\":[1]}"), Format::Json, (0, 0)), Ok(()));
+        assert_eq!(check(&sealed(b"[1] alert(1)"), Format::Json, (0, 0)), Err(Flaw::OtherFormat));
+    }
+
     proptest! {
         #[test]
         fn no_bytes_bring_the_look_down(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
@@ -138,6 +207,11 @@ mod tests {
             let _ = webp(&behind(b"RIFF\0\0\0\0WEBPVP8 "));
             let _ = webp(&behind(b"RIFF\0\0\0\0WEBPVP8X"));
             let _ = webp(&behind(b"RIFF\0\0\0\0WEBPVP8L"));
+            let _ = gif(&behind(b"GIF89a"));
+            let _ = boxes::avif(&behind(b"\0\0\0\x10ftypavif\0\0\0\0"), (1, 1));
+            let film = behind(b"\0\0\0\x10ftypisom\0\0\0\0");
+            let _ = boxes::film(&sealed(&film), film.len() as u64);
+            let _ = cues::are_harmless(&behind(b"WEBVTT\n\n"));
         }
     }
 

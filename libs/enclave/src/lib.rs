@@ -4,9 +4,12 @@
 //! A renderer is a process of its own, used for one job. It is started ahead of its job by a
 //! [`Pool`], builds its walls before it reads a single untrusted byte, and is handed the source
 //! range by range over the one socket it has. Artifacts come back as sealed memory files.
-//! Everything it says is taken as hostile: see `session` for what is checked.
+//! Everything it says is taken as hostile: see [`tally`] for what is checked.
 
+mod cgroup;
+mod fonts;
 pub mod frame;
+pub mod hosted;
 pub mod inside;
 mod inspect;
 mod keeper;
@@ -17,11 +20,13 @@ mod prove;
 mod render;
 mod session;
 pub mod socket;
+pub mod tally;
 mod words;
 
 pub use frame::FrameError;
 pub use pool::{Config, Pool, StartError};
 pub use prove::{ProveError, WallProof, prove};
 pub use render::{
-    Artifact, Encoding, RangeSource, RenderError, RenderEvent, RenderJob, Rendered, Sniffed,
+    Artifact, HandedOver, Outcome, PageToRead, RangeSource, RenderError, RenderEvent, RenderJob,
+    Rendered, Renderer, Sniffed, Stage,
 };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::FailureCode;
+use domain::job::Role;
 use domain::limits::Limits;
 use domain::wish::{Format, PreviewWish};
 use serde::{Deserialize, Serialize};
@@ -37,32 +38,6 @@ pub struct Read {
     pub len: u32,
 }
 
-/// How the bytes are encoded, in libmagic's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Encoding {
-    /// Not text.
-    #[serde(rename = "binary")]
-    Binary,
-    /// Text of ASCII characters.
-    #[serde(rename = "us-ascii")]
-    UsAscii,
-    /// Text in UTF-8.
-    #[serde(rename = "utf-8")]
-    Utf8,
-}
-
-impl Encoding {
-    /// The word.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Binary => "binary",
-            Self::UsAscii => "us-ascii",
-            Self::Utf8 => "utf-8",
-        }
-    }
-}
-
 /// What kind of file the source is, by its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sniffed {
@@ -70,8 +45,8 @@ pub struct Sniffed {
     pub media_type: String,
     /// The usual file extension, without dot; empty if there is none.
     pub extension: String,
-    /// How the bytes are encoded.
-    pub encoding: Encoding,
+    /// How the bytes are encoded, in libmagic's words: `binary`, `us-ascii`, `utf-8` and so on.
+    pub encoding: String,
 }
 
 /// Renderer to worker: how many pages the file has.
@@ -81,36 +56,84 @@ pub struct Pages {
     pub total: u32,
 }
 
-/// Renderer to worker: a rendition; its memory file travels beside the frame.
+/// Renderer to worker: a rendition, or what is made beside them; its memory file travels beside
+/// the frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ArtifactMade {
-    /// Page, from 1.
+    /// What it is to the wish.
+    pub role: Role,
+    /// Page, or which of its role, from 1.
     pub page: u32,
-    /// Index into the wish's `sizes`.
+    /// Index into the wish's `sizes` for renditions; else 0.
     pub size_index: u32,
-    /// Width in pixels.
+    /// Width in pixels; 0 for what has none.
     pub width: u32,
-    /// Height in pixels.
+    /// Height in pixels; 0 for what has none.
     pub height: u32,
-    /// Width of the page it was made from, upright.
+    /// Width of the page it was made from, upright; 0 for what has none.
     pub original_width: u32,
-    /// Height of the page it was made from, upright.
+    /// Height of the page it was made from, upright; 0 for what has none.
     pub original_height: u32,
     /// File format.
     pub format: Format,
 }
 
+/// Renderer to worker: a page as a gray PNG to read text from; its memory file travels beside the
+/// frame. Nothing of it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OcrPage {
+    /// Page, from 1.
+    pub page: u32,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+}
+
 /// Renderer to worker: all is drawn.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Done {
-    /// EXIF tags, if they were asked for and the file has any.
-    pub exif: Option<Map<String, Value>>,
+    /// What was found in the file, by the name of its metadata kind; only kinds asked for.
+    pub metadata: Map<String, Value>,
     /// Libraries that took part, with their versions.
     pub engines: BTreeMap<String, String>,
     /// CPU time spent, in milliseconds.
     pub cpu_ms: u64,
     /// Most resident memory, in bytes.
     pub peak_bytes: u64,
+}
+
+/// Who else can draw what a renderer cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// The renderer with the libraries for film, sound, HEIC and AVIF.
+    Av,
+    /// The office suite, which makes a PDF of it.
+    Office,
+    /// The browser, which makes a picture of it.
+    Browser,
+}
+
+impl Stage {
+    /// Its name, also that of the capability.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Av => "av",
+            Self::Office => "office",
+            Self::Browser => "browser",
+        }
+    }
+}
+
+/// Renderer to worker: somebody else has to draw it. Nothing has been drawn yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Handover {
+    /// Who.
+    pub to: Stage,
+    /// What is known of the file so far.
+    pub so_far: Done,
 }
 
 /// Renderer to worker: it cannot be drawn.

@@ -1,42 +1,68 @@
 //! Renderers started ahead of their jobs, one job each.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use domain::FailureCode;
 use tokio::sync::{Semaphore, mpsc};
 
+use crate::fonts;
 use crate::keeper::Keeper;
-use crate::render::{RangeSource, RenderError, RenderEvent, RenderJob, Rendered};
+use crate::message::Stage;
+use crate::render::{Outcome, RangeSource, RenderError, RenderEvent, RenderJob, Renderer};
 use crate::session::Session;
 
 /// How renderers are started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The renderer's executable.
+    /// The light renderer's executable.
     pub executable: PathBuf,
-    /// How many renderers wait, started, for their job.
+    /// The executable of the renderer that links the libraries for film, sound, HEIC and AVIF.
+    pub av_executable: Option<PathBuf>,
+    /// How many renderers of each wait, started, for their job.
     pub ready: usize,
     /// How many jobs are drawn at once; further ones wait.
     pub running: usize,
+    /// Font files that renderers draw text with; those that are not there are left out.
+    pub fonts: Vec<PathBuf>,
 }
 
 impl Config {
-    /// The name of the renderer's executable.
+    /// The name of the light renderer's executable.
     pub const EXECUTABLE: &'static str = "darkroom-renderer";
+    /// The name of the other one's.
+    pub const AV_EXECUTABLE: &'static str = "darkroom-renderer-av";
 
-    /// The renderer that lies beside the running executable.
+    /// The light renderer alone, one at a time, without fonts.
+    #[must_use]
+    pub const fn of(executable: PathBuf) -> Self {
+        Self { executable, av_executable: None, ready: 1, running: 1, fonts: Vec::new() }
+    }
+
+    /// The renderers that lie beside the running executable, with the fonts of this machine.
     ///
     /// # Errors
-    /// [`StartError::Missing`] when there is none.
+    /// [`StartError::Missing`] when the light one is not there.
     pub fn beside_current_exe(ready: usize, running: usize) -> Result<Self, StartError> {
         let own = std::env::current_exe().map_err(StartError::Locate)?;
         let executable = own.with_file_name(Self::EXECUTABLE);
-        if executable.is_file() {
-            Ok(Self { executable, ready, running })
-        } else {
-            Err(StartError::Missing { executable })
+        if !executable.is_file() {
+            return Err(StartError::Missing { executable });
         }
+        let av_executable = Some(own.with_file_name(Self::AV_EXECUTABLE));
+        let av_executable = av_executable.filter(|executable| executable.is_file());
+        let fonts = fonts::usual();
+        Ok(Self { executable, av_executable, ready, running, fonts })
+    }
+
+    /// The executables, each of which has walls of its own to prove.
+    #[must_use]
+    pub fn each(&self) -> Vec<Self> {
+        let executables = [Some(&self.executable), self.av_executable.as_ref()];
+        let alone = |executable: &PathBuf| Self { executable: executable.clone(), ..self.clone() };
+        executables.into_iter().flatten().map(alone).collect()
     }
 }
 
@@ -67,6 +93,9 @@ pub enum StartError {
         /// What is known about it.
         detail: String,
     },
+    /// The fonts could not be put into a memory file.
+    #[error("gather the fonts")]
+    Fonts(#[source] io::Error),
     /// The thread that starts renderers could not be made.
     #[error("start the thread that starts renderers")]
     Thread(#[source] io::Error),
@@ -78,40 +107,56 @@ pub enum StartError {
 /// Renderers started ahead, one job each. Cheap to clone; they end with the last clone and job.
 #[derive(Debug, Clone)]
 pub struct Pool {
-    keeper: Arc<Keeper>,
+    light: Arc<Keeper>,
+    av: Option<Arc<Keeper>>,
     running: Arc<Semaphore>,
+    fonts: Option<Arc<OwnedFd>>,
 }
 
 impl Pool {
     /// Starts the first renderers.
     ///
     /// # Errors
-    /// When the executable cannot be started at all.
+    /// When an executable cannot be started at all, or there is no memory for the fonts.
     pub fn start(config: &Config) -> Result<Self, StartError> {
-        let keeper = Keeper::start(config.executable.clone(), config.ready)?;
-        let running = Arc::new(Semaphore::new(config.running.max(1)));
-        Ok(Self { keeper: Arc::new(keeper), running })
+        let keeper =
+            |executable: &PathBuf| Keeper::start(executable.clone(), config.ready).map(Arc::new);
+        Ok(Self {
+            fonts: fonts::gather(&config.fonts).map_err(StartError::Fonts)?.map(Arc::new),
+            light: keeper(&config.executable)?,
+            av: config.av_executable.as_ref().map(keeper).transpose()?,
+            running: Arc::new(Semaphore::new(config.running.max(1))),
+        })
     }
 
-    /// Draws one job. Events arrive in order; a full channel holds the renderer up without
-    /// counting against its time. Dropping the future kills the renderer at once.
+    /// Has a renderer draw one job, or say who else has to. Events arrive in order; a full channel
+    /// holds the renderer up without counting against its time. Dropping the future kills the
+    /// renderer at once.
     ///
     /// # Errors
     /// [`RenderError::Failed`] with its code when the file cannot be drawn or the renderer came
-    /// down over it; the others are this service's own trouble.
+    /// down over it, or is not installed; the others are this service's own trouble.
     pub async fn render(
         &self,
+        renderer: Renderer,
         job: RenderJob,
         source: Box<dyn RangeSource>,
         events: mpsc::Sender<RenderEvent>,
-    ) -> Result<Rendered, RenderError> {
+    ) -> Result<Outcome, RenderError> {
+        let keeper = match renderer {
+            Renderer::Light => Some(&self.light),
+            Renderer::Av => self.av.as_ref(),
+        };
+        let keeper = Arc::clone(keeper.ok_or_else(|| RenderError::Failed {
+            code: FailureCode::CapabilityMissing,
+            detail: Stage::Av.name().to_owned(),
+        })?);
         let running = Arc::clone(&self.running).acquire_owned().await;
         let running = running.map_err(|_closed| StartError::Closed)?;
-        let process = self.keeper.take().await?;
+        let process = keeper.take().await?;
         let _killer = process.killer();
-        // The thread that started the renderer must outlive it.
-        let keeper = Arc::clone(&self.keeper);
-        let session = Session::new(process, job, source, events);
+        // The thread that started the renderer must outlive it: the keeper goes along.
+        let session = Session::new(process, self.fonts.clone(), job, source, events);
         let drawn = tokio::task::spawn_blocking(move || {
             let result = session.run();
             drop((running, keeper));

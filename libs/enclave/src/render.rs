@@ -5,11 +5,21 @@ use std::fs::File;
 use std::io;
 
 use domain::FailureCode;
+use domain::job::Role;
 use domain::limits::Limits;
 use domain::wish::{Format, PreviewWish};
 use serde_json::{Map, Value};
 
-pub use crate::message::{Encoding, Sniffed};
+pub use crate::message::{Sniffed, Stage};
+
+/// Which renderer draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renderer {
+    /// The one that every file comes to first.
+    Light,
+    /// The one with the libraries for film, sound, HEIC and AVIF.
+    Av,
+}
 
 /// One file to draw.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,7 +56,15 @@ impl RangeSource for File {
     }
 }
 
-/// What happens while a job is drawn, in order: `Sniffed`, `Pages`, then artifacts.
+/// A source that others hold as well.
+impl<S: RangeSource + Sync> RangeSource for std::sync::Arc<S> {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.as_ref().read_at(offset, buffer)
+    }
+}
+
+/// What happens while a job is drawn, in order: `Sniffed`, `Pages`, then artifacts and pages to
+/// read.
 #[derive(Debug)]
 pub enum RenderEvent {
     /// What kind of file it is, by its bytes.
@@ -56,26 +74,41 @@ pub enum RenderEvent {
         /// At least 1.
         total: u32,
     },
-    /// A rendition is ready.
+    /// A rendition is ready, or what was made beside them.
     Artifact(Artifact),
+    /// A page, to have its text read.
+    PageToRead(PageToRead),
 }
 
-/// One rendition: an anonymous, sealed memory file and what is known about it.
+/// A page as a gray PNG, in a sealed memory file.
+#[derive(Debug)]
+pub struct PageToRead {
+    /// Page, from 1.
+    pub page: u32,
+    /// Length of `file`, in bytes.
+    pub bytes: u64,
+    /// The PNG, positioned at the start.
+    pub file: File,
+}
+
+/// One artifact: an anonymous, sealed memory file and what is known about it.
 ///
 /// The numbers have been checked against the file's own header, the wish and the limits.
 #[derive(Debug)]
 pub struct Artifact {
-    /// Page, from 1.
+    /// What it is to the wish.
+    pub role: Role,
+    /// Page, or which of its role, from 1.
     pub page: u32,
-    /// Index into the wish's `sizes`.
+    /// Index into the wish's `sizes` for renditions; else 0.
     pub size_index: usize,
-    /// Width in pixels.
+    /// Width in pixels; 0 for what has none.
     pub width: u32,
-    /// Height in pixels.
+    /// Height in pixels; 0 for what has none.
     pub height: u32,
-    /// Width of the page it was made from, in pixels, upright.
+    /// Width of the page it was made from, in pixels, upright; 0 for what has none.
     pub original_width: u32,
-    /// Height of the page it was made from, in pixels, upright.
+    /// Height of the page it was made from, in pixels, upright; 0 for what has none.
     pub original_height: u32,
     /// Whether its edges differ from the page's.
     pub resized: bool,
@@ -87,6 +120,30 @@ pub struct Artifact {
     pub file: File,
 }
 
+/// How a visit to a renderer ended well.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// The job was drawn.
+    Rendered(Rendered),
+    /// Somebody else has to draw it.
+    HandedOver(HandedOver),
+}
+
+/// A job that this renderer does not draw; nothing has been drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HandedOver {
+    /// Who draws it.
+    pub to: Stage,
+    /// What kind of file it is, by its bytes.
+    pub sniffed: Sniffed,
+    /// What is known of the file so far, by the name of its metadata kind.
+    pub metadata: Map<String, Value>,
+    /// Libraries that took part, with their versions.
+    pub engines: BTreeMap<String, String>,
+    /// Time the renderer was waited for, in milliseconds.
+    pub wall_ms: u64,
+}
+
 /// A job that was drawn to its end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendered {
@@ -94,8 +151,8 @@ pub struct Rendered {
     pub sniffed: Sniffed,
     /// How many pages the file has.
     pub total_pages: u32,
-    /// EXIF tags, if they were asked for and the file has any.
-    pub exif: Option<Map<String, Value>>,
+    /// What was found in the file, by the name of its metadata kind; only kinds asked for.
+    pub metadata: Map<String, Value>,
     /// Libraries that took part, with their versions.
     pub engines: BTreeMap<String, String>,
     /// How many artifacts were made.

@@ -1,23 +1,32 @@
 //! Texts that come out of a renderer, made harmless or refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use domain::wish::MetadataKind;
 use serde_json::{Map, Value};
 
 const MEDIA_TYPE_CHARS: usize = 100;
 const EXTENSION_CHARS: usize = 12;
 const DETAIL_CHARS: usize = 300;
-const TAG_NAME_CHARS: usize = 64;
+const ENCODING_CHARS: usize = 24;
+/// The most characters of a key.
+const KEY_CHARS: usize = 128;
+/// The deepest nesting of metadata.
+const METADATA_DEPTH: usize = 8;
 const MAX_ENGINES: usize = 16;
 const ENGINE_CHARS: usize = 40;
 
-/// Tags that no honest renderer sends.
+/// Metadata that no honest renderer sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Flaw {
     #[error("more metadata than allowed")]
     TooMuch,
-    #[error("a tag that is no word, number or text")]
-    Odd,
+    #[error("metadata of a kind that nobody asked for")]
+    Unasked,
+    #[error("metadata with a key that is no name")]
+    Key,
+    #[error("metadata nested too deeply")]
+    Deep,
 }
 
 /// `type/subtype` in the characters that such names have.
@@ -36,6 +45,12 @@ pub(crate) fn is_media_type(text: &str) -> bool {
 pub(crate) fn is_extension(text: &str) -> bool {
     text.len() <= EXTENSION_CHARS
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+}
+
+/// A name such as libmagic gives encodings: lower-case letters, digits and hyphens.
+pub(crate) fn is_encoding(text: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=ENCODING_CHARS).contains(&text.len()) && text.bytes().all(letter)
 }
 
 /// Printable ASCII of bounded length.
@@ -59,27 +74,42 @@ pub(crate) fn engines(engines: BTreeMap<String, String>) -> BTreeMap<String, Str
         .collect()
 }
 
-/// A flat map of tags to numbers and texts, the texts free of control characters.
-pub(crate) fn tags(
-    tags: Option<Map<String, Value>>,
+/// What was found in a file: only kinds that `asked` names, not nested too deeply, keys printable
+/// and short, texts free of control characters, all within `max_bytes` of JSON.
+pub(crate) fn metadata(
+    mut found: Map<String, Value>,
+    asked: &BTreeSet<MetadataKind>,
     max_bytes: u32,
-) -> Result<Option<Map<String, Value>>, Flaw> {
-    let Some(mut tags) = tags else { return Ok(None) };
-    for (name, value) in &mut tags {
-        let fine = !name.is_empty()
-            && name.len() <= TAG_NAME_CHARS
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-        if !fine {
-            return Err(Flaw::Odd);
+) -> Result<Map<String, Value>, Flaw> {
+    if !found.keys().all(|name| asked.iter().any(|kind| kind.name() == name)) {
+        return Err(Flaw::Unasked);
+    }
+    found.values_mut().try_for_each(|value| clean(value, METADATA_DEPTH - 1))?;
+    let bytes = serde_json::to_vec(&found).map_or(usize::MAX, |json| json.len());
+    if bytes > max_bytes as usize { Err(Flaw::TooMuch) } else { Ok(found) }
+}
+
+/// Takes control characters out of texts; refuses what is nested deeper than `depth`.
+fn clean(value: &mut Value, depth: usize) -> Result<(), Flaw> {
+    match value {
+        Value::String(text) => text.retain(|letter| !letter.is_control()),
+        Value::Number(_) | Value::Bool(_) | Value::Null => {}
+        Value::Array(_) | Value::Object(_) if depth == 0 => return Err(Flaw::Deep),
+        Value::Array(values) => {
+            values.iter_mut().try_for_each(|value| clean(value, depth - 1))?;
         }
-        match value {
-            Value::String(text) => text.retain(|letter| !letter.is_control()),
-            Value::Number(_) | Value::Null => {}
-            Value::Bool(_) | Value::Array(_) | Value::Object(_) => return Err(Flaw::Odd),
+        Value::Object(map) => {
+            if !map.keys().all(|key| is_key(key)) {
+                return Err(Flaw::Key);
+            }
+            map.values_mut().try_for_each(|value| clean(value, depth - 1))?;
         }
     }
-    let bytes = serde_json::to_vec(&tags).map_or(usize::MAX, |json| json.len());
-    if bytes > max_bytes as usize { Err(Flaw::TooMuch) } else { Ok(Some(tags)) }
+    Ok(())
+}
+
+fn is_key(key: &str) -> bool {
+    !key.is_empty() && !key.chars().any(char::is_control) && key.chars().count() <= KEY_CHARS
 }
 
 #[cfg(test)]
@@ -103,16 +133,41 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_flat_small_and_printable() {
-        let map = |value: Value| match value {
-            Value::Object(map) => Some(map),
-            _ => None,
+    fn encodings_are_plain_names() {
+        for fine in ["binary", "us-ascii", "utf-8", "utf-16le", "iso-8859-1", "unknown-8bit"] {
+            assert!(is_encoding(fine), "{fine}");
+        }
+        for odd in ["", "UTF-8", "utf 8", "utf-8\n", &"x".repeat(25)] {
+            assert!(!is_encoding(odd), "{odd}");
+        }
+    }
+
+    fn check(value: Value, max_bytes: u32) -> Result<Value, Flaw> {
+        let Value::Object(found) = value else { unreachable!("a map") };
+        let asked = BTreeSet::from([MetadataKind::Exif, MetadataKind::Mail]);
+        metadata(found, &asked, max_bytes).map(Value::Object)
+    }
+
+    #[test]
+    fn metadata_is_asked_for_shallow_small_and_printable() {
+        let fine = json!({ "exif": { "Make": "a\u{7}b\n", "X": 1.5, "com.maker/key": [true] } });
+        let cleaned = json!({ "exif": { "Make": "ab", "X": 1.5, "com.maker/key": [true] } });
+        assert_eq!(check(fine, 1_000), Ok(cleaned));
+        assert_eq!(check(json!({}), 2), Ok(json!({})));
+        assert_eq!(check(json!({ "psd": {} }), 1_000), Err(Flaw::Unasked));
+        assert_eq!(check(json!({ "exif": { "": 1 } }), 1_000), Err(Flaw::Key));
+        assert_eq!(check(json!({ "exif": { "a\n": 1 } }), 1_000), Err(Flaw::Key));
+        assert_eq!(check(json!({ "exif": { "a": { "x".repeat(129): 1 } } }), 1_000), Err(Flaw::Key));
+        assert_eq!(check(json!({ "exif": { "a": "long" } }), 10), Err(Flaw::TooMuch));
+    }
+
+    #[test]
+    fn metadata_goes_eight_levels_deep_and_no_further() {
+        let nested = |levels: usize| {
+            let inner = (1..levels).fold(json!(1), |value, _| json!([value]));
+            json!({ "mail": inner })
         };
-        let cleaned = tags(map(json!({"Make": "a\u{7}b\n", "X": 1.5})), 1_000).expect("fine");
-        assert_eq!(cleaned, map(json!({"Make": "ab", "X": 1.5})));
-        assert_eq!(tags(map(json!({"a": {}})), 1_000), Err(Flaw::Odd));
-        assert_eq!(tags(map(json!({"a b": 1})), 1_000), Err(Flaw::Odd));
-        assert_eq!(tags(map(json!({"a": "long"})), 5), Err(Flaw::TooMuch));
-        assert_eq!(tags(None, 0), Ok(None));
+        assert!(check(nested(8), 1_000).is_ok());
+        assert_eq!(check(nested(9), 1_000), Err(Flaw::Deep));
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use domain::FailureCode;
+use domain::job::Role;
 use domain::wish::Format;
 use rustix::fs::{MemfdFlags, SealFlags};
 use rustix::io::Errno;
@@ -12,9 +13,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::fonts::Fonts;
 use super::walls::{self, WallError};
 use crate::frame::{self, FrameError, Kind, PROTOCOL, RANGE_BYTES};
-use crate::message::{ArtifactMade, Done, Failed, Order, Pages, Read, Ready, Sniffed};
+use crate::message::{
+    ArtifactMade, Done, Failed, Handover, OcrPage, Order, Pages, Read, Ready, Sniffed, Stage,
+};
 use crate::socket::{Socket, SocketError};
 
 /// Exit status of a renderer that ran out of memory.
@@ -46,16 +50,18 @@ pub enum VisitError {
     },
 }
 
-/// One rendition to hand out.
+/// One artifact to hand out.
 #[derive(Debug, Clone, Copy)]
 pub struct Picture<'a> {
-    /// Page, from 1.
+    /// What it is to the wish.
+    pub role: Role,
+    /// Page, or which of its role, from 1.
     pub page: u32,
-    /// Index into the wish's `sizes`.
+    /// Index into the wish's `sizes` for renditions; else 0.
     pub size_index: u32,
-    /// Width and height in pixels.
+    /// Width and height in pixels; zeros for what has none.
     pub dimensions: (u32, u32),
-    /// Width and height of the page, upright.
+    /// Width and height of the page, upright; zeros for what has none.
     pub original: (u32, u32),
     /// File format.
     pub format: Format,
@@ -84,14 +90,14 @@ impl Visit {
         self.say(Kind::Ready, &Ready { protocol: PROTOCOL, walls })
     }
 
-    /// Waits for the job and lowers the limits to its own.
+    /// Waits for the job and lowers the limits to its own. Gives the fonts to draw with as well.
     ///
     /// # Errors
     /// When the worker hangs up, or the limits cannot be set.
-    pub fn order(&self) -> Result<Order, VisitError> {
-        let order: Order = self.hear(Kind::Order)?;
+    pub fn order(&self) -> Result<(Order, Fonts), VisitError> {
+        let (order, fonts): (Order, _) = self.hear(Kind::Order)?;
         walls::limit_job(&order.limits)?;
-        Ok(order)
+        Ok((order, fonts.map_or_else(Fonts::default, |file| Fonts::map(&file))))
     }
 
     /// Fills `buffer` with the source's bytes from `offset` on; fewer only at the source's end.
@@ -139,13 +145,14 @@ impl Visit {
         self.say(Kind::Pages, &Pages { total })
     }
 
-    /// Hands a rendition out as a sealed memory file.
+    /// Hands an artifact out as a sealed memory file.
     ///
     /// # Errors
     /// When the memory file cannot be made or the worker cannot be spoken with.
     pub fn artifact(&self, picture: &Picture<'_>) -> Result<(), VisitError> {
         let file = sealed(picture.bytes)?;
         let made = ArtifactMade {
+            role: picture.role,
             page: picture.page,
             size_index: picture.size_index,
             width: picture.dimensions.0,
@@ -158,17 +165,44 @@ impl Visit {
         Ok(self.socket.send(&frame, Some(file.as_fd()), None)?)
     }
 
+    /// Hands a page out to have its text read: a PNG, as a sealed memory file.
+    ///
+    /// # Errors
+    /// When the memory file cannot be made or the worker cannot be spoken with.
+    pub fn page_to_read(
+        &self,
+        page: u32,
+        (width, height): (u32, u32),
+        png: &[u8],
+    ) -> Result<(), VisitError> {
+        let file = sealed(png)?;
+        let frame = frame::encode(Kind::OcrPage, &OcrPage { page, width, height })?;
+        Ok(self.socket.send(&frame, Some(file.as_fd()), None)?)
+    }
+
     /// Tells that all is drawn.
     ///
     /// # Errors
     /// When the worker cannot be spoken with.
     pub fn done(
         &self,
-        exif: Option<Map<String, Value>>,
+        metadata: Map<String, Value>,
         engines: BTreeMap<String, String>,
     ) -> Result<(), VisitError> {
-        let (cpu_ms, peak_bytes) = usage();
-        self.say(Kind::Done, &Done { exif, engines, cpu_ms, peak_bytes })
+        self.say(Kind::Done, &account(metadata, engines))
+    }
+
+    /// Tells that somebody else has to draw it, and what is known so far.
+    ///
+    /// # Errors
+    /// When the worker cannot be spoken with.
+    pub fn hand_over(
+        &self,
+        to: Stage,
+        metadata: Map<String, Value>,
+        engines: BTreeMap<String, String>,
+    ) -> Result<(), VisitError> {
+        self.say(Kind::Handover, &Handover { to, so_far: account(metadata, engines) })
     }
 
     /// Tells that it cannot be drawn.
@@ -185,15 +219,20 @@ impl Visit {
         Ok(self.socket.send(&frame::encode(kind, message)?, None, None)?)
     }
 
-    fn hear<M: DeserializeOwned>(&self, kind: Kind) -> Result<M, VisitError> {
+    fn hear<M: DeserializeOwned>(&self, kind: Kind) -> Result<(M, Option<OwnedFd>), VisitError> {
         let head = self.socket.receive_head(None)?;
         if head.kind != kind {
             return Err(VisitError::OutOfTurn(head.kind));
         }
         let mut body = vec![0; head.len];
         self.socket.receive_body(&mut body, None)?;
-        Ok(frame::decode(kind, &body)?)
+        Ok((frame::decode(kind, &body)?, head.descriptor))
     }
+}
+
+fn account(metadata: Map<String, Value>, engines: BTreeMap<String, String>) -> Done {
+    let (cpu_ms, peak_bytes) = usage();
+    Done { metadata, engines, cpu_ms, peak_bytes }
 }
 
 fn sealed(bytes: &[u8]) -> Result<OwnedFd, VisitError> {
