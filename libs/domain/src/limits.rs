@@ -107,6 +107,12 @@ limits! {
     hosted_cpu_ms: u64 = 120_000,
     /// Wall-clock time of a hosted program, in milliseconds.
     hosted_wall_ms: u64 = 120_000,
+    /// Most requests that a web page may make while it is pictured, its own among them.
+    page_requests: u32 = 200,
+    /// Most bytes that a web page may load while it is pictured.
+    page_bytes: u64 = 64 << 20,
+    /// Tallest picture of a web page, in pixels; what lies below is cut off.
+    page_height: u32 = 16_384,
     /// Largest metadata, in bytes of JSON. It travels in one event, sealed, which makes it a third
     /// larger; an event has at most 256 KiB.
     metadata_bytes: u32 = 128 << 10,

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use tokio::sync::oneshot;
 
 use crate::pool::StartError;
-use crate::process::Process;
+use crate::process::{Process, RENDERER_PROCESSES};
 
 /// How often a renderer that died while it waited is replaced for one job.
 const MAX_REPLACEMENTS: usize = 4;
@@ -84,6 +84,6 @@ impl Shelf {
     }
 
     fn start(&self) -> Result<Process, StartError> {
-        Process::start(&self.executable, &["job"])
+        Process::start(&self.executable, &["job"], RENDERER_PROCESSES)
     }
 }

@@ -11,19 +11,26 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
+use crate::cgroup::Cgroup;
 use crate::inside::EXIT_MEMORY;
 use crate::pool::StartError;
 use crate::socket::Socket;
 
-/// A started renderer. Dropped, it is killed and waited for.
+/// Processes of a renderer: itself, its shadow outside, and room for a reader of its last words.
+pub(crate) const RENDERER_PROCESSES: u32 = 8;
+
+/// A started renderer, or host of a program. Dropped, it is killed and waited for.
 ///
-/// It dies with the *thread* that started it, so that thread must outlive it.
+/// It dies with the *thread* that started it, so that thread must outlive it. What is held here is
+/// the shadow that stays outside the process namespace; it ends as the process inside ends.
 #[derive(Debug)]
 pub(crate) struct Process {
     /// The worker's end of the socket pair.
     pub(crate) socket: Socket<OwnedFd>,
     child: Child,
     handle: Arc<OwnedFd>,
+    /// Dropped after the child has been waited for.
+    cgroup: Option<Cgroup>,
 }
 
 /// Kills the renderer it was taken from when dropped, from whichever thread. Does no harm to one
@@ -41,7 +48,11 @@ impl Drop for KillOnDrop {
 impl Process {
     /// Starts the renderer with nothing but one end of a socket pair: no environment, no working
     /// folder of ours, no other descriptor.
-    pub(crate) fn start(executable: &Path, mode: &[&str]) -> Result<Self, StartError> {
+    pub(crate) fn start(
+        executable: &Path,
+        mode: &[&str],
+        processes: u32,
+    ) -> Result<Self, StartError> {
         let spawn = |source: std::io::Error| StartError::Spawn {
             executable: executable.to_owned(),
             source,
@@ -59,10 +70,24 @@ impl Process {
             .stderr(Stdio::null())
             .spawn()
             .map_err(spawn)?;
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH);
-        let handle = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let handle = pid.ok_or(Errno::SRCH).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
         let handle = Arc::new(handle.map_err(|errno| spawn(errno.into()))?);
-        Ok(Self { socket: Socket(ours), child, handle })
+        let cgroup = pid.and_then(|pid| Cgroup::around(pid, processes));
+        Ok(Self { socket: Socket(ours), child, handle, cgroup })
+    }
+
+    /// Caps the memory of the process, and of all that it starts, from outside. Does nothing where
+    /// no control group is to be had: the limits it sets itself then stand alone.
+    pub(crate) fn cap_memory(&self, bytes: u64) {
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.cap_memory(bytes);
+        }
+    }
+
+    /// What stands around it from outside, for the list of walls.
+    pub(crate) fn outer_wall(&self) -> String {
+        self.cgroup.as_ref().map_or_else(|| "no cgroup".to_owned(), Cgroup::describe)
     }
 
     /// Something that can kill it from elsewhere.

@@ -9,7 +9,7 @@ use crate::inside::escape::{ATTEMPTS, EXIT_ESCAPED, EXIT_REFUSED};
 use crate::inside::walls::Walls;
 use crate::message::{Failed, Ready};
 use crate::pool::{Config, StartError};
-use crate::process::{Process, post_mortem};
+use crate::process::{Process, RENDERER_PROCESSES, post_mortem};
 use crate::socket::SocketError;
 use crate::words;
 
@@ -57,7 +57,7 @@ pub async fn prove(config: &Config) -> Result<WallProof, ProveError> {
 fn prove_all(executable: &Path) -> Result<WallProof, ProveError> {
     let started: Result<Vec<_>, StartError> = ATTEMPTS
         .iter()
-        .map(|attempt| Process::start(executable, &["prove", attempt.name]))
+        .map(|attempt| Process::start(executable, &["prove", attempt.name], RENDERER_PROCESSES))
         .collect();
     let until = Instant::now() + PROVE_TIMEOUT;
     let mut walls = Vec::new();
@@ -101,6 +101,7 @@ impl std::fmt::Display for Outcome {
 
 /// What the renderer said first, and how it ended.
 fn outcome(mut process: Process, until: Instant) -> Result<(Vec<String>, Outcome), StartError> {
+    let outer_wall = process.outer_wall();
     let walls = |detail: String| StartError::Walls { detail };
     let (kind, body) = receive(&process, until)
         .map_err(|error| walls(format!("{error}; {}", post_mortem(process.kill()).1)))?;
@@ -108,7 +109,8 @@ fn outcome(mut process: Process, until: Instant) -> Result<(Vec<String>, Outcome
         let said = frame::decode::<Failed>(Kind::Failed, &body);
         return Err(walls(said.map_or_else(|e| e.to_string(), |said| words::detail(&said.detail))));
     }
-    let ready: Ready = frame::decode(kind, &body).map_err(|error| walls(error.to_string()))?;
+    let mut ready: Ready = frame::decode(kind, &body).map_err(|error| walls(error.to_string()))?;
+    ready.walls.push(outer_wall);
     let why = match receive(&process, until) {
         Ok((Kind::Failed, body)) => frame::decode::<Failed>(Kind::Failed, &body)
             .map_or_else(|e| e.to_string(), |said| words::detail(&said.detail)),

@@ -111,6 +111,17 @@ impl<F: AsFd> Socket<F> {
         Ok(Head { kind, len, descriptor })
     }
 
+    /// Receives a header as it is, and the descriptor beside it.
+    pub(crate) fn receive_header(
+        &self,
+        header: &mut [u8],
+        until: Option<Instant>,
+    ) -> Result<Option<OwnedFd>, SocketError> {
+        let mut descriptor = None;
+        self.fill(header, Some(&mut descriptor), until)?;
+        Ok(descriptor)
+    }
+
     /// Receives as many bytes of a frame's body as `body` is long.
     ///
     /// # Errors

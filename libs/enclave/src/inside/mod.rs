@@ -2,7 +2,13 @@
 
 pub mod escape;
 mod filter;
+mod first;
+mod hosted;
+mod fonts;
 mod visit;
 pub mod walls;
 
+pub use fonts::Fonts;
+pub use hosted::run as host;
+pub(crate) use hosted::{ATTEMPTS as HOSTED_ATTEMPTS, tasks as hosted_tasks};
 pub use visit::{EXIT_MEMORY, Picture, Visit, VisitError, exit_for_want_of_memory};

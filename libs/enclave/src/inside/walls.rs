@@ -17,7 +17,7 @@ use rustix::mount::{
 use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, Signal};
 use rustix::thread::{CapabilitySet, CapabilitySets, UnshareFlags};
 
-use super::filter;
+use super::{filter, first};
 
 /// Address space before a job says otherwise, in bytes.
 pub const IDLE_MEMORY_BYTES: u64 = 512 << 20;
@@ -26,7 +26,7 @@ pub const IDLE_CPU_S: u64 = 10;
 /// Descriptors: the socket, two for nothing, and a memory file or two.
 const DESCRIPTORS: u64 = 16;
 /// The overflow user, who owns nothing.
-const NOBODY: u32 = 65_534;
+pub(super) const NOBODY: u32 = 65_534;
 
 /// Which walls to build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub enum Walls {
 /// A wall that cannot be built here.
 #[derive(Debug, thiserror::Error)]
 pub enum WallError {
-    /// The worker was gone before the renderer could tie its life to it.
+    /// The worker was gone before this process could tie its life to it.
     #[error("the worker has gone")]
     Orphan,
     /// A call of the operating system failed.
@@ -76,12 +76,12 @@ pub fn build(walls: Walls, parent: i32) -> Result<Vec<String>, WallError> {
     let parent = Pid::from_raw(parent).ok_or(WallError::Orphan)?;
     close_strangers()?;
     become_nobody()?;
-    die_with(parent)?;
     enter_namespaces()?;
+    // Only now: becoming somebody else and entering a user namespace both clear it.
+    die_with(parent)?;
+    first::go_on_as_first_process()?;
     empty_file_system()?;
     drop_privileges()?;
-    // Taking on a user namespace may have cleared it.
-    die_with(parent)?;
     limit_idle()?;
     let landlock = restrict()?;
     let mut built: Vec<String> =
@@ -108,24 +108,24 @@ pub fn limit_job(limits: &domain::limits::Limits) -> Result<(), WallError> {
     set(Resource::Cpu, seconds, seconds + 1)
 }
 
-fn refused(wall: &'static str, step: &'static str) -> impl Fn(Errno) -> WallError {
+pub(super) fn refused(wall: &'static str, step: &'static str) -> impl Fn(Errno) -> WallError {
     move |source| WallError::Refused { wall, step, source }
 }
 
 /// Everything but the socket and the two ends of nothing.
 #[allow(unsafe_code, reason = "no safe wrapper of close_range; nothing has been opened yet")]
-fn close_strangers() -> Result<(), WallError> {
+pub(super) fn close_strangers() -> Result<(), WallError> {
     // SAFETY: called first in a single-threaded process that owns no descriptor above 2.
     let result = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) };
     if result == 0 { Ok(()) } else { Err(refused("descriptors", "close_range")(last_errno())) }
 }
 
-fn last_errno() -> Errno {
+pub(super) fn last_errno() -> Errno {
     Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)
 }
 
 /// Root outside would still own root's files, namespaces or not.
-fn become_nobody() -> Result<(), WallError> {
+pub(super) fn become_nobody() -> Result<(), WallError> {
     use rustix::process::{Gid, Uid};
     if !rustix::process::geteuid().is_root() {
         return Ok(());
@@ -136,16 +136,17 @@ fn become_nobody() -> Result<(), WallError> {
     rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(refused("user", "setresuid"))
 }
 
-fn die_with(parent: Pid) -> Result<(), WallError> {
+pub(super) fn die_with(parent: Pid) -> Result<(), WallError> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(refused("death", "prctl"))?;
     if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(WallError::Orphan) }
 }
 
 #[allow(unsafe_code, reason = "unshare is unsafe only for CLONE_FILES, which is not used")]
-fn enter_namespaces() -> Result<(), WallError> {
+pub(super) fn enter_namespaces() -> Result<(), WallError> {
     let flags = UnshareFlags::NEWUSER
         | UnshareFlags::NEWNS
+        | UnshareFlags::NEWPID
         | UnshareFlags::NEWNET
         | UnshareFlags::NEWIPC
         | UnshareFlags::NEWUTS
@@ -169,7 +170,7 @@ fn empty_file_system() -> Result<(), WallError> {
     mount_remount("/", flags | MountFlags::RDONLY, c"").map_err(step("make read-only"))
 }
 
-fn drop_privileges() -> Result<(), WallError> {
+pub(super) fn drop_privileges() -> Result<(), WallError> {
     let none = CapabilitySets {
         effective: CapabilitySet::empty(),
         permitted: CapabilitySet::empty(),
@@ -191,7 +192,7 @@ fn limit_idle() -> Result<(), WallError> {
     set_soft(Resource::Cpu, IDLE_CPU_S)
 }
 
-fn limit(resource: Resource, value: u64) -> Result<(), WallError> {
+pub(super) fn limit(resource: Resource, value: u64) -> Result<(), WallError> {
     set(resource, value, value)
 }
 
@@ -204,7 +205,7 @@ fn set_soft(resource: Resource, value: u64) -> Result<(), WallError> {
 }
 
 /// What is already lower stays so.
-fn set(resource: Resource, soft: u64, hard: u64) -> Result<(), WallError> {
+pub(super) fn set(resource: Resource, soft: u64, hard: u64) -> Result<(), WallError> {
     let most = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
     let new = Rlimit { current: Some(soft.min(most)), maximum: Some(hard.min(most)) };
     rustix::process::setrlimit(resource, new).map_err(refused("limits", "setrlimit"))

@@ -1,0 +1,233 @@
+//! What worker and host say to each other: one byte of kind, four of length, a body of JSON, and
+//! at most one descriptor beside it.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
+
+use domain::FailureCode;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::socket::{Socket, SocketError};
+
+/// The protocol's version; worker and host are built together, this catches a stale pair.
+pub(crate) const PROTOCOL: u32 = 1;
+/// Most bytes of one body.
+const BODY_BYTES: usize = 1 << 20;
+
+/// What a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Word {
+    /// [`Order`], to the host.
+    Order = 1,
+    /// [`Answer`], to the host, with the body as a memory file beside it.
+    Answer = 2,
+    /// [`Ready`].
+    Ready = 16,
+    /// [`Ask`].
+    Ask = 17,
+    /// [`Made`], with a sealed memory file beside it.
+    Made = 18,
+    /// [`Done`].
+    Done = 19,
+    /// [`Failed`].
+    Failed = 20,
+}
+
+impl Word {
+    const ALL: [Self; 7] = [
+        Self::Order,
+        Self::Answer,
+        Self::Ready,
+        Self::Ask,
+        Self::Made,
+        Self::Done,
+        Self::Failed,
+    ];
+}
+
+/// The job of one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) struct Order {
+    /// Private memory of any one process, in bytes.
+    pub(crate) memory_bytes: u64,
+    /// CPU time of any one process, in seconds.
+    pub(crate) cpu_s: u64,
+    /// Most bytes of what is made.
+    pub(crate) output_bytes: u64,
+    /// What is to be done. The source is the descriptor beside it.
+    pub(crate) task: Task,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Task {
+    /// A document to PDF.
+    Office {
+        /// Lower-case letters and digits.
+        extension: String,
+        /// Pages after this one are left out.
+        last_page: Option<u32>,
+    },
+    /// Text of a picture.
+    Ocr {
+        /// Names of installed languages.
+        languages: Vec<String>,
+        /// The folder they lie in.
+        data: String,
+    },
+    /// Pictures of a web page. Everything it loads is asked for.
+    Browser {
+        /// The page's address. Where a source is beside, that is its body.
+        url: String,
+        /// Most requests.
+        requests: u32,
+        /// Tallest picture, in pixels.
+        height: u32,
+        /// Longest wait for what the page loads, in milliseconds.
+        settle_ms: u64,
+    },
+}
+
+/// The answer to an [`Ask`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Answer {
+    pub(crate) id: u32,
+    /// HTTP status; none if it could not be had.
+    pub(crate) status: Option<u16>,
+    /// Where it lies, redirects followed.
+    pub(crate) url: String,
+    pub(crate) content_type: Option<String>,
+}
+
+/// The walls stand, and the program is as ready as it gets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ready {
+    pub(crate) protocol: u32,
+    pub(crate) walls: Vec<String>,
+}
+
+/// A page wants something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ask {
+    pub(crate) id: u32,
+    pub(crate) url: String,
+    pub(crate) document: bool,
+}
+
+/// What a made file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Product {
+    Pdf,
+    Text,
+    Words,
+    Viewport,
+    Full,
+}
+
+/// A file was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Made {
+    pub(crate) product: Product,
+}
+
+/// All is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Done {
+    /// What the page says about itself.
+    pub(crate) page: Option<PageSaid>,
+}
+
+/// What the page says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PageSaid {
+    pub(crate) url: String,
+    pub(crate) height: u32,
+    pub(crate) metadata: Map<String, Value>,
+}
+
+/// It cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Failed {
+    pub(crate) code: FailureCode,
+    pub(crate) detail: String,
+}
+
+/// Why a message did not travel or could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// The socket.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// No such message.
+    #[error("a message of unknown kind {0}")]
+    Unknown(u8),
+    /// Too long.
+    #[error("a message of {0} bytes, {BODY_BYTES} at most")]
+    TooLong(usize),
+    /// The body is not what its kind says.
+    #[error("a message that cannot be read or written")]
+    Body(#[from] serde_json::Error),
+}
+
+/// A message as it came.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    pub(crate) word: Word,
+    pub(crate) body: Vec<u8>,
+    pub(crate) descriptor: Option<OwnedFd>,
+}
+
+impl Heard {
+    pub(crate) fn read<M: DeserializeOwned>(&self) -> Result<M, WireError> {
+        Ok(serde_json::from_slice(&self.body)?)
+    }
+}
+
+/// Says something.
+pub(crate) fn say(
+    socket: &Socket<impl AsFd>,
+    word: Word,
+    message: &impl Serialize,
+    descriptor: Option<BorrowedFd<'_>>,
+    until: Option<Instant>,
+) -> Result<(), WireError> {
+    let body = serde_json::to_vec(message)?;
+    if body.len() > BODY_BYTES {
+        return Err(WireError::TooLong(body.len()));
+    }
+    let [a, b, c, d] = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes();
+    socket.send_parts(&[word as u8, a, b, c, d], &body, descriptor, until)?;
+    Ok(())
+}
+
+/// Waits for the next message.
+pub(crate) fn hear(
+    socket: &Socket<impl AsFd>,
+    until: Option<Instant>,
+) -> Result<Heard, WireError> {
+    let mut header = [0; 5];
+    let descriptor = socket.receive_header(&mut header, until)?;
+    let [kind, length @ ..] = header;
+    let word = Word::ALL.into_iter().find(|word| *word as u8 == kind);
+    let word = word.ok_or(WireError::Unknown(kind))?;
+    let length = u32::from_le_bytes(length) as usize;
+    if length > BODY_BYTES {
+        return Err(WireError::TooLong(length));
+    }
+    let mut body = vec![0; length];
+    socket.receive_body(&mut body, until)?;
+    Ok(Heard { word, body, descriptor })
+}
