@@ -2,7 +2,7 @@
 //!
 //! `<prefix><job id>/<name>`, where the name says page, size as the caller spelled it, and format.
 
-use domain::{id::JobId, size::Size, wish::Format};
+use domain::{id::JobId, job::Role, size::Size, wish::Format};
 
 use crate::key::{self, InvalidKey};
 
@@ -65,6 +65,26 @@ pub fn rendition(page: u32, size: &Size, format: Format) -> String {
     format!("page-{page}_{spelling}.{}", format.extension())
 }
 
+/// The name of what is made beside the renditions, e.g. `storyboard.jpg`, whose cues lie beside it
+/// as `storyboard.vtt` and name it, or `layer-3.png`.
+#[must_use]
+pub fn extra(role: Role, number: u32, format: Format) -> String {
+    let name = match role {
+        Role::Rendition => "rendition",
+        Role::ContactSheet => "contact-sheet",
+        Role::Storyboard | Role::StoryboardCues => "storyboard",
+        Role::Animation => "animation",
+        Role::Clip => "clip",
+        Role::Peaks => "peaks",
+        Role::Layer => "layer",
+    };
+    let extension = format.extension();
+    match role {
+        Role::Rendition | Role::Layer => format!("{name}-{number}.{extension}"),
+        _ => format!("{name}.{extension}"),
+    }
+}
+
 /// The spelling in letters and digits alone; `>` becomes `gt`.
 fn safe(spelling: &str) -> String {
     let mut name = String::new();
@@ -98,6 +118,21 @@ mod tests {
         ] {
             let size = Size::parse(&spelling).unwrap();
             assert_eq!(rendition(3, &size, Format::Jpg), expected, "{spelling}");
+        }
+    }
+
+    #[test]
+    fn what_is_made_beside_renditions_has_a_name_of_its_own() {
+        for (role, format, expected) in [
+            (Role::ContactSheet, Format::Jpg, "contact-sheet.jpg"),
+            (Role::Storyboard, Format::Jpg, "storyboard.jpg"),
+            (Role::StoryboardCues, Format::Vtt, "storyboard.vtt"),
+            (Role::Animation, Format::Webp, "animation.webp"),
+            (Role::Clip, Format::Mp4, "clip.mp4"),
+            (Role::Peaks, Format::Json, "peaks.json"),
+            (Role::Layer, Format::Png, "layer-3.png"),
+        ] {
+            assert_eq!(extra(role, 3, format), expected);
         }
     }
 

@@ -64,6 +64,22 @@ impl Reader {
         Ok(Found { bytes, content_type: answer.content_type.unwrap_or_default() })
     }
 
+    /// Asks whether an object is there.
+    ///
+    /// # Errors
+    /// [`Error::MissingObject`] when it is not, and whatever else a request can end in.
+    pub async fn head(&self, key: &str) -> Result<(), Error> {
+        self.client
+            .sdk
+            .head_object()
+            .bucket(&self.client.destination.bucket)
+            .key(self.client.key(key)?)
+            .send()
+            .await
+            .map_err(|error| Error::from_sdk("HeadObject", error))?;
+        Ok(())
+    }
+
     /// Deletes an object; one that is not there counts as deleted.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod crash;
 mod environment;
 mod gate;
 mod links;
+mod proving;
 mod store;
 mod tls;
 mod world;

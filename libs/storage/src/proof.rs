@@ -1,0 +1,176 @@
+//! What the credentials of a destination may do, found by trying: a bucket is proven write-only
+//! when a probe can be stored and can then be neither read, found, listed nor deleted.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Body, Bucket, Destination, Error, Network, Object, ObjectHeaders, Reader};
+
+/// The key of the probe under the destination's prefix. Always the same, so that a probe which
+/// cannot be deleted, as it should be, is replaced by the next one.
+pub const PROBE_KEY: &str = "darkroom-probe.txt";
+/// What the probe says to whoever finds it.
+const PROBE: &[u8] =
+    b"Darkroom stores results here. This file proves that it can write, and that it \
+can neither read, list nor delete. It is replaced whenever that is proven again.\n";
+/// The most bytes read of the probe.
+const PROBE_MAX_BYTES: u64 = 4 << 10;
+
+/// Whether something was allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// It was done.
+    Allowed,
+    /// The server refused.
+    Denied,
+    /// The server failed, or answered what neither allows nor refuses.
+    Unclear,
+}
+
+/// What was tried, and what came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// Storing the probe.
+    pub put: Access,
+    /// Reading it.
+    pub get: Access,
+    /// Asking whether it is there.
+    pub head: Access,
+    /// Listing what lies under the prefix.
+    pub list: Access,
+    /// Deleting it.
+    pub delete: Access,
+}
+
+/// What a proof comes down to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Only storing is allowed.
+    WriteOnly,
+    /// Something else is allowed as well.
+    Open,
+    /// Storing is not allowed.
+    Closed,
+    /// Something could not be tried.
+    Unclear,
+}
+
+impl Proof {
+    /// What it comes down to.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        let others = [self.get, self.head, self.list, self.delete];
+        if self.put == Access::Denied {
+            Standing::Closed
+        } else if others.contains(&Access::Allowed) {
+            Standing::Open
+        } else if self.put == Access::Allowed && others.iter().all(|it| *it == Access::Denied) {
+            Standing::WriteOnly
+        } else {
+            Standing::Unclear
+        }
+    }
+
+    /// What is allowed and should not be, in S3's verbs.
+    #[must_use]
+    pub fn excess(&self) -> Vec<&'static str> {
+        [("GET", self.get), ("HEAD", self.head), ("LIST", self.list), ("DELETE", self.delete)]
+            .into_iter()
+            .filter(|(_, access)| *access == Access::Allowed)
+            .map(|(verb, _)| verb)
+            .collect()
+    }
+}
+
+/// Stores a probe in the destination and tries what only an owner should be able to do with it.
+///
+/// # Errors
+/// When the destination cannot be used or the probe could neither be stored nor was refused; what
+/// became of the other attempts is in the [`Proof`].
+pub async fn prove(destination: Destination, network: &Network) -> Result<Proof, Error> {
+    let bucket = Bucket::open(destination.clone(), network).await?;
+    let reader = Reader::open(destination, network).await?;
+    let probe = Object {
+        key: PROBE_KEY.to_owned(),
+        content_type: "text/plain; charset=utf-8".to_owned(),
+        headers: ObjectHeaders::default(),
+        body: Body::from(bytes::Bytes::from_static(PROBE)),
+    };
+    match bucket.put(probe).await {
+        Ok(_) => {}
+        Err(Error::Denied(_)) => {
+            let (put, untried) = (Access::Denied, Access::Unclear);
+            return Ok(Proof { put, get: untried, head: untried, list: untried, delete: untried });
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(Proof {
+        put: Access::Allowed,
+        get: access(reader.get(PROBE_KEY, PROBE_MAX_BYTES).await),
+        head: access(reader.head(PROBE_KEY).await),
+        list: access(reader.list("", 1).await),
+        // Last: where it is allowed the probe is gone.
+        delete: access(reader.delete(PROBE_KEY).await),
+    })
+}
+
+fn access<T>(outcome: Result<T, Error>) -> Access {
+    match outcome {
+        // Who is told that the probe is not there may ask.
+        Ok(_) | Err(Error::MissingObject(_) | Error::TooLarge { .. }) => Access::Allowed,
+        Err(Error::Denied(_)) => Access::Denied,
+        Err(_) => Access::Unclear,
+    }
+}
+
+/// The smallest policy that lets Darkroom store in the destination, to be attached to the user whose
+/// credentials it is given.
+#[must_use]
+pub fn write_only_policy(bucket: &str, prefix: &str) -> String {
+    format!(
+        r#"{{
+  "Version": "2012-10-17",
+  "Statement": [
+    {{
+      "Sid": "DarkroomStoresResults",
+      "Effect": "Allow",
+      "Action": ["s3:PutObject", "s3:AbortMultipartUpload"],
+      "Resource": "arn:aws:s3:::{bucket}/{prefix}*"
+    }}
+  ]
+}}
+"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_too_many_opens_a_bucket_and_one_doubt_leaves_it_unclear() {
+        let fine = Proof {
+            put: Access::Allowed,
+            get: Access::Denied,
+            head: Access::Denied,
+            list: Access::Denied,
+            delete: Access::Denied,
+        };
+        assert_eq!((fine.standing(), fine.excess()), (Standing::WriteOnly, vec![]));
+        let listable = Proof { list: Access::Allowed, ..fine };
+        assert_eq!((listable.standing(), listable.excess()), (Standing::Open, vec!["LIST"]));
+        assert_eq!(Proof { get: Access::Unclear, ..fine }.standing(), Standing::Unclear);
+        assert_eq!(Proof { get: Access::Unclear, ..listable }.standing(), Standing::Open);
+        assert_eq!(Proof { put: Access::Denied, ..fine }.standing(), Standing::Closed);
+    }
+
+    #[test]
+    fn the_policy_is_json_and_grants_two_things() {
+        let policy: serde_json::Value =
+            serde_json::from_str(&write_only_policy("results", "previews/")).unwrap();
+        let statement = &policy["Statement"][0];
+        assert_eq!(statement["Resource"], "arn:aws:s3:::results/previews/*");
+        assert_eq!(statement["Action"].as_array().unwrap().len(), 2);
+    }
+}
