@@ -1,5 +1,6 @@
 //! The one command of operator and user.
 
+mod account;
 mod client;
 mod connection;
 mod demo;
@@ -42,6 +43,7 @@ enum Command {
     Preview(preview::Arguments),
     Replay(replay::Arguments),
     Readmodel(readmodel::Arguments),
+    Account(account::Arguments),
     Nats(nats::Arguments),
     Doctor(doctor::Arguments),
     /// Run an API alone
@@ -83,6 +85,10 @@ impl Cli {
             Command::Readmodel(arguments) => {
                 quiet()?;
                 readmodel::run(arguments).await
+            }
+            Command::Account(arguments) => {
+                quiet()?;
+                account::run(arguments, &clock).await
             }
             Command::Nats(arguments) => {
                 quiet()?;

@@ -29,6 +29,9 @@ Examples:
   darkroom preview photograph.jpg --sizes 640x480,128
   darkroom preview https://example.com/a.png --format webp --out thumbs
   darkroom preview photograph.jpg --metadata exif,checksum --json
+  darkroom preview photograph.jpg --sizes 400x400 --crop fill --quality 85
+  darkroom preview film.mp4 --at 10%,1:30 --extras storyboard,clip
+  darkroom preview report.pdf --pages 1-3 --metadata ocr,document
 
 A file of this machine goes into the platform bucket, is handed over as a pre-signed link,
 and is removed afterwards: no byte of it passes through the API. Paths of what was
@@ -57,21 +60,78 @@ pub(crate) struct Wish {
     /// Sizes, parted by commas
     #[arg(long, value_delimiter = ',')]
     pub(crate) sizes: Vec<String>,
-    /// Format of the renditions: jpg, png or webp
+    /// Format of the renditions: jpg, png, webp, avif or gif
     #[arg(long)]
     pub(crate) format: Option<String>,
-    /// Metadata to look for, parted by commas: exif, checksum
+    /// Metadata to look for, parted by commas: exif, ocr, psd, checksum, multimedia, webpage, raw,
+    /// sketch, document, mail, archive, font, or all
     #[arg(long, value_delimiter = ',')]
     pub(crate) metadata: Vec<String>,
     /// Pages, as in 1-3 or 1,3,5 or all
     #[arg(long)]
     pub(crate) pages: Option<String>,
+    #[command(flatten)]
+    pub(crate) options: Options,
     /// Have the result posted to this URL as well
     #[arg(long, value_name = "URL")]
     pub(crate) callback: Option<String>,
     /// A JSON object that comes back as user_data
     #[arg(long, value_name = "JSON", value_parser = object)]
     pub(crate) data: Option<Map<String, Value>>,
+}
+
+/// How renditions look, and what is made beside them.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Look and extras")]
+pub(crate) struct Options {
+    /// Quality of JPEG, WebP and AVIF, from 1 to 100
+    #[arg(long)]
+    quality: Option<u8>,
+    /// Colour behind what is transparent, such as #ffffff
+    #[arg(long, value_name = "COLOUR")]
+    background: Option<String>,
+    /// How a size with two edges is filled: fit or fill
+    #[arg(long)]
+    crop: Option<String>,
+    /// Leave the source's EXIF in the renditions
+    #[arg(long)]
+    keep_metadata: bool,
+    /// Moments of a film, parted by commas: 12.5, 1:02:03, 50%
+    #[arg(long, value_delimiter = ',')]
+    at: Vec<String>,
+    /// Beside the renditions, parted by commas: contact_sheet, storyboard, animation, clip, peaks,
+    /// layers
+    #[arg(long, value_delimiter = ',')]
+    extras: Vec<String>,
+    /// Languages for --metadata ocr, parted by commas, as Tesseract names them
+    #[arg(long, value_delimiter = ',')]
+    languages: Vec<String>,
+}
+
+impl Options {
+    /// The request's `options`, if anything is set.
+    fn request(&self) -> Option<Value> {
+        let fields = [
+            ("quality", self.quality.map(|quality| json!(quality))),
+            ("background", self.background.as_ref().map(|colour| json!(colour))),
+            ("crop", self.crop.as_ref().map(|crop| json!(crop))),
+            ("embedded", self.keep_metadata.then(|| json!("keep"))),
+            ("at", list(&self.at)),
+            ("extras", list(&self.extras)),
+            ("languages", list(&self.languages)),
+        ];
+        let given = given(fields);
+        (!given.is_empty()).then_some(Value::Object(given))
+    }
+}
+
+fn list(items: &[String]) -> Option<Value> {
+    (!items.is_empty()).then(|| json!(items))
+}
+
+/// The fields that have a value.
+fn given<const N: usize>(fields: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// Result of a job that went well.
@@ -165,8 +225,7 @@ pub(crate) async fn fulfil(
 
 impl Wish {
     fn request(&self, source: &Url) -> Value {
-        let list = |items: &[String]| (!items.is_empty()).then(|| json!(items));
-        let fields = [
+        Value::Object(given([
             ("url", Some(json!(source.as_str()))),
             ("sizes", list(&self.sizes)),
             ("format", self.format.as_ref().map(|format| json!(format))),
@@ -174,9 +233,8 @@ impl Wish {
             ("pages", self.pages.as_ref().map(|pages| json!(pages))),
             ("callback_url", self.callback.as_ref().map(|url| json!(url))),
             ("data", self.data.clone().map(Value::Object)),
-        ];
-        let given = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        Value::Object(given.collect())
+            ("options", self.options.request()),
+        ]))
     }
 }
 
@@ -209,8 +267,16 @@ fn remedy(code: &str, id: &str) -> String {
             "a smaller file or smaller sizes, or have the operator raise [limits]"
         }
         Some(Code::SourceEmpty | Code::Corrupt | Code::Unsupported) => {
-            "a whole file of a supported kind: JPEG, PNG, GIF, WebP, TIFF, BMP"
+            "a whole file of a supported kind; docs/FILES.md lists them"
         }
+        Some(Code::Encrypted) => "the file without its password",
+        Some(Code::ExpandsTooMuch | Code::TooLong) => {
+            "a smaller file, or have the operator raise [limits]"
+        }
+        Some(Code::CapabilityMissing) => {
+            "darkroom doctor, which lists what is missing; ./justw up --full installs it"
+        }
+        Some(Code::SourceChanged) => "again, once nobody writes to the source",
         Some(Code::NoSuchPage) => "other --pages",
         Some(Code::DestinationDenied | Code::DestinationMissing | Code::DestinationUnavailable) => {
             "another bucket policy: it must allow PutObject"
@@ -220,7 +286,7 @@ fn remedy(code: &str, id: &str) -> String {
     text.to_owned()
 }
 
-/// Downloads every rendition, and keeps the body beside them.
+/// Downloads every artifact, and keeps the body beside them.
 async fn collect(
     client: &Client,
     raw: &[u8],
@@ -237,8 +303,9 @@ async fn collect(
         .or_try("another folder, with --out")?;
     let renditions = body.get("thumbnails").and_then(Value::as_array);
     let renditions = renditions.ok_or(PreviewError::Incomplete("thumbnails"))?;
+    let extras = body.get("extras").and_then(Value::as_array);
     let mut files = Vec::new();
-    for rendition in renditions {
+    for rendition in renditions.iter().chain(extras.into_iter().flatten()) {
         let link = rendition.get("url").and_then(Value::as_str);
         let link = link.ok_or(PreviewError::Incomplete("url"))?;
         let url: Url = link.parse().map_err(ClientError::Url)?;
@@ -293,6 +360,11 @@ mod tests {
         assert_eq!(
             wish.request(&source),
             json!({"url": "http://h/a.jpg", "sizes": ["300", "x20"]})
+        );
+        let options = Options { keep_metadata: true, at: vec!["50%".into()], ..Options::default() };
+        assert_eq!(
+            Wish { options, ..Wish::default() }.request(&source),
+            json!({"url": "http://h/a.jpg", "options": {"embedded": "keep", "at": ["50%"]}})
         );
     }
 

@@ -58,6 +58,28 @@ async fn each_command_does_what_its_help_says_beside_a_running_up() {
     parts_of_the_log_can_be_asked_for(&up);
     the_demo_tells_the_whole_story(&up);
     operators_see_that_all_is_well(&up);
+    an_account_has_limits_of_its_own(&up);
+}
+
+fn an_account_has_limits_of_its_own(up: &Up) {
+    let account = up.env["DARKROOM_ACCOUNT"].as_str();
+    let listed = run(up, &["account", "list", "--data", up.data().to_str().unwrap()]).ended(0);
+    assert!(listed.out.contains(account), "{}", listed.out);
+    let limits = |more: &[&str]| {
+        let data = up.data();
+        run(up, &[&["account", "limits", account, "--data", data.to_str().unwrap()], more].concat())
+    };
+    let shown = limits(&["--set", "pixels=1_000"]).ended(0);
+    let line = shown.out.lines().find(|line| line.starts_with("pixels")).unwrap();
+    assert!(line.contains("1000") && line.ends_with("its own"), "{line}");
+    let picture = up.data().join("mine/ridges at dusk.jpg");
+    let refused = run(up, &["preview", picture.to_str().unwrap()]).ended(1);
+    assert!(refused.err.contains("too_many_pixels"), "{}", refused.err);
+    limits(&["--set", "pixel=5"]).ended(1);
+    limits(&["--set", "pixels=0"]).ended(1);
+    let shown = limits(&["--unset", "pixels"]).ended(0);
+    assert!(!shown.out.contains("its own"), "{}", shown.out);
+    run(up, &["preview", picture.to_str().unwrap()]).ended(0);
 }
 
 fn a_file_is_handed_in_and_comes_back(up: &Up) -> String {
