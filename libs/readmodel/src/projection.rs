@@ -132,11 +132,14 @@ fn write<R: Row>(
     counts: &mut BTreeMap<Key, i64>,
     Touched { before, after }: Touched<R>,
 ) -> Result<(), Error> {
-    let kept = after.as_ref().map(Row::indexes).unwrap_or_default();
+    let mut kept = after.as_ref().map(Row::indexes).unwrap_or_default();
     if let Some(before) = &before {
-        for (key, _) in before.indexes() {
-            if !kept.iter().any(|(other, _)| *other == key) {
-                batch.remove(key);
+        for index in before.indexes() {
+            // What stays as it was need not be written again.
+            match kept.iter().position(|(key, _)| *key == index.0) {
+                Some(place) if kept.get(place) == Some(&index) => drop(kept.swap_remove(place)),
+                Some(_) => {}
+                None => batch.remove(index.0),
             }
         }
         for key in before.counts() {
