@@ -172,7 +172,7 @@ impl Item {
         let (subject, query) = match &self.consumer {
             None => (format!("STREAM.{}.{}", verb.to_uppercase(), self.stream), config),
             Some(consumer) => (
-                format!("CONSUMER.CREATE.{}.{consumer}", self.stream),
+                self.consumer_subject(consumer),
                 // The action keeps a creation from rewriting a consumer that came to be meanwhile.
                 serde_json::json!({
                     "stream_name": self.stream, "action": verb, "config": config,
@@ -182,6 +182,15 @@ impl Item {
         match wire.api(&subject, &query, "create or update a stream or consumer").await? {
             Ok(report) => Ok(config_of(&report)),
             Err(error) => Err(self.refused(error)),
+        }
+    }
+
+    /// The server holds the filter in the subject against that in the request, so that rights can
+    /// be given for it.
+    fn consumer_subject(&self, consumer: &str) -> String {
+        match self.config.get("filter_subject").and_then(Value::as_str) {
+            Some(filter) => format!("CONSUMER.CREATE.{}.{consumer}.{filter}", self.stream),
+            None => format!("CONSUMER.CREATE.{}.{consumer}", self.stream),
         }
     }
 
@@ -230,11 +239,35 @@ fn items(replicas: u8) -> Vec<Item> {
         items.push(Item { stream, consumer: None, config });
     }
     for (stream, config) in consumers() {
-        let consumer = Some(name(&config));
-        let Value::Object(config) = config else { continue };
-        items.push(Item { stream, consumer, config });
+        items.extend(consumer(stream, config, replicas));
     }
     items
+}
+
+/// How far workers have come need not outlive all servers of a cluster: what they have not
+/// acknowledged is in the stream. Kept in memory it costs no synchronisation of three disks for
+/// every message that is handed out or settled. A single server keeps it on its disk: nothing
+/// else would know of the consumer after a restart.
+fn consumer(stream: String, config: Value, replicas: u8) -> Option<Item> {
+    let consumer = Some(name(&config));
+    let Value::Object(mut config) = config else { return None };
+    if stream == WORK && replicas > 1 {
+        config.insert("mem_storage".to_owned(), true.into());
+    }
+    Some(Item { stream, consumer, config })
+}
+
+/// Makes a consumer of [`WORK`] again that the servers know nothing of any more. It starts with
+/// the first message that nobody has acknowledged: the queue holds no others.
+pub(crate) async fn restore(wire: &Wire, stream: &str, name: &str) -> Result<(), TopologyError> {
+    let described = consumers().into_iter().filter(|(of, _)| of == WORK && of == stream);
+    let mut items = described.filter_map(|(of, config)| consumer(of, config, wire.replicas));
+    let Some(item) = items.find(|item| item.consumer.as_deref() == Some(name)) else {
+        return Ok(());
+    };
+    item.put(wire, "create").await?;
+    tracing::info!(what = item.what(), "nobody answered for it; made sure that it is there");
+    Ok(())
 }
 
 pub(crate) fn streams() -> Vec<Value> {
@@ -251,7 +284,7 @@ pub(crate) fn consumers() -> Vec<(String, Value)> {
 
 /// Whether `stream` takes several messages as one.
 pub(crate) fn takes_batches(stream: &str) -> bool {
-    [JOBS, ACCOUNTS, DELIVERIES].contains(&stream)
+    [JOBS, ACCOUNTS, DELIVERIES, KEYS].contains(&stream)
 }
 
 /// How long a consumer waits for an acknowledgement.

@@ -255,15 +255,16 @@ impl Wire {
             .subscribe(inbox.clone())
             .await
             .map_err(|source| Unavailable::new("subscribe to an inbox", source))?;
-        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}");
-        Ok(Puller { client: self.client.clone(), subject, inbox, subscriber, expected: 0 })
+        let (stream, consumer) = (stream.to_owned(), consumer.to_owned());
+        Ok(Puller { wire: self.clone(), stream, consumer, inbox, subscriber, expected: 0 })
     }
 }
 
 /// Takes messages from one durable consumer.
 pub(crate) struct Puller {
-    client: Client,
-    subject: String,
+    wire: Wire,
+    stream: String,
+    consumer: String,
     inbox: String,
     subscriber: Subscriber,
     /// Messages that the standing pull may still bring.
@@ -279,8 +280,10 @@ impl Puller {
                 "expires": nanos(PULL),
                 "idle_heartbeat": nanos(HEARTBEAT),
             });
-            self.client
-                .publish_with_reply(self.subject.clone(), self.inbox.clone(), encode(&pull))
+            let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", self.stream, self.consumer);
+            self.wire
+                .client
+                .publish_with_reply(subject, self.inbox.clone(), encode(&pull))
                 .await
                 .map_err(|source| Unavailable::new(PULLING, source))?;
             self.expected = ahead.max(1);
@@ -295,6 +298,12 @@ impl Puller {
                 self.receive(message).map(Some).ok_or(Unavailable::silent(PULLING))
             }
             Some(100) => Ok(None),
+            // Nobody answers for such a consumer: it is gone, or the servers still agree on who does.
+            Some(503) => {
+                self.expected = 0;
+                self.restore().await;
+                Err(refused(PULLING, &stored::note(message)))
+            }
             Some(404 | 408) => {
                 self.expected = 0;
                 Ok(None)
@@ -303,6 +312,13 @@ impl Puller {
                 self.expected = 0;
                 Err(refused(PULLING, &stored::note(message)))
             }
+        }
+    }
+
+    async fn restore(&self) {
+        if let Err(error) = topology::restore(&self.wire, &self.stream, &self.consumer).await {
+            let (error, consumer) = (crate::error::chain(&error), &self.consumer);
+            tracing::warn!(%error, consumer, "nobody answers for it, and it cannot be made again");
         }
     }
 
@@ -322,7 +338,7 @@ impl Puller {
     fn receive(&self, message: Message) -> Option<Pulled> {
         let reply = message.reply.as_ref()?.to_string();
         let (raw, deliveries) = stored::delivered(stored::note(message), &reply)?;
-        let receipt = AnyReceipt::Server(Receipt { client: self.client.clone(), reply });
+        let receipt = AnyReceipt::Server(Receipt { client: self.wire.client.clone(), reply });
         Some(Pulled { raw, deliveries, receipt })
     }
 }

@@ -1,9 +1,12 @@
 //! Everything of a stream in order, from where the reader stopped.
 //!
-//! A tail keeps nothing on the server. It reads forward from its position, and what is republished
-//! tells it when to read on; a message missed there costs a second, never an event. So there is no
-//! consumer that could be lost, stall or be stolen, and a server that went away is simply asked
-//! again. On an unfiltered stream every sequence must follow its predecessor: a gap is an alarm.
+//! A tail keeps nothing on the server. It reads forward from its position until nothing more is
+//! stored, and then listens to what is republished. On an unfiltered stream every sequence must
+//! follow its predecessor: so what is heard in order is as good as read, and is handed on as it is.
+//! Whatever was missed is read; missing the last of it costs a second, never an event. A sequence
+//! that cannot be read either is an alarm. A tail of a part of a stream cannot know what it missed,
+//! and only hears when to read on. So there is no consumer that could be lost, stall or be stolen,
+//! and a server that went away is simply asked again.
 
 use std::{
     pin::Pin,
@@ -11,11 +14,16 @@ use std::{
     time::Duration,
 };
 
-use futures::{Stream, StreamExt as _, stream::BoxStream};
+use futures::{
+    Stream, StreamExt as _,
+    stream::{BoxStream, ReadyChunks},
+};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::{backend::Note, envelope::Raw, error::Unavailable, log::Log, subject, topology};
+use crate::{
+    backend::Note, envelope::Raw, error::Unavailable, log::Log, stored, subject, topology,
+};
 
 /// How many messages one read asks for.
 const PAGE: usize = 500;
@@ -96,6 +104,8 @@ struct Reader {
     sender: mpsc::Sender<Result<Vec<Raw>, Gap>>,
 }
 
+type Hints = ReadyChunks<BoxStream<'static, Note>>;
+
 enum End {
     Trouble(Unavailable),
     Gap(Gap),
@@ -144,7 +154,7 @@ impl Reader {
 
     async fn read_for_ever(&mut self) -> Result<std::convert::Infallible, End> {
         // Listening comes before reading, so that nothing stored in between goes unheard.
-        let mut hints = self.log.backend.subscribe(&self.hint).await?;
+        let mut hints = self.log.backend.subscribe(&self.hint).await?.ready_chunks(PAGE);
         let mut pause = FIRST_PAUSE;
         loop {
             let page = self.log.backend.page(&self.stream, &self.filter, self.next, PAGE).await?;
@@ -189,19 +199,95 @@ impl Reader {
         Err(End::Gap(Gap { stream: self.stream.clone(), after: self.next - 1, found }))
     }
 
-    /// Waits until something new is heard of, or for a while.
-    async fn listen(&mut self, hints: &mut BoxStream<'static, Note>) -> Result<(), End> {
-        let deadline = Instant::now() + LOOK;
+    /// Hands on what is heard in order; ends when there is something to be read, or when nothing
+    /// was heard for a while.
+    async fn listen(&mut self, hints: &mut Hints) -> Result<(), End> {
+        let mut deadline = Instant::now() + LOOK;
         while self.heard < self.next {
-            match tokio::time::timeout_at(deadline, hints.next()).await {
-                Ok(Some(note)) => {
-                    let seq = note.headers.get("Nats-Sequence").and_then(|seq| seq.parse().ok());
-                    self.heard = self.heard.max(seq.unwrap_or_default());
-                }
-                Ok(None) => return Err(Unavailable::silent("listen to a stream").into()),
-                Err(_elapsed) => return Ok(()),
+            let Ok(notes) = tokio::time::timeout_at(deadline, hints.next()).await else {
+                return Ok(());
+            };
+            let notes = notes.ok_or(Unavailable::silent("listen to a stream"))?;
+            let messages = self.in_order(notes);
+            if !messages.is_empty() {
+                self.sender.send(Ok(messages)).await.map_err(|_closed| End::Closed)?;
+                deadline = Instant::now() + LOOK;
             }
         }
         Ok(())
+    }
+
+    /// Those notes that go on where this reader stands, up to the first that does not.
+    fn in_order(&mut self, notes: Vec<Note>) -> Vec<Raw> {
+        let mut messages = Vec::with_capacity(notes.len());
+        for raw in notes.into_iter().filter_map(stored::direct) {
+            if self.contiguous && raw.seq == self.next && raw.stream == self.stream {
+                self.next += 1;
+                messages.push(raw);
+            } else {
+                self.heard = self.heard.max(raw.seq);
+            }
+        }
+        messages
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{backend::Backend, headers::Headers};
+
+    const SUBJECT: &str = "darkroom.job.a.j.requested";
+
+    fn store(log: &Log) {
+        let Backend::Memory(memory) = &*log.backend else { panic!("a log in memory") };
+        let body = Bytes::from_static(b"{}");
+        memory.append(topology::JOBS, SUBJECT, &Headers::default(), &body, None).unwrap();
+    }
+
+    /// What a listener may hear around trouble: again, of the future, of something else.
+    fn rumour(log: &Log, stream: &str, seq: u64) {
+        let Backend::Memory(memory) = &*log.backend else { panic!("a log in memory") };
+        memory.publish(&Note {
+            subject: subject::live(SUBJECT),
+            headers: Headers::from_iter([
+                ("Nats-Stream", stream.to_owned()),
+                ("Nats-Subject", SUBJECT.to_owned()),
+                ("Nats-Sequence", seq.to_string()),
+            ]),
+            body: Bytes::from_static(b"rumour"),
+            reply: None,
+        });
+    }
+
+    #[tokio::test]
+    async fn whatever_is_heard_every_message_comes_once_and_in_order() {
+        let log = Log::memory();
+        (0..3).for_each(|_| store(&log));
+        let stop = CancellationToken::new();
+        let mut tail = ordered(&log, topology::JOBS, 1, None, stop.clone());
+        let mut seen = Vec::new();
+        for round in 0..50_u64 {
+            store(&log);
+            match round % 3 {
+                0 => rumour(&log, topology::JOBS, 2),
+                1 => rumour(&log, topology::WORK, 5 + 2 * round),
+                // What does not exist makes it look for a while.
+                _ if round > 40 => rumour(&log, topology::JOBS, 1_000),
+                _ => {}
+            }
+            store(&log);
+            while seen.len() < 5 + 2 * usize::try_from(round).unwrap() {
+                let batch = tokio::time::timeout(Duration::from_secs(20), tail.next()).await;
+                for raw in batch.unwrap().unwrap().unwrap() {
+                    assert_eq!(raw.body, "{}", "{}", raw.seq);
+                    seen.push(raw.seq);
+                }
+            }
+        }
+        assert_eq!(seen, (1..=103).collect::<Vec<_>>());
+        stop.cancel();
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use eventlog::{
-    Loaded, TransactError,
+    Loaded, Log, TransactError,
     follow::{self, Queue, Verdict},
     topology,
 };
@@ -11,7 +11,9 @@ use futures::{StreamExt as _, future::join_all};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Id, No, Seen, Server, Toy, fresh_id, now, request, until};
+use crate::support::{
+    Event, Id, No, Seen, Server, State, Three, Toy, fresh_id, kill, now, request, until,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_hundred_rounds_exactly_one_of_eight_racers_wins() {
@@ -161,4 +163,105 @@ async fn a_killed_server_loses_nothing_and_everybody_goes_on_by_himself() {
     shutdown.cancel();
     worker.await.unwrap();
     projection.await.unwrap();
+}
+
+/// Completes whatever is requested, unless somebody has; notes nothing.
+fn complete_all(log: &Log, stop: &CancellationToken) -> (tokio::task::JoinHandle<()>, Seen<Id>) {
+    let (log, stop, seen) = (log.clone(), stop.clone(), Seen::<Id>::default());
+    let note = Arc::clone(&seen);
+    let queue =
+        Queue::new(topology::WORK, topology::worker_consumers(), Arc::new(Semaphore::new(8)));
+    let task = tokio::spawn(async move {
+        let worker = log.clone();
+        let handler = move |delivered: follow::Delivered| {
+            let (log, note) = (worker.clone(), Arc::clone(&note));
+            async move {
+                let (id, known) = Loaded::<Toy>::starting_with(&delivered.raw).unwrap();
+                let decide = |state: &State| match state.completed_at {
+                    None => Ok(vec![Event::Completed {}]),
+                    Some(_) => Err(No),
+                };
+                match log.transact_from::<Toy, No>(&id, known, now(), decide).await {
+                    Ok(_) => note.lock().unwrap().push(id),
+                    Err(TransactError::Refused(No)) => {}
+                    Err(_) => return Verdict::Again(Duration::from_millis(100)),
+                }
+                Verdict::Done
+            }
+        };
+        follow::queue(&log, queue, handler, stop).await;
+    });
+    (task, seen)
+}
+
+/// Requests `count` jobs, trying each until it is accepted.
+async fn request_all(log: &Log, count: usize) -> Vec<Id> {
+    join_all((0..count).map(async |_| {
+        let id = fresh_id();
+        loop {
+            match log.transact::<Toy, No>(&id, now(), request).await {
+                Ok(_) | Err(TransactError::Refused(No)) => return id,
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }))
+    .await
+}
+
+async fn each_is_completed_once(log: &Log, ids: &[Id]) {
+    for id in ids {
+        until("the job is completed", async || {
+            let loaded = log.load::<Toy>(id).await;
+            loaded.is_ok_and(|loaded| loaded.state.completed_at.is_some())
+        })
+        .await;
+        let history = log.history::<Toy>(id).await.unwrap();
+        assert_eq!(history.len(), 2, "{history:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_make_consumers_again_that_were_lost() {
+    let server = Server::start().await;
+    let (log, stop) = (server.log("operator").await, CancellationToken::new());
+    let (task, _) = complete_all(&server.log("worker").await, &stop);
+    let before = request_all(&log, 40).await;
+    each_is_completed_once(&log, &before[..1]).await;
+    let bare = server.bare("operator").await;
+    for consumer in topology::worker_consumers() {
+        let subject = format!("$JS.API.CONSUMER.DELETE.WORK.{consumer}");
+        let answer = bare.request(subject, "".into()).await.unwrap();
+        assert!(String::from_utf8_lossy(&answer.payload).contains("\"success\":true"));
+    }
+    let after = request_all(&log, 40).await;
+    each_is_completed_once(&log, &[before, after].concat()).await;
+    assert_eq!(topology::diff(&log, 1).await.unwrap(), [], "as they were described");
+    stop.cancel();
+    task.await.unwrap();
+    server.embedded.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_servers_that_die_at_once_lose_no_work() {
+    let three = Three::start().await;
+    let (log, stop) = (three.log("operator").await, CancellationToken::new());
+    let (task, seen) = complete_all(&three.log("worker").await, &stop);
+    let mut ids = request_all(&log, 40).await;
+    until("some are completed", async || seen.lock().unwrap().len() > 5).await;
+    let more = tokio::spawn({
+        let log = log.clone();
+        async move { request_all(&log, 40).await }
+    });
+    for pid in three.cluster.pids() {
+        kill(pid);
+    }
+    ids.extend(more.await.unwrap());
+    each_is_completed_once(&log, &ids).await;
+    until("the topology is there", async || {
+        topology::diff(&log, 3).await.is_ok_and(|drifts| drifts.is_empty())
+    })
+    .await;
+    stop.cancel();
+    task.await.unwrap();
+    three.cluster.stop().await;
 }

@@ -150,8 +150,7 @@ impl Server {
     /// Ends the server as a power cut would, and returns once another one runs.
     pub(crate) async fn kill(&self) {
         let pid = self.embedded.pid().expect("a running server");
-        let raw = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-        rustix::process::kill_process(raw, rustix::process::Signal::KILL).unwrap();
+        kill(pid);
         until("another server runs", async || self.embedded.pid().is_some_and(|now| now != pid))
             .await;
     }
@@ -177,6 +176,12 @@ impl Three {
     pub(crate) async fn log(&self, role: &str) -> Log {
         Log::connect(&self.cluster.settings(role), role).await.unwrap()
     }
+}
+
+/// Ends a process as a power cut would.
+pub(crate) fn kill(pid: u32) {
+    let raw = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(raw, rustix::process::Signal::KILL).unwrap();
 }
 
 /// Waits for `condition`, looking every few milliseconds.
