@@ -9,7 +9,7 @@ use service::Clock;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{callers::Callers, currency::Currency, settings::Api, views::Views};
+use crate::{callers::Callers, currency::Currency, fresh::Fresh, settings::Api, views::Views};
 
 /// What an [`App`] is made of.
 pub(crate) struct Parts {
@@ -37,6 +37,7 @@ pub(crate) struct App {
     pub(crate) reached: watch::Sender<Positions>,
     pub(crate) currency: Currency,
     pub(crate) callers: Callers,
+    pub(crate) fresh: Fresh,
     pub(crate) views: Views,
     /// One permit for each event stream.
     pub(crate) streams: Arc<Semaphore>,
@@ -52,6 +53,7 @@ impl App {
             reached: watch::Sender::new(parts.store.positions()),
             currency: Currency::new(),
             callers: Callers::default(),
+            fresh: Fresh::default(),
             views: Views::default(),
             accounts: barrier(topology::ACCOUNTS),
             jobs: barrier(topology::JOBS),

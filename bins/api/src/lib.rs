@@ -12,6 +12,7 @@ mod currency;
 mod document;
 mod edge;
 mod error;
+mod fresh;
 mod incoming;
 pub mod ops;
 mod problem;

@@ -41,6 +41,16 @@ pub struct SealedRequest {
 }
 
 impl Custody {
+    /// Makes the job's key ahead of a request, which is then sealed without waiting for the store
+    /// if it comes soon.
+    ///
+    /// # Errors
+    /// When the vault fails.
+    pub async fn prepare(&self, id: &Id) -> Result<(), Error> {
+        self.vault.create_job_key(&id.account.to_string(), &id.job.to_string()).await?;
+        Ok(())
+    }
+
     /// Makes the job's key, if there is none, and seals a request under it.
     ///
     /// # Errors

@@ -2,9 +2,13 @@
 
 use api::{ops, projection};
 use bytes::Bytes;
+use domain::{job::Jobs, sealed::field};
+use eventlog::Keys;
+use futures::future::join_all;
 use http::StatusCode;
 use readmodel::{Found, Store, Stream};
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
+use vault::{MasterKeys, Vault};
 
 use crate::stage::{PATIENCE, World};
 
@@ -24,9 +28,65 @@ async fn a_read_from_another_replica_reflects_what_was_just_written() {
         let job = format!("/v1/jobs/{id}");
         let cancelled = second.request(http::Method::DELETE, &job).by(&tenant).send().await;
         assert_eq!(cancelled.status, StatusCode::ACCEPTED);
-        assert_eq!(first.get(&path).by(&tenant).send().await.body["status"], "failure");
+        // Each has answered about it before, or has not: both know what happened since.
+        for api in [&first, &second] {
+            assert_eq!(api.get(&path).by(&tenant).send().await.body["status"], "failure");
+        }
         let listed = first.get("/v1/jobs?limit=1").by(&tenant).send().await.body;
         assert_eq!(listed["jobs"][0]["status"], "cancelled", "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_in_use_is_refused_by_every_replica_once_it_is_revoked() {
+    let world = World::real().await;
+    let tenant = world.tenant().await;
+    let first = world.api("a").await;
+    let second = world.api_with(world.settings("b"), &world.connect("api").await).await;
+    let path = format!("/v2/previews/{}", first.submit(&tenant).await["id"].as_str().unwrap());
+    for api in [&first, &second, &first, &second] {
+        assert_eq!(api.get(&path).by(&tenant).send().await.status, StatusCode::OK);
+    }
+    world.revoke(&tenant).await;
+    for api in [&first, &second] {
+        crate::stage::eventually("the key is refused", PATIENCE, || async {
+            api.get(&path).by(&tenant).send().await.status == StatusCode::UNAUTHORIZED
+        })
+        .await;
+        // And stays so.
+        assert_eq!(api.get(&path).by(&tenant).send().await.status, StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test]
+async fn each_of_many_jobs_has_an_id_and_a_stored_key_of_its_own() {
+    let world = World::real().await;
+    let tenant = world.tenant().await;
+    let api = world.api("a").await;
+    let mut jobs = HashSet::new();
+    for round in 0..6 {
+        let asked = (0..20).map(|number| {
+            let body = format!(
+                r#"{{"url": "https://example.com/a.jpg", "data": {{"number": "{round}-{number}"}}}}"#
+            );
+            let (api, tenant) = (&api, &tenant);
+            async move { (api.post(tenant, body).send().await, format!("{round}-{number}")) }
+        });
+        for (answer, number) in join_all(asked).await {
+            assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+            assert_eq!(answer.body["user_data"]["number"], number);
+            assert!(jobs.insert(tenant.id(&answer.body)), "an id was given out twice");
+        }
+    }
+    // Whoever has nothing but what is stored can open them.
+    let master = MasterKeys::open(&world.folder.path().join("master.key")).unwrap();
+    let vault = Vault::new(master, Arc::new(Keys::new(&world.log)));
+    for id in &jobs {
+        let stored = world.log.load::<Jobs>(id).await.unwrap();
+        let requested = &stored.state.job().unwrap().requested;
+        let key = vault.job_key(&id.account.to_string(), &id.job.to_string()).await.unwrap();
+        let url = key.open_text(field::SOURCE_URL, requested.source_url.envelope()).unwrap();
+        assert_eq!(*url, "https://example.com/a.jpg");
     }
 }
 

@@ -12,7 +12,6 @@ use domain::{
 };
 use eventlog::{Committed, Loaded, Moment, TransactError};
 use http::{HeaderValue, StatusCode, header};
-use uuid::{NoContext, Uuid};
 use warp::reply::Response;
 
 use self::request::Request;
@@ -54,7 +53,7 @@ async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let request = Request::read(&call.body)?;
     let fingerprint = app.custody.fingerprint(&request.canonical());
     let moment = Moment { now: app.clock.now(), traceparent: call.traceparent() };
-    let id = job::Id { account: caller.account, job: job_id(caller, key, &moment) };
+    let id = job::Id { account: caller.account, job: job_id(&app, caller, key) };
     let known = match key {
         Some(_) => app.log.load::<Jobs>(&id).await?,
         // A fresh id has no history.
@@ -151,17 +150,12 @@ fn idempotency_key(call: &Call) -> Result<Option<&str>, Problem> {
     }
 }
 
-fn job_id(caller: &Caller, key: Option<&str>, moment: &Moment) -> JobId {
+fn job_id(app: &Arc<App>, caller: &Caller, key: Option<&str>) -> JobId {
     match key {
         Some(key) => {
             let name = format!("idempotency:{}:{key}", caller.application.application);
             JobId::derived(caller.account.as_uuid(), name.as_bytes())
         }
-        None => {
-            let seconds = u64::try_from(moment.now.as_second()).unwrap_or_default();
-            let nanos = u32::try_from(moment.now.subsec_nanosecond()).unwrap_or_default();
-            let stamp = uuid::Timestamp::from_unix(NoContext, seconds, nanos);
-            JobId::from_uuid(Uuid::new_v7(stamp))
-        }
+        None => app.fresh_job(caller.account),
     }
 }
