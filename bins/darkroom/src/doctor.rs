@@ -9,6 +9,7 @@ use std::{
 };
 
 use clap::Args;
+use enclave::hosted::{Name, State, Workshop};
 use eventlog::{Log, server::Binary, topology};
 use service::Failure;
 use storage::{Network, Patience, Reader};
@@ -39,10 +40,21 @@ pub(crate) struct Arguments {
 /// What one look found.
 enum Finding {
     Well(String),
+    /// Not there, and nothing is wrong with that.
+    Absent(String),
     Amiss(String),
 }
 
-type Look<'a> = (&'static str, Pin<Box<dyn Future<Output = Result<String, Failure>> + Send + 'a>>);
+type Looking<'a> = Pin<Box<dyn Future<Output = Result<Finding, Failure>> + Send + 'a>>;
+type Look<'a> = (&'static str, Looking<'a>);
+
+/// A look that finds all well or fails.
+fn look<'a>(
+    name: &'static str,
+    look: impl Future<Output = Result<String, Failure>> + Send + 'a,
+) -> Look<'a> {
+    (name, Box::pin(async { Ok(Finding::Well(look.await?)) }))
+}
 
 /// Runs the command.
 pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
@@ -51,29 +63,33 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let running = Where::of(&arguments.operator.data);
     let connection = if given.find("DARKROOM_URL").is_some() { Some(given) } else { running };
     let mut looks: Vec<Look<'_>> = vec![
-        ("version", Box::pin(async { Ok(format!("darkroom {}", env!("CARGO_PKG_VERSION"))) })),
-        ("nats-server", Box::pin(nats_server(&settings))),
-        ("renderer", Box::pin(renderer(&settings))),
+        look("version", async { Ok(format!("darkroom {}", env!("CARGO_PKG_VERSION"))) }),
+        look("nats-server", nats_server(&settings)),
+        look("renderer", renderer(&settings)),
+        ("renderer-av", Box::pin(av(&settings))),
+        look("fonts", fonts(&settings)),
     ];
+    looks.extend(programs(&settings).await?);
     match &connection {
         Some(connection) => {
-            looks.push(("api", Box::pin(api(connection))));
-            looks.push(("log", Box::pin(log(connection))));
-            looks.push(("durability", Box::pin(durability(&arguments.operator, &settings))));
-            looks.push(("topology", Box::pin(drift(&arguments.operator, &settings))));
-            looks.push(("bucket", Box::pin(bucket(connection))));
+            looks.push(look("api", api(connection)));
+            looks.push(look("log", log(connection)));
+            looks.push(look("durability", durability(&arguments.operator, &settings)));
+            looks.push(look("topology", drift(&arguments.operator, &settings)));
+            looks.push(look("bucket", bucket(connection)));
         }
-        None => looks.push(("ports", Box::pin(ports(&settings)))),
+        None => looks.push(look("ports", ports(&settings))),
     }
     let mut exit = Exit::Well;
     for (name, look) in looks {
         let finding = match tokio::time::timeout(LOOK_MAX, look).await {
-            Ok(Ok(text)) => Finding::Well(text),
+            Ok(Ok(finding)) => finding,
             Ok(Err(failure)) => Finding::Amiss(failure.to_string()),
             Err(_elapsed) => Finding::Amiss(format!("no answer within {} s", LOOK_MAX.as_secs())),
         };
         let (mark, text) = match &finding {
             Finding::Well(text) => ("ok", text),
+            Finding::Absent(text) => ("--", text),
             Finding::Amiss(text) => ("!!", text),
         };
         writeln!(stdout(), "{mark}  {name:<12} {}", text.replace('\n', "\n                 "))?;
@@ -101,6 +117,55 @@ async fn renderer(settings: &Settings) -> Result<String, Failure> {
     let proof = enclave::prove(&settings.worker.renderers()?).await?;
     let walls = proof.walls.join(", ");
     Ok(format!("{} ways out tried, all closed; walls: {walls}", proof.attempts.len()))
+}
+
+/// The renderer for film, sound, HEIC and AVIF; whoever needs none of these can do without.
+async fn av(settings: &Settings) -> Result<Finding, Failure> {
+    let mut config = settings.worker.renderers()?;
+    let Some(executable) = config.av_executable.take() else {
+        let remedy = "not built: film, sound, HEIC and AVIF fail with capability_missing";
+        return Ok(Finding::Absent(remedy.to_owned()));
+    };
+    config.executable = executable;
+    let proof = enclave::prove(&config).await?;
+    Ok(Finding::Well(format!("{} ways out tried, all closed", proof.attempts.len())))
+}
+
+async fn fonts(settings: &Settings) -> Result<String, Failure> {
+    let fonts = settings.worker.renderers()?.fonts;
+    if fonts.is_empty() {
+        return Err(NoFonts.into());
+    }
+    Ok(format!("{} files", fonts.len()))
+}
+
+/// One look for each program of others.
+async fn programs(settings: &Settings) -> Result<Vec<Look<'static>>, Failure> {
+    let Some(found) = settings.worker.programs()? else {
+        let absent = "not built: office files, ocr and web pages fail with capability_missing";
+        let finding = async { Ok(Finding::Absent(absent.to_owned())) };
+        return Ok(vec![("host", Box::pin(finding))]);
+    };
+    let workshop = tokio::task::spawn_blocking(|| Workshop::find(found)).await??;
+    let languages = workshop.ocr_languages().join(", ");
+    let mut looks: Vec<Look<'static>> = Vec::new();
+    for capability in workshop.capabilities() {
+        let finding = match (&capability.state, capability.name) {
+            (State::Ready { version }, Name::Ocr) => {
+                Finding::Well(format!("{version}; languages: {languages}"))
+            }
+            (State::Ready { version }, Name::Office | Name::Browser) => {
+                Finding::Well(version.clone())
+            }
+            (State::Missing { remedy }, _) => Finding::Absent(remedy.clone()),
+        };
+        looks.push((capability.name.as_str(), Box::pin(async { Ok(finding) })));
+    }
+    looks.push(look("host", async move {
+        workshop.prove().await?;
+        Ok("the walls around these programs hold".to_owned())
+    }));
+    Ok(looks)
 }
 
 async fn api(connection: &Connection) -> Result<String, Failure> {
@@ -159,6 +224,10 @@ async fn ports(settings: &Settings) -> Result<String, Failure> {
     }
     Ok("all free".to_owned())
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("none: pages of text would be blank; install fonts-dejavu-core and fonts-liberation")]
+struct NoFonts;
 
 #[derive(Debug, thiserror::Error)]
 #[error("{0} does not say that it is ready")]
