@@ -7,10 +7,12 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use domain::FailureCode;
+use domain::job::Role;
 use domain::wish::Format;
 use enclave::inside::walls::{self, Walls};
 use enclave::inside::{Picture, Visit, VisitError};
-use enclave::{Encoding, Sniffed};
+use enclave::{Sniffed, Stage};
+use serde_json::{Map, Value};
 
 #[global_allocator]
 static ALLOCATOR: renderer::memory::Limited = renderer::memory::Limited;
@@ -27,14 +29,14 @@ fn main() -> ExitCode {
 }
 
 fn go_wrong(visit: &Visit) -> Result<(), VisitError> {
-    let order = visit.order()?;
+    let (order, _fonts) = visit.order()?;
     let mut word = vec![0; usize::try_from(order.source_bytes).unwrap_or_default()];
     let count = visit.read_at(0, &mut word).unwrap_or_default();
     word.truncate(count);
     let kind = Sniffed {
         media_type: "image/png".to_owned(),
         extension: "png".to_owned(),
-        encoding: Encoding::Binary,
+        encoding: "binary".to_owned(),
     };
     let hand_out = |picture: Picture<'_>| {
         visit.sniffed(&kind)?;
@@ -69,7 +71,7 @@ fn go_wrong(visit: &Visit) -> Result<(), VisitError> {
             }
         }
         b"silence" => return Ok(()),
-        b"done" => visit.done(None, BTreeMap::new())?,
+        b"done" => visit.done(Map::new(), BTreeMap::new())?,
         b"twice" => {
             visit.sniffed(&kind)?;
             visit.sniffed(&kind)?;
@@ -84,9 +86,24 @@ fn go_wrong(visit: &Visit) -> Result<(), VisitError> {
         b"other dimensions" => {
             hand_out(Picture { original: (9, 9), dimensions: (9, 9), ..picture(PNG) })?;
         }
+        b"unasked extra" => hand_out(Picture { role: Role::Clip, ..picture(PNG) })?,
+        b"unasked reading" => {
+            visit.sniffed(&kind)?;
+            visit.pages(1)?;
+            visit.page_to_read(1, (1, 1), PNG)?;
+        }
+        b"unasked metadata" => {
+            hand_out(picture(PNG))?;
+            let found = Map::from_iter([("exif".to_owned(), Value::from("x"))]);
+            visit.done(found, BTreeMap::new())?;
+        }
+        b"late handover" => {
+            hand_out(picture(PNG))?;
+            visit.hand_over(Stage::Office, Map::new(), BTreeMap::new())?;
+        }
         b"invented code" => visit.failed(FailureCode::DestinationDenied, "\u{1b}[31m not mine")?,
         b"large" => hand_out(picture(&vec![0; 3 << 20]))?,
-        _ => hand_out(picture(PNG)).and_then(|()| visit.done(None, BTreeMap::new()))?,
+        _ => hand_out(picture(PNG)).and_then(|()| visit.done(Map::new(), BTreeMap::new()))?,
     }
     Ok(())
 }
@@ -96,6 +113,7 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0
 
 fn picture(bytes: &[u8]) -> Picture<'_> {
     Picture {
+        role: Role::Rendition,
         page: 1,
         size_index: 0,
         dimensions: (1, 1),

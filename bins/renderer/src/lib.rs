@@ -1,10 +1,11 @@
 //! The renderer: one job behind walls, bytes in over a socket pair, pictures out as memory files.
 //!
-//! It is the only program of the house that opens untrusted bytes. Walls and conversation are
-//! `enclave`'s, pictures are `stills`'; this joins the two.
+//! Renderers are the only programs of the house that open untrusted bytes. Walls and conversation
+//! are `enclave`'s, what is drawn with is a [`Studio`]; this joins the two.
 
 mod job;
 pub mod memory;
+mod studio;
 
 use std::process::ExitCode;
 
@@ -13,6 +14,8 @@ use enclave::inside::escape::{ATTEMPTS, EXIT_ESCAPED, EXIT_REFUSED};
 use enclave::inside::walls::{self, Walls};
 use enclave::inside::{Visit, VisitError};
 
+pub use studio::{Drawing, Fonts, Light, Studio, draw_here};
+
 /// Exit status when called in a way that no worker does.
 const EXIT_USAGE: u8 = 64;
 /// Exit status when a wall could not be built or the worker cannot be spoken with.
@@ -20,9 +23,9 @@ const EXIT_UNFIT: u8 = 70;
 
 /// Runs in the mode that the worker asked for, with the worker's process id as last word.
 #[must_use]
-pub fn run(words: &[&str]) -> ExitCode {
+pub fn run(words: &[&str], studio: &dyn Studio) -> ExitCode {
     match words {
-        ["job", parent] => outcome(parent.parse().ok().map(job)),
+        ["job", parent] => outcome(parent.parse().ok().map(|parent| job(parent, studio))),
         ["prove", attempt, parent] => {
             outcome(parent.parse().ok().map(|parent| prove(attempt, parent)))
         }
@@ -40,12 +43,12 @@ fn outcome(result: Option<Result<u8, VisitError>>) -> ExitCode {
 }
 
 /// Builds the walls, draws one job, ends.
-fn job(parent: i32) -> Result<u8, VisitError> {
+fn job(parent: i32, studio: &dyn Studio) -> Result<u8, VisitError> {
     let visit = Visit::over_stdin();
     if !enter(&visit, Walls::All, parent)? {
         return Ok(EXIT_UNFIT);
     }
-    job::run(&visit)?;
+    job::run(&visit, studio)?;
     Ok(0)
 }
 

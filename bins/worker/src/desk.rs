@@ -26,7 +26,11 @@ pub(crate) struct Desk {
     pub(crate) egress: egress::Client,
     pub(crate) networks: Networks,
     pub(crate) renderers: enclave::Pool,
+    /// LibreOffice, Tesseract and Chromium, where there is a host for them.
+    pub(crate) workshop: Option<enclave::hosted::Workshop>,
     pub(crate) spool: Spool,
+    /// Sources from this size on are read by ranges, where they can be.
+    pub(crate) ranges_from_bytes: u64,
     pub(crate) limits: Limits,
     pub(crate) backoff: Backoff,
     pub(crate) uploads: usize,
@@ -61,19 +65,20 @@ impl Desk {
         }
     }
 
-    /// The bucket that results of the account go to.
-    pub(crate) async fn destination(
+    /// The bucket that results of the account go to, and what its jobs may use.
+    pub(crate) async fn account(
         &self,
         account: AccountId,
-    ) -> Result<custody::OpenedDestination, Stop> {
+    ) -> Result<(custody::OpenedDestination, Limits), Stop> {
         let known = self.log.load::<Accounts>(&account).await;
         let state = known.map_err(|error| Stop::internal(&error))?.state;
-        match &state.destination {
-            None => Ok(self.custody.development_destination()),
+        let destination = match &state.destination {
+            None => self.custody.development_destination(),
             Some(own) => {
-                Ok(self.custody.open_destination(account, own, &self.networks.to(own)).await?)
+                self.custody.open_destination(account, own, &self.networks.to(own)).await?
             }
-        }
+        };
+        Ok((destination, self.limits.with(&state.limits)))
     }
 
     /// How bodies are written here.

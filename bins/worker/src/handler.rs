@@ -19,9 +19,10 @@ use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    attempt::{self, Intermediates},
+    attempt,
     desk::Desk,
     lease::{Lease, Taken},
+    source::Intermediates,
     stop::Stop,
 };
 

@@ -6,17 +6,24 @@
 
 mod attempt;
 mod desk;
+mod far;
+mod findings;
 mod handler;
+mod held;
 mod lease;
 mod network;
+mod page;
 pub mod settings;
 mod shelf;
+mod source;
 mod spool;
+mod stages;
 mod stop;
 
 use std::{sync::Arc, time::Duration};
 
 use domain::id::WorkerId;
+use enclave::hosted::{State, Workshop};
 use eventlog::{Keys, Log, follow, topology};
 use service::Clock;
 use tokio::sync::Semaphore;
@@ -62,6 +69,9 @@ pub enum Error {
     /// The renderer's walls do not hold: nothing untrusted may be opened here.
     #[error("prove the renderer's walls")]
     Walls(#[from] enclave::ProveError),
+    /// The thread that looked for programs died.
+    #[error("look for programs")]
+    Thread(#[source] tokio::task::JoinError),
 }
 
 /// Works until `shutdown`, then lets jobs end for a while.
@@ -74,9 +84,13 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let renderers = settings.worker.renderers()?;
-    let proof = enclave::prove(&renderers).await?;
-    tracing::info!(attempts = proof.attempts.len(), "the renderer's walls hold");
-    let desk = desk(&settings, clock, enclave::Pool::start(&renderers)?).await?;
+    for renderer in renderers.each() {
+        let proof = enclave::prove(&renderer).await?;
+        let executable = renderer.executable.display();
+        tracing::info!(attempts = proof.attempts.len(), %executable, "the renderer's walls hold");
+    }
+    let workshop = workshop(&settings.worker).await?;
+    let desk = desk(&settings, clock, enclave::Pool::start(&renderers)?, workshop).await?;
     let (log, worker) = (desk.log.clone(), desk.worker);
     let slots = settings.worker.slots();
     tracing::info!(worker.id = %worker, slots, "ready for jobs");
@@ -99,10 +113,31 @@ pub async fn run(
     Ok(())
 }
 
+/// The programs of others that are here, their walls proven.
+async fn workshop(worker: &settings::Worker) -> Result<Option<Workshop>, Error> {
+    let Some(programs) = worker.programs()? else {
+        tracing::info!("no darkroom-host: no office documents, web pages or text of pictures");
+        return Ok(None);
+    };
+    // Finding them asks each for its version.
+    let found = tokio::task::spawn_blocking(|| Workshop::find(programs)).await;
+    let workshop = found.map_err(Error::Thread)??;
+    workshop.prove().await?;
+    for capability in workshop.capabilities() {
+        let name = capability.name.as_str();
+        match &capability.state {
+            State::Ready { version } => tracing::info!(capability = name, version, "ready"),
+            State::Missing { remedy } => tracing::info!(capability = name, remedy, "missing"),
+        }
+    }
+    Ok(Some(workshop))
+}
+
 async fn desk(
     settings: &Settings,
     clock: Arc<dyn Clock>,
     renderers: enclave::Pool,
+    workshop: Option<Workshop>,
 ) -> Result<Desk, Error> {
     let log = Log::connect(&settings.nats, "worker").await?;
     Log::prove_durability(&settings.nats).await?;
@@ -122,7 +157,9 @@ async fn desk(
         networks: Networks::new(egress.gate().clone()),
         egress,
         renderers,
+        workshop,
         spool,
+        ranges_from_bytes: settings.worker.ranges_from_bytes,
         limits: settings.limits,
         backoff: settings.retry,
         uploads: settings.worker.uploads,

@@ -1,8 +1,9 @@
 //! What a worker can be told. `defaults.toml` is the manual.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use domain::{limits::Limits, retry::Backoff};
+use enclave::{Config, StartError, hosted};
 use serde::Deserialize;
 
 /// The defaults, as TOML.
@@ -38,9 +39,34 @@ pub struct Worker {
     pub slots: usize,
     /// Renderers started ahead; 0: as many as slots.
     pub renderers_ready: usize,
-    /// The renderer's executable.
+    /// The light renderer's executable.
     #[serde(default)]
     pub renderer: Option<PathBuf>,
+    /// The executable of the renderer for film, sound, HEIC and AVIF.
+    #[serde(default)]
+    pub av_renderer: Option<PathBuf>,
+    /// Font files that text is drawn with; absent: those of this machine.
+    #[serde(default)]
+    pub fonts: Option<Vec<PathBuf>>,
+    /// The executable that hosts the programs below.
+    #[serde(default)]
+    pub host: Option<PathBuf>,
+    /// LibreOffice's program.
+    #[serde(default)]
+    pub office: Option<PathBuf>,
+    /// Tesseract's program.
+    #[serde(default)]
+    pub ocr: Option<PathBuf>,
+    /// The folder of Tesseract's languages.
+    #[serde(default)]
+    pub ocr_data: Option<PathBuf>,
+    /// Chromium's program.
+    #[serde(default)]
+    pub browser: Option<PathBuf>,
+    /// How many of each program wait, started, for their job.
+    pub programs_ready: usize,
+    /// Sources from this size on are read by ranges where their server allows it, in bytes.
+    pub ranges_from_bytes: u64,
     /// Largest source that stays in memory, in bytes.
     pub spool_memory_bytes: u64,
     /// Folder for larger ones.
@@ -67,19 +93,58 @@ impl Worker {
     ///
     /// # Errors
     /// When no renderer lies beside the running executable and none is named.
-    pub fn renderers(&self) -> Result<enclave::Config, enclave::StartError> {
+    pub fn renderers(&self) -> Result<Config, StartError> {
         let running = self.slots();
         let ready = if self.renderers_ready > 0 { self.renderers_ready } else { running };
-        match &self.renderer {
+        let mut config = match &self.renderer {
             Some(executable) => {
-                // The renderer is started from a folder of its own.
-                let executable =
-                    std::path::absolute(executable).map_err(enclave::StartError::Locate)?;
-                Ok(enclave::Config { executable, ready, running })
+                let executable = absolute(executable)?;
+                let av = executable.with_file_name(Config::AV_EXECUTABLE);
+                let av_executable = Some(av).filter(|executable| executable.is_file());
+                let fonts = Config::usual_fonts();
+                Config { executable, av_executable, ready, running, fonts }
             }
-            None => enclave::Config::beside_current_exe(ready, running),
+            None => Config::beside_current_exe(ready, running)?,
+        };
+        if let Some(executable) = &self.av_renderer {
+            config.av_executable = Some(absolute(executable)?);
         }
+        if let Some(fonts) = &self.fonts {
+            config.fonts.clone_from(fonts);
+        }
+        Ok(config)
     }
+
+    /// Where the programs are that others wrote; `None` where there is nothing to host them.
+    ///
+    /// # Errors
+    /// When a host is named whose path means nothing.
+    pub fn programs(&self) -> Result<Option<hosted::Settings>, StartError> {
+        let found = match &self.host {
+            Some(host) => hosted::Settings::with_host(absolute(host)?),
+            None => match hosted::Settings::beside_current_exe() {
+                Ok(found) => found,
+                Err(StartError::Missing { .. }) => return Ok(None),
+                Err(error) => return Err(error),
+            },
+        };
+        let or = |path: &Option<PathBuf>, usual: PathBuf| path.clone().unwrap_or(usual);
+        let ready = self.programs_ready;
+        Ok(Some(hosted::Settings {
+            office: or(&self.office, found.office),
+            ocr: or(&self.ocr, found.ocr),
+            ocr_data: or(&self.ocr_data, found.ocr_data),
+            browser: or(&self.browser, found.browser),
+            ready: hosted::Ready { office: ready, ocr: ready, browser: ready },
+            running: self.slots(),
+            ..found
+        }))
+    }
+}
+
+/// What is started is started from a folder of its own.
+fn absolute(path: &Path) -> Result<PathBuf, StartError> {
+    std::path::absolute(path).map_err(StartError::Locate)
 }
 
 #[cfg(test)]

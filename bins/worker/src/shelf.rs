@@ -10,6 +10,7 @@ use domain::{
     size::Size,
     wish::Format,
 };
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use storage::{
     Object, ObjectHeaders,
@@ -57,16 +58,20 @@ impl Shelf {
         })
     }
 
-    /// Stores a rendition and gives what is recorded of it.
+    /// Stores an artifact and gives what is recorded of it.
     pub(crate) async fn put(
         &self,
         custody: &Custody,
         made: enclave::Artifact,
     ) -> Result<Artifact, Stop> {
-        let size = self.sizes.get(made.size_index);
-        let size =
-            size.ok_or_else(|| Stop::failed(domain::FailureCode::RendererCrashed, "size"))?;
-        let name = self.name(made.page, made.size_index, made.format);
+        let (name, requested_size) = if made.role.is_rendition() {
+            let size = self.sizes.get(made.size_index).map(|size| size.spelling().clone());
+            let size =
+                size.ok_or_else(|| Stop::failed(domain::FailureCode::RendererCrashed, "size"))?;
+            (self.name(made.page, made.size_index, made.format), size)
+        } else {
+            (layout::extra(made.role, made.page, made.format), Value::Null)
+        };
         let key = layout::key(&self.prefix, self.id.job, &name);
         let file = made.file;
         let (file, sha256) = tokio::task::spawn_blocking(move || digest(file))
@@ -78,13 +83,13 @@ impl Shelf {
         let location = self.location(key)?;
         let field = artifact_field(&name);
         Ok(Artifact {
-            role: domain::job::Role::Rendition,
+            role: made.role,
             location: custody.seal_json(&self.id, &field, &location).await?,
             name,
             stored_in: self.destination.stored_in,
             page: made.page,
             size_index: u32::try_from(made.size_index).unwrap_or(u32::MAX),
-            requested_size: size.spelling().clone(),
+            requested_size,
             width: made.width,
             height: made.height,
             original_width: made.original_width,

@@ -34,6 +34,8 @@ pub(crate) struct Spooled {
     pub(crate) sha256: String,
     /// MD5, in hex.
     pub(crate) md5: String,
+    /// CRC-32C, in hex.
+    pub(crate) crc32c: String,
 }
 
 /// Why a source could not be kept.
@@ -61,17 +63,19 @@ impl Spool {
     /// Takes in a stream to its end.
     pub(crate) async fn take<E>(
         &self,
-        mut bytes: impl Stream<Item = Result<Bytes, E>> + Unpin,
+        bytes: impl Stream<Item = Result<Bytes, E>>,
         mut progress: impl FnMut(u64),
     ) -> Result<Spooled, SpoolError<E>> {
         let mut file = tokio::fs::File::from_std(in_memory().map_err(SpoolError::File)?);
-        let (mut sha256, mut md5) = (Sha256::new(), Md5::new());
+        let (mut sha256, mut md5, mut crc32c) = (Sha256::new(), Md5::new(), 0);
         let mut size_bytes = 0;
         let mut spilled = false;
+        let mut bytes = std::pin::pin!(bytes);
         while let Some(chunk) = bytes.next().await {
             let chunk = chunk.map_err(SpoolError::Source)?;
             sha256.update(&chunk);
             md5.update(&chunk);
+            crc32c = crc32c::crc32c_append(crc32c, &chunk);
             size_bytes += chunk.len() as u64;
             if !spilled && size_bytes > self.memory_bytes {
                 spilled = true;
@@ -86,7 +90,13 @@ impl Spool {
             size_bytes,
             sha256: hex::encode(sha256.finalize()),
             md5: hex::encode(md5.finalize()),
+            crc32c: format!("{crc32c:08x}"),
         })
+    }
+
+    /// A file without a name for parts of a source of this size.
+    pub(crate) fn file_for(&self, size_bytes: u64) -> io::Result<File> {
+        if size_bytes > self.memory_bytes { on_disk(&self.folder) } else { in_memory() }
     }
 
     /// Moves what is in memory to the disk.
@@ -137,7 +147,19 @@ mod tests {
             assert_eq!(spooled.size_bytes, 10_000);
         }
         assert_eq!((&memory.sha256, &memory.md5), (&disk.sha256, &disk.md5));
+        assert_eq!(memory.crc32c, disk.crc32c);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing has a name");
+    }
+
+    #[tokio::test]
+    async fn checksums_are_those_that_everybody_knows() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::open(folder.path(), 1 << 20).unwrap();
+        let chunks: Vec<Chunk> =
+            ["1234", "56789"].map(|part| Ok(Bytes::from_static(part.as_bytes()))).into();
+        let spooled = spool.take(futures::stream::iter(chunks), |_| ()).await.unwrap();
+        assert_eq!(spooled.crc32c, "e3069283");
+        assert_eq!(spooled.md5, "25f9e794323b453885f5181f1b624d0b");
     }
 
     #[tokio::test]

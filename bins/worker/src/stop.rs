@@ -3,7 +3,7 @@
 use domain::{FailureCode, job::Refusal};
 use eventlog::TransactError;
 
-use crate::spool::SpoolError;
+use crate::{far::FarError, spool::SpoolError};
 
 /// Why an attempt ends early.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +76,34 @@ impl From<custody::Error> for Stop {
 
 impl From<enclave::RenderError> for Stop {
     fn from(error: enclave::RenderError) -> Self {
+        if let enclave::RenderError::Source { source, .. } = &error
+            && let Some(far) = source.get_ref().and_then(|inner| inner.downcast_ref::<FarError>())
+        {
+            return far.into();
+        }
         Self::failed(error.code(), service::Chain(&error).to_string())
+    }
+}
+
+impl From<enclave::hosted::HostedError> for Stop {
+    fn from(error: enclave::hosted::HostedError) -> Self {
+        Self::failed(error.code(), service::Chain(&error).to_string())
+    }
+}
+
+impl From<&FarError> for Stop {
+    fn from(error: &FarError) -> Self {
+        match error {
+            FarError::Egress(source) => source_failure(source),
+            FarError::Changed => Self::failed(FailureCode::SourceChanged, error.to_string()),
+            FarError::Stopped | FarError::File(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<FarError> for Stop {
+    fn from(error: FarError) -> Self {
+        (&error).into()
     }
 }
 

@@ -1,9 +1,11 @@
 //! Fetching a source: every hop judged, every byte counted.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_RANGE,
-    LOCATION, RANGE, TRANSFER_ENCODING,
+    ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG,
+    IF_RANGE, LAST_MODIFIED, LOCATION, RANGE, TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use hyper::body::Incoming;
@@ -31,10 +33,20 @@ pub struct Fetched {
     pub file_name: Option<String>,
     /// Whether the server says that it serves byte ranges.
     pub accepts_ranges: bool,
-    /// A strong validator: ranges asked for with it are of the same version or refused.
+    /// A strong validator, a tag or a date: ranges asked for with it are of the same version or
+    /// refused.
     pub validator: Option<HeaderValue>,
     /// The bytes.
     pub body: Body,
+}
+
+impl Fetched {
+    /// Whether these are only the first bytes of the source.
+    #[must_use]
+    pub fn is_part(&self) -> bool {
+        self.status == StatusCode::PARTIAL_CONTENT.as_u16()
+            && self.total_length != self.content_length
+    }
 }
 
 impl Client {
@@ -57,6 +69,35 @@ impl Client {
         Ok(self.fetched(response, final_url, max_bytes, content_length, deadline))
     }
 
+    /// Opens the source at `url` with its first `len_bytes`, or as a whole of at most `max_bytes`
+    /// where its server serves no ranges; [`Fetched::is_part`] tells which.
+    pub async fn fetch_start(
+        &self,
+        url: &SourceUrl,
+        len_bytes: u64,
+        max_bytes: u64,
+        deadline: Instant,
+    ) -> Result<Fetched, Error> {
+        let opened = self.open(url, &range_of(0, len_bytes, None)?, deadline).await;
+        let (response, final_url) = match opened {
+            // What has no bytes has no first ones either.
+            Err(Error::Status(416)) => return self.fetch(url, max_bytes, deadline).await,
+            opened => opened?,
+        };
+        let part = response.status() == StatusCode::PARTIAL_CONTENT;
+        let range = text(response.headers(), &CONTENT_RANGE).and_then(parse_content_range);
+        let (total, limit) = match range {
+            Some(ContentRange { first: 0, total: Some(total) }) if part => (Some(total), len_bytes),
+            // A part, but nobody knows of what.
+            _ if part => return self.fetch(url, max_bytes, deadline).await,
+            _ => (content_length(response.headers()), max_bytes),
+        };
+        if total.is_some_and(|total| total > max_bytes) {
+            return Err(Error::TooLarge { limit_bytes: max_bytes });
+        }
+        Ok(self.fetched(response, final_url, limit, total, deadline))
+    }
+
     /// Opens at most `len_bytes` (at least 1) of the source from byte `from`; servers may send fewer. With the `validator` of an earlier
     /// answer a source that has changed since is [`Error::NoRanges`], as is a server that ignores ranges.
     pub async fn fetch_range(
@@ -67,15 +108,7 @@ impl Client {
         validator: Option<&HeaderValue>,
         deadline: Instant,
     ) -> Result<Fetched, Error> {
-        let last = from.saturating_add(len_bytes.saturating_sub(1));
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            RANGE,
-            HeaderValue::try_from(format!("bytes={from}-{last}")).or(Err(Error::NoRanges))?,
-        );
-        if let Some(validator) = validator {
-            headers.insert(IF_RANGE, validator.clone());
-        }
+        let headers = range_of(from, len_bytes, validator)?;
         let (response, final_url) = self.open(url, &headers, deadline).await?;
         let range = text(response.headers(), &CONTENT_RANGE).and_then(parse_content_range);
         match range {
@@ -105,7 +138,7 @@ impl Client {
             file_name: name::of(headers, final_url.last_segment()),
             accepts_ranges: text(headers, &ACCEPT_RANGES)
                 .is_some_and(|units| units.trim().eq_ignore_ascii_case("bytes")),
-            validator: headers.get(ETAG).filter(|etag| etag.as_bytes().starts_with(b"\"")).cloned(),
+            validator: validator(headers),
             final_url,
             body: Body::new(response.into_body(), &self.settings, max_bytes, deadline),
         }
@@ -187,6 +220,35 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
     text(headers, &CONTENT_LENGTH)?.parse().ok()
 }
 
+fn range_of(
+    from: u64,
+    len_bytes: u64,
+    validator: Option<&HeaderValue>,
+) -> Result<HeaderMap, Error> {
+    let last = from.saturating_add(len_bytes.saturating_sub(1));
+    let mut headers = HeaderMap::new();
+    let range = HeaderValue::try_from(format!("bytes={from}-{last}")).or(Err(Error::NoRanges))?;
+    headers.insert(RANGE, range);
+    if let Some(validator) = validator {
+        headers.insert(IF_RANGE, validator.clone());
+    }
+    Ok(headers)
+}
+
+/// A tag that is not weak; else the date of the last change, if that was a while before the answer:
+/// then a later change has a later date.
+fn validator(headers: &HeaderMap) -> Option<HeaderValue> {
+    const SETTLED: Duration = Duration::from_secs(60);
+    let etag = headers.get(ETAG).filter(|etag| etag.as_bytes().starts_with(b"\""));
+    let date = |name| httpdate::parse_http_date(text(headers, name)?).ok();
+    let settled = || {
+        let changed = date(&LAST_MODIFIED)?;
+        let ago = date(&DATE)?.duration_since(changed).ok()?;
+        headers.get(LAST_MODIFIED).filter(|_| ago >= SETTLED)
+    };
+    etag.or_else(settled).cloned()
+}
+
 struct ContentRange {
     first: u64,
     total: Option<u64>,
@@ -202,6 +264,25 @@ fn parse_content_range(text: &str) -> Option<ContentRange> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_validator_is_a_strong_tag_or_a_settled_date() {
+        const CHANGED: &str = "Sun, 06 Nov 1994 08:00:00 GMT";
+        let of = |fields: &[(HeaderName, &'static str)]| {
+            let value = |(name, text): &(HeaderName, &'static str)| {
+                (name.clone(), HeaderValue::from_static(text))
+            };
+            validator(&fields.iter().map(value).collect())
+        };
+        let settled = (DATE, "Sun, 06 Nov 1994 08:01:00 GMT");
+        let fresh = (DATE, "Sun, 06 Nov 1994 08:00:59 GMT");
+        let changed = (LAST_MODIFIED, CHANGED);
+        assert_eq!(of(&[(ETAG, "\"a\""), changed.clone()]).unwrap(), "\"a\"");
+        assert_eq!(of(&[(ETAG, "W/\"a\""), changed.clone(), settled]).unwrap(), CHANGED);
+        assert_eq!(of(&[changed.clone(), fresh]), None);
+        assert_eq!(of(&[changed]), None);
+        assert_eq!(of(&[]), None);
+    }
 
     #[test]
     fn a_content_range_is_read_with_and_without_its_total() {

@@ -57,6 +57,12 @@ impl Config {
         Ok(Self { executable, av_executable, ready, running, fonts })
     }
 
+    /// The fonts of this machine that cover most of what is written.
+    #[must_use]
+    pub fn usual_fonts() -> Vec<PathBuf> {
+        fonts::usual()
+    }
+
     /// The executables, each of which has walls of its own to prove.
     #[must_use]
     pub fn each(&self) -> Vec<Self> {

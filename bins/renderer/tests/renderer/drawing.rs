@@ -1,8 +1,10 @@
 //! Files in, renditions out.
 
+use std::path::PathBuf;
+
 use domain::limits::Limits;
 use domain::wish::{Format, MetadataKind};
-use enclave::Pool;
+use enclave::{Config, Pool, Stage};
 use image::{DynamicImage, ImageFormat};
 
 use crate::pictures::{encoded, photo};
@@ -99,8 +101,6 @@ async fn thirty_damaged_files_fail_with_a_reason_and_the_next_job_is_drawn() {
     for (name, bytes) in [
         ("text", &b"this is no picture"[..]),
         ("playlist", b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"),
-        ("page", b"<!DOCTYPE html><p>404"),
-        ("svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>"),
         ("zip", b"PK\x03\x04and so on"),
         ("zeroes", &[0; 5_000]),
     ] {
@@ -116,6 +116,46 @@ async fn thirty_damaged_files_fail_with_a_reason_and_the_next_job_is_drawn() {
         let next = draw(&pool, &fine, wish(&["30"], None)).await;
         assert_eq!(next.artifacts.len(), 1, "after {name}: {:?}", next.result);
     }
+}
+
+#[tokio::test]
+async fn what_others_draw_is_handed_over_before_anything_is_drawn() {
+    let pool = Pool::start(&config()).expect("a pool");
+    let photograph = encoded(&photo(90, 60), ImageFormat::Jpeg);
+    let rtf = b"{\\rtf1\\ansi text}";
+    let film = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom\0\0\0\x08mdat";
+    let page = b"<!DOCTYPE html><title>x</title><p>text";
+    for (bytes, format, to) in [
+        (&photograph[..], Some(Format::Avif), Stage::Av),
+        (film, None, Stage::Av),
+        (rtf, None, Stage::Office),
+        (rtf, Some(Format::Avif), Stage::Office),
+        (page, None, Stage::Browser),
+    ] {
+        let outcome = draw(&pool, bytes, wish(&["30"], format)).await;
+        assert_eq!(outcome.handed_over().to, to, "{:?}", outcome.sniffed);
+        assert!(outcome.sniffed.is_some() && outcome.total.is_none());
+    }
+}
+
+#[tokio::test]
+async fn text_is_drawn_with_the_fonts_that_travel_with_the_order() {
+    let drawing = "<svg xmlns='http://www.w3.org/2000/svg' width='200' height='60'>\
+                   <text x='10' y='40' font-size='40'>Hill</text></svg>";
+    let with = Config { fonts: vec![font()], ..config() };
+    let mut seen = Vec::new();
+    for config in [with, config()] {
+        let pool = Pool::start(&config).expect("a pool");
+        let outcome = draw(&pool, drawing.as_bytes(), wish(&["200"], None)).await;
+        let picture = image::load_from_memory(&outcome.bytes(0)).expect("a picture").to_rgba8();
+        let dark = picture.pixels().filter(|pixel| pixel.0[3] > 128).filter(|p| p.0[0] < 128);
+        seen.push(dark.count());
+    }
+    assert!(seen[0] > 200 && seen[1] == 0, "{seen:?}");
+}
+
+fn font() -> PathBuf {
+    PathBuf::from("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
 }
 
 #[tokio::test]

@@ -11,23 +11,25 @@ use std::path::PathBuf;
 use domain::limits::Limits;
 use domain::size::Size;
 use domain::wish::{Format, PreviewWish};
-use enclave::{Artifact, Config, Pool, RenderError, RenderEvent, RenderJob, Rendered, Sniffed};
+use enclave::{
+    Artifact, Config, HandedOver, Pool, RenderError, RenderEvent, RenderJob, Rendered, Renderer,
+    Sniffed,
+};
 use tokio::sync::mpsc;
 
 const EVENTS: usize = 8;
 
 fn config() -> Config {
     Config {
-        executable: PathBuf::from(env!("CARGO_BIN_EXE_darkroom-renderer")),
-        ready: 1,
         running: 4,
+        ..Config::of(PathBuf::from(env!("CARGO_BIN_EXE_darkroom-renderer")))
     }
 }
 
 /// What came of one job.
 #[derive(Debug)]
 struct Outcome {
-    result: Result<Rendered, RenderError>,
+    result: Result<enclave::Outcome, RenderError>,
     sniffed: Option<Sniffed>,
     total: Option<u32>,
     artifacts: Vec<Artifact>,
@@ -35,7 +37,17 @@ struct Outcome {
 
 impl Outcome {
     fn rendered(&self) -> &Rendered {
-        self.result.as_ref().expect("drawn")
+        match self.result.as_ref().expect("drawn") {
+            enclave::Outcome::Rendered(rendered) => rendered,
+            enclave::Outcome::HandedOver(to) => panic!("handed over: {to:?}"),
+        }
+    }
+
+    fn handed_over(&self) -> &HandedOver {
+        match self.result.as_ref().expect("handed over") {
+            enclave::Outcome::HandedOver(to) => to,
+            enclave::Outcome::Rendered(rendered) => panic!("drawn: {rendered:?}"),
+        }
     }
 
     fn failure(&self) -> &'static str {
@@ -81,11 +93,12 @@ async fn draw_with(pool: &Pool, source: &[u8], wish: PreviewWish, limits: Limits
                 RenderEvent::Sniffed(it) => sniffed = Some(it),
                 RenderEvent::Pages { total: it } => total = Some(it),
                 RenderEvent::Artifact(it) => artifacts.push(it),
+                RenderEvent::PageToRead(it) => panic!("a page to read: {it:?}"),
             }
         }
         (sniffed, total, artifacts)
     };
-    let render = pool.render(job, Box::new(spool(source)), events);
+    let render = pool.render(Renderer::Light, job, Box::new(spool(source)), events);
     let (result, (sniffed, total, artifacts)) = tokio::join!(render, listen);
     Outcome { result, sniffed, total, artifacts }
 }

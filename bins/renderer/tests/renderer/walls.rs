@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use domain::limits::Limits;
-use enclave::{Config, Pool, RenderError, RenderJob};
+use enclave::{Config, Pool, RenderError, RenderJob, Renderer};
 use tokio::sync::mpsc;
 
 use crate::{config, draw_with, spool, wish};
@@ -20,7 +20,7 @@ async fn every_way_out_is_closed() {
 
 #[tokio::test]
 async fn an_executable_that_is_no_renderer_proves_nothing() {
-    let config = Config { executable: PathBuf::from("/bin/true"), ready: 1, running: 1 };
+    let config = Config::of(PathBuf::from("/bin/true"));
     let error = enclave::prove(&config).await.expect_err("no walls");
     assert!(error.to_string().contains("start a renderer"), "{error}");
     let absent = Config { executable: PathBuf::from("/nowhere"), ..config };
@@ -33,7 +33,7 @@ fn misbehaving() -> Config {
     let target = own.ancestors().nth(2).expect("a target folder");
     let executable = target.join("examples/misbehave");
     assert!(executable.is_file(), "build it with `cargo build -p renderer --examples`");
-    Config { executable, ready: 1, running: 4 }
+    Config { running: 4, ..Config::of(executable) }
 }
 
 fn tight() -> Limits {
@@ -66,6 +66,10 @@ async fn a_renderer_that_goes_wrong_fails_its_job_with_a_reason_and_no_other() {
         ("unasked size", "renderer_crashed", "nobody asked for"),
         ("other format", "renderer_crashed", "format"),
         ("other dimensions", "renderer_crashed", "dimensions"),
+        ("unasked extra", "renderer_crashed", "nobody asked for"),
+        ("unasked reading", "renderer_crashed", "nobody asked for"),
+        ("unasked metadata", "renderer_crashed", "nobody asked for"),
+        ("late handover", "renderer_crashed", "handover"),
         ("invented code", "renderer_crashed", "broke the protocol"),
     ] {
         let outcome = draw_with(&pool, how.as_bytes(), wish(&["original"], None), tight()).await;
@@ -94,7 +98,7 @@ async fn a_dropped_job_kills_its_renderer_at_once() {
     let job =
         RenderJob { wish: wish(&["original"], None), source_bytes: 4, limits: Limits::default() };
     let (events, _heard) = mpsc::channel(1);
-    let render = pool.render(job, Box::new(spool(b"hang")), events);
+    let render = pool.render(Renderer::Light, job, Box::new(spool(b"hang")), events);
     let dropped = tokio::time::timeout(Duration::from_millis(500), render).await;
     assert!(dropped.is_err(), "it hangs until dropped");
     drop(pool);
@@ -112,7 +116,7 @@ async fn a_source_that_cannot_be_read_is_not_the_files_fault() {
     let pool = Pool::start(&config()).expect("a pool");
     let job = RenderJob { wish: wish(&["10"], None), source_bytes: 10, limits: Limits::default() };
     let (events, _heard) = mpsc::channel(8);
-    let error = pool.render(job, Box::new(Broken), events).await.expect_err("unread");
+    let error = pool.render(Renderer::Light, job, Box::new(Broken), events).await.expect_err("unread");
     assert!(matches!(error, RenderError::Source { offset: 0, .. }), "{error:?}");
     assert_eq!(error.code().name(), "internal");
 }

@@ -1,0 +1,143 @@
+//! Every real file yields what its line of the list says, and looks as others draw it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::sync::Arc;
+
+use domain::limits::Limits;
+use futures::StreamExt;
+use image::RgbImage;
+
+use crate::corpus::{self, Entry, Expected, ROWS};
+use crate::jobs::{self, Drawn, End, Renderers};
+use crate::peers;
+
+/// Rows that are done: each of their files must yield what its line says. Files of the others
+/// must be refused with a code, or handed on.
+const DONE: &[&str] = &["bmp", "gif", "jpeg", "png", "tiff", "webp"];
+
+const AT_ONCE: usize = 3;
+/// Edges of what is drawn for comparison, in pixels.
+const SIZE: &str = "160";
+/// The mean difference of a channel that is no difference to the eye, of 255.
+const NEAR: f64 = 6.0;
+/// The same for files that peers see differently, within reason.
+const FAR: f64 = 40.0;
+
+/// What a refusal of a damaged file may say.
+const REFUSALS: &[&str] =
+    &["corrupt", "unsupported", "too_many_pixels", "source_empty", "expands_too_much", "too_long"];
+
+fn faults(entry: &Entry, drawn: &Drawn) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut check = |fine: bool, what: String| {
+        if !fine {
+            faults.push(what);
+        }
+    };
+    let code = drawn.code();
+    let done = DONE.contains(&entry.row.as_str());
+    let typed = matches!(drawn.end, End::HandedOver(_)) || REFUSALS.contains(&code);
+    let missing = code == "capability_missing";
+    match &entry.expected {
+        _ if !done && (typed || missing) => return faults,
+        Expected::Damaged => check(code == "none" || typed, format!("{:?}", drawn.end)),
+        Expected::Locked => check(code == "encrypted", format!("{:?}", drawn.end)),
+        Expected::Drawn { .. } => check(code == "none", format!("{:?}", drawn.end)),
+    }
+    if done && let Some(sniffed) = &drawn.sniffed {
+        let media_type = &sniffed.media_type;
+        check(*media_type == entry.media_type, format!("sniffed as {media_type}"));
+    }
+    if let (Expected::Drawn { dimensions, pages }, "none") = (&entry.expected, code) {
+        let first = drawn.pictures.first();
+        check(first.is_some(), "no picture".to_owned());
+        if let (Some(expected), Some(first)) = (dimensions, first) {
+            check(first.original == *expected, format!("{:?}, not {expected:?}", first.original));
+        }
+        if let Some(pages) = pages {
+            check(drawn.pages == Some(*pages), format!("{:?} pages, not {pages}", drawn.pages));
+        }
+    }
+    faults
+}
+
+/// The mean difference of two pictures' channels, both a little blurred.
+fn difference(one: &RgbImage, other: &RgbImage) -> f64 {
+    let blurred = |picture: &RgbImage| image::imageops::blur(picture, 1.0);
+    let (one, other) = (blurred(one), blurred(other));
+    let channels = one.as_raw().iter().zip(other.as_raw());
+    let sum: u64 = channels.map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    sum as f64 / one.as_raw().len().max(1) as f64
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_real_file_yields_what_is_expected_of_it() {
+    let only = std::env::var("DARKROOM_CORPUS").unwrap_or_default();
+    assert!(DONE.iter().all(|row| ROWS.contains(row)), "a row that does not exist is done");
+    let entries: Vec<Entry> = corpus::read()
+        .into_iter()
+        .filter(|entry| entry.path.contains(&only) || entry.row == only)
+        .collect();
+    let renderers = Renderers::start("corpus", AT_ONCE);
+    let pool = &renderers.pool;
+    let answers: Vec<(Entry, Drawn)> = futures::stream::iter(entries)
+        .map(|entry| async move {
+            let file = File::open(entry.file()).expect("opened");
+            let length = file.metadata().expect("known").len();
+            let wish = jobs::wish(SIZE, "1");
+            let drawn = jobs::draw(pool, Arc::new(file), length, wish, Limits::default()).await;
+            (entry, drawn)
+        })
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
+
+    let mut wrong = Vec::new();
+    let mut rows: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+    let mut pictures = Vec::new();
+    for (entry, drawn) in &answers {
+        rows.entry(&entry.row).or_default()[usize::from(drawn.code() == "none")] += 1;
+        let faults = faults(entry, drawn);
+        if !faults.is_empty() {
+            wrong.push(format!("{}: {}", entry.path, faults.join("; ")));
+        }
+        let comparable = !entry.alone && matches!(entry.expected, Expected::Drawn { .. });
+        if let (Some(first), "none", true) = (drawn.pictures.first(), drawn.code(), comparable) {
+            let picture = image::load_from_memory(&first.bytes).expect("a picture").to_rgba8();
+            pictures.push((entry, peers::on_white(&picture)));
+        }
+    }
+    println!("refused or handed on, drawn: {rows:?}");
+    wrong.extend(compare(&pictures));
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn compare(pictures: &[(&Entry, RgbImage)]) -> Vec<String> {
+    let wanted: Vec<_> =
+        pictures.iter().map(|(entry, picture)| (*entry, picture.dimensions())).collect();
+    let others = peers::draw(&wanted);
+    let mut wrong = Vec::new();
+    let mut compared = 0;
+    for (entry, picture) in pictures {
+        let Some(other) = others.get(&entry.path) else { continue };
+        compared += 1;
+        let found = difference(picture, other);
+        if found > if entry.far { FAR } else { NEAR } {
+            wrong.push(format!("{}: differs by {found:.1}", entry.path));
+            keep(entry, picture, other);
+        }
+    }
+    println!("{compared} of {} compared with a peer's", pictures.len());
+    wrong
+}
+
+/// Where a person can look at what differs.
+fn keep(entry: &Entry, picture: &RgbImage, other: &RgbImage) {
+    let Ok(folder) = std::env::var("DARKROOM_CORPUS_KEEP") else { return };
+    let name = entry.path.replace('/', "_");
+    for (what, picture) in [("ours", picture), ("theirs", other)] {
+        let path = std::path::Path::new(&folder).join(format!("{name}.{what}.png"));
+        picture.save(path).expect("kept");
+    }
+}
