@@ -39,7 +39,7 @@ release:
 # Install what all recipes need, so that they work without a network afterwards
 [group('build')]
 setup:
-    ./justw --need build tests bench
+    ./justw --need build full tests bench corpus
     cargo fetch --locked
 
 # Run every test; arguments go to `cargo test`
@@ -47,7 +47,7 @@ setup:
 test *ARGS:
     #!/usr/bin/env bash
     set -euo pipefail
-    ./justw --need tests
+    ./justw --need tests full corpus
     # One build for programs and tests: the end-to-end tests start the programs.
     cargo build --workspace --bins --tests
     report=$(mktemp)
@@ -63,6 +63,19 @@ test *ARGS:
         }
     ' "$report"
     exit "$status"
+
+# Fuzz every parser for MINUTES each, or those named; what is found is kept under fuzz/
+[group('check')]
+fuzz MINUTES='5' *TARGETS:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    ./justw --need fuzz
+    minutes=$1
+    shift
+    [ $# -gt 0 ] || mapfile -t found < <(cargo fuzz list) && set -- "${@:-${found[@]}}"
+    for target in "$@"; do
+        cargo fuzz run --sanitizer none "$target" -- -max_total_time=$((minutes * 60)) -timeout=10 -max_len=65536
+    done
 
 # Check formatting, lints, licences and sources
 [group('check')]
