@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use house::{Crate, House, Kind};
 
 /// The crates that parse strangers' bytes. Only the renderer links them.
-const MEDIA: &[&str] = &["stills"];
+const MEDIA: &[&str] = &["av", "stills", "vector"];
 
 /// The crates of ours that each crate may depend on.
 const KNOWS: &[(&str, &[&str])] = &[
@@ -25,8 +25,10 @@ const KNOWS: &[(&str, &[&str])] = &[
     // Keeps the vault's wrapped keys in the key bucket.
     ("eventlog", &["domain", "vault"]),
     ("readmodel", &["domain"]),
+    ("av", &["domain", "filetype", "stills"]),
     ("stills", &["domain"]),
     ("storage", &["domain"]),
+    ("vector", &["domain", "filetype", "stills"]),
     // Fetches nothing, draws nothing: no egress, no enclave.
     ("api", &["custody", "domain", "eventlog", "readmodel", "service", "storage", "vault"]),
     // Draws nothing: no enclave.
@@ -40,6 +42,7 @@ const KNOWS: &[(&str, &[&str])] = &[
         &["custody", "domain", "egress", "enclave", "eventlog", "service", "storage", "vault"],
     ),
     // Holds no secret and reaches nothing: no vault, eventlog, storage or egress.
+    ("host", &["enclave"]),
     ("renderer", &["domain", "enclave", "stills"]),
     (
         "darkroom",
@@ -79,24 +82,31 @@ const HOMES: &[(&str, &str)] = &[
     ("aes-siv", "vault"),
     ("async-nats", "eventlog"),
     ("aws-*", "storage"),
+    ("color_quant", "stills"),
     ("fast_image_resize", "stills"),
-    ("ffmpeg-*", "video"),
+    ("ffmpeg-*", "av"),
     ("figment", "service"),
+    ("hayro*", "vector"),
+    ("gif", "stills"),
     ("hickory-*", "egress"),
     ("hyper-rustls", "egress"),
     ("image", "stills"),
     ("indicatif", "darkroom"),
     ("kamadak-exif", "stills"),
+    ("jxl-oxide", "stills"),
     ("landlock", "enclave"),
+    ("libwebp-sys", "stills"),
     ("moxcms", "stills"),
+    ("resvg", "vector"),
     ("s3s*", "storage"),
     ("seccompiler", "enclave"),
     ("sled", "readmodel"),
+    ("tiny-skia*", "vector"),
     ("tracing-subscriber", "service"),
     ("turbojpeg", "stills"),
+    ("usvg", "vector"),
     ("utoipa*", "api"),
     ("warp", "api"),
-    ("webp", "stills"),
 ];
 
 /// The most lines of a file, its tests not counted.

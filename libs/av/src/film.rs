@@ -1,0 +1,291 @@
+//! A film that is open: its frames by time.
+
+use domain::limits::Limits;
+use stills::{Error, Orientation};
+
+use crate::budget::Budget;
+use crate::ff::{self, Care, Decoder, Frame, Input, Medium, Packet, Skip, Stream};
+use crate::page::{Look, turned};
+
+/// The most packets looked at to find a key frame.
+const MAX_SEARCH_PACKETS: u32 = 4_096;
+/// The most key frames tried at one place, where they cannot be decoded.
+const MAX_TRIES: u32 = 4;
+/// How far before a moment the search goes on where the container's own falls short, in
+/// milliseconds.
+const STEPS_BACK_MS: [u64; 4] = [0, 2_000, 10_000, 60_000];
+
+/// Where the frames of a film come from.
+pub(crate) struct Film<'i, 's> {
+    pub(crate) input: &'i mut Input<'s>,
+    pub(crate) look: Look,
+    pub(crate) length_ms: u64,
+    pub(crate) budget: Budget,
+    decoder: Decoder,
+    stream: usize,
+    start: i64,
+    packet: Packet,
+    unit: ff::Rational,
+    /// Pixels of a frame, as the header has them.
+    size: (u32, u32),
+    /// The time of the frame that the decoder gave last, while it goes on from there.
+    reached: Option<i64>,
+}
+
+/// The stream that is the film: of those marked as the default if there are such, the largest.
+pub(crate) fn stream<'a>(input: &'a Input<'_>) -> Option<Stream<'a>> {
+    let is_film =
+        |stream: &Stream<'_>| stream.medium() == Medium::Video && !stream.is_attached_picture();
+    let size = |stream: &Stream<'_>| {
+        let is_default = stream.disposition() & ff::DEFAULT != 0;
+        (is_default, i64::from(stream.width()) * i64::from(stream.height()))
+    };
+    // The first of equals.
+    input.streams().filter(is_film).fold(None, |best: Option<Stream<'_>>, next| match best {
+        Some(best) if size(&best) >= size(&next) => Some(best),
+        _ => Some(next),
+    })
+}
+
+impl<'i, 's> Film<'i, 's> {
+    /// Opens the decoder of a file's film.
+    ///
+    /// # Errors
+    /// When there is none, or it is larger than the limits allow.
+    pub(crate) fn open(input: &'i mut Input<'s>, limits: &Limits) -> Result<Self, Error> {
+        let Some(found) = stream(input) else {
+            return Err(Error::corrupt("no stream of pictures"));
+        };
+        let size = [found.width(), found.height()].map(|edge| u32::try_from(edge).unwrap_or(0));
+        let size: (u32, u32) = size.into();
+        stills::within(size, limits)?;
+        let decoder = Decoder::open(&found, limits)?;
+        let (stream, unit, start) = (found.index(), found.time_base(), found.start().unwrap_or(0));
+        let look = Look { orientation: orientation(&found), aspect: found.container_aspect() };
+        let length_ms = input.length_ms().unwrap_or(0);
+        input.select(&[stream]);
+        Ok(Self {
+            input,
+            look,
+            length_ms,
+            budget: Budget::new(limits),
+            decoder,
+            stream,
+            start,
+            packet: Packet::new()?,
+            unit,
+            size,
+            reached: None,
+        })
+    }
+
+    /// Width and height of its frames as seen, as far as the header knows.
+    pub(crate) const fn seen(&self) -> (u32, u32) {
+        turned(self.look.orientation, self.size)
+    }
+
+    /// Takes less trouble over frames that are drawn at half their size or smaller.
+    pub(crate) fn drawn_at(&mut self, least: (u32, u32)) {
+        let least = turned(self.look.orientation, least);
+        let small = least.0 > 0
+            && least.0.saturating_mul(2) <= self.size.0
+            && least.1.saturating_mul(2) <= self.size.1;
+        self.decoder.take(if small { Care::Rough } else { Care::Full });
+    }
+
+    /// Lets what decoding found out be known of the stream.
+    pub(crate) fn teach(&self) {
+        if let Ok(stream) = self.input.stream(self.stream) {
+            self.decoder.teach(&stream);
+        }
+    }
+
+    /// Milliseconds from the film's start, of a time of its stream.
+    pub(crate) fn ms(&self, time: i64) -> u64 {
+        let ms = ff::to_ms(time.saturating_sub(self.start), self.unit);
+        ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0)
+    }
+
+    fn time(&self, ms: u64) -> i64 {
+        let above = i128::from(ms) * i128::from(self.unit.den);
+        let below = i128::from(self.unit.num.max(1)) * 1_000;
+        i64::try_from(above / below).unwrap_or(i64::MAX).saturating_add(self.start)
+    }
+
+    /// The key frame at or before a moment, or soon after it if there is none before.
+    ///
+    /// # Errors
+    /// When the source cannot be read or a limit is reached.
+    pub(crate) fn key_frame(&mut self, ms: u64) -> Result<Option<Frame>, Error> {
+        self.go(self.time(ms))?;
+        self.decoder.skip(Skip::NotKey);
+        let found = self.next_key_frame();
+        self.decoder.skip(Skip::Nothing);
+        self.reached = None;
+        found
+    }
+
+    fn next_key_frame(&mut self) -> Result<Option<Frame>, Error> {
+        let mut tries = 0;
+        for _ in 0..MAX_SEARCH_PACKETS {
+            if tries == MAX_TRIES || !self.input.read(&mut self.packet)? {
+                break;
+            }
+            if self.packet.stream() != self.stream || !self.packet.is_key() {
+                continue;
+            }
+            tries += 1;
+            self.budget.frame(self.size)?;
+            if let Some(frame) = self.alone()? {
+                return Ok(Some(frame));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What the packet alone decodes to.
+    fn alone(&mut self) -> Result<Option<Frame>, Error> {
+        let mut frame = Frame::new()?;
+        let mut has_frame = false;
+        if self.decoder.send(&self.packet)? {
+            has_frame = self.decoder.receive(&mut frame)?;
+            if !has_frame {
+                self.decoder.end();
+                has_frame = self.decoder.receive(&mut frame)?;
+            }
+        }
+        self.decoder.flush();
+        Ok(if has_frame && frame.width() > 0 { Some(frame) } else { None })
+    }
+
+    /// The frame that is on screen at a moment.
+    ///
+    /// # Errors
+    /// When the source cannot be read or a limit is reached.
+    pub(crate) fn frame_at(&mut self, ms: u64) -> Result<Option<Frame>, Error> {
+        let target = self.time(ms);
+        if self.is_ahead(target)
+            && let Some(frame) = self.forward(target)?
+        {
+            return Ok(Some(frame));
+        }
+        for back in STEPS_BACK_MS {
+            let from = ms.saturating_sub(back);
+            self.go(self.time(from))?;
+            let frame = self.forward(target)?;
+            let fits = |frame: &Frame| frame.time().is_none_or(|time| time <= target);
+            if frame.as_ref().is_some_and(fits) || from == 0 && frame.is_some() {
+                return Ok(frame);
+            }
+            if from == 0 {
+                break;
+            }
+        }
+        // Nothing could be decoded from a key frame before: from the start, as a player does.
+        self.go(self.start)?;
+        self.forward(target)
+    }
+
+    /// Whether going on is shorter than going to the key frame before a time.
+    fn is_ahead(&self, target: i64) -> bool {
+        let Some(reached) = self.reached else { return false };
+        let key = self.input.key_before(self.stream, target);
+        reached <= target && key.is_some_and(|key| key <= reached)
+    }
+
+    /// The frames from a moment on, one after the other.
+    ///
+    /// # Errors
+    /// As [`Self::frame_at`].
+    pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, Error> {
+        self.decoder.skip(Skip::Nothing);
+        let mut frame = Frame::new()?;
+        loop {
+            if self.decoder.receive(&mut frame)? {
+                self.reached = frame.time();
+                return Ok(Some(frame));
+            }
+            if !self.feed(None)? {
+                return Ok(if self.decoder.receive(&mut frame)? { Some(frame) } else { None });
+            }
+        }
+    }
+
+    /// Decodes on until the frame that is shown at the target.
+    fn forward(&mut self, target: i64) -> Result<Option<Frame>, Error> {
+        let mut last: Option<Frame> = None;
+        let mut frame = Frame::new()?;
+        let mut is_open = true;
+        loop {
+            while self.decoder.receive(&mut frame)? {
+                let time = frame.time();
+                self.reached = time;
+                let is_after = time.is_some_and(|time| time > target);
+                if is_after && last.is_some() {
+                    return Ok(last);
+                }
+                last = Some(std::mem::replace(&mut frame, Frame::new()?));
+                if is_after || time == Some(target) {
+                    return Ok(last);
+                }
+            }
+            if !is_open {
+                self.reached = None;
+                return Ok(last);
+            }
+            is_open = self.feed(Some(target))?;
+        }
+    }
+
+    /// Hands the decoder one more packet; `false` once there is none. What is over before the
+    /// target is left out, if nothing else is made from it.
+    fn feed(&mut self, target: Option<i64>) -> Result<bool, Error> {
+        loop {
+            if !self.input.read(&mut self.packet)? {
+                self.decoder.end();
+                return Ok(false);
+            }
+            if self.packet.stream() != self.stream {
+                continue;
+            }
+            let duration = self.packet.duration();
+            let is_over = match (target, self.packet.time()) {
+                (Some(target), Some(time)) if duration > 0 => {
+                    time.saturating_add(duration.saturating_mul(2)) <= target
+                }
+                _ => false,
+            };
+            self.decoder.skip(if is_over { Skip::NotReferred } else { Skip::Nothing });
+            self.budget.frame(self.size)?;
+            // What cannot be decoded is passed over.
+            self.decoder.send(&self.packet)?;
+            return Ok(true);
+        }
+    }
+
+    fn go(&mut self, time: i64) -> Result<(), Error> {
+        self.decoder.flush();
+        self.reached = None;
+        match self.input.seek(self.stream, time) {
+            // A file that cannot be searched is read from where it is.
+            Ok(()) | Err(Error::Corrupt { .. } | Error::Unsupported { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// How to turn a film's frames upright, by its display matrix.
+fn orientation(stream: &Stream<'_>) -> Orientation {
+    let Some(matrix) = stream.display_matrix() else { return Orientation::NoTransforms };
+    let [a, b, c, d] = matrix.map(|value| value.signum() * i32::from(value.abs() > 1 << 14));
+    match (a, b, c, d) {
+        (0, 1, -1, 0) => Orientation::Rotate90,
+        (-1, 0, 0, -1) => Orientation::Rotate180,
+        (0, -1, 1, 0) => Orientation::Rotate270,
+        (-1, 0, 0, 1) => Orientation::FlipHorizontal,
+        (1, 0, 0, -1) => Orientation::FlipVertical,
+        (0, 1, 1, 0) => Orientation::Rotate90FlipH,
+        (0, -1, -1, 0) => Orientation::Rotate270FlipH,
+        _ => Orientation::NoTransforms,
+    }
+}

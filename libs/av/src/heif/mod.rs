@@ -1,0 +1,96 @@
+//! HEIC and AVIF: libheif reads the container, FFmpeg decodes what is in it.
+
+mod codec;
+mod encode;
+mod open;
+mod sys;
+
+use std::ffi::CStr;
+
+use domain::limits::Limits;
+use serde_json::Map;
+use stills::{Drawn, Easel, Error, Orientation, Page, Picture, Source, read_all};
+
+pub(crate) use encode::encode;
+use open::File;
+
+use crate::ff::{self, Scaler};
+use crate::page;
+
+/// Loads what libheif loads once, and lends it FFmpeg's decoders. Before the walls stand: it looks
+/// for plug-ins in a folder.
+pub(crate) fn prepare() {
+    open::prepare();
+}
+
+/// The name and version that go on record.
+pub(crate) fn engine() -> (&'static str, &'static str) {
+    ("libheif", open::version())
+}
+
+/// Draws the pictures of a file: the primary one first.
+///
+/// # Errors
+/// [`Error`], with the failure code of the job.
+pub(crate) fn draw(source: &mut dyn Source, mut easel: Easel<'_>) -> Result<Drawn, Error> {
+    prepare();
+    let limits = *easel.limits();
+    let bytes = read_all(source)?;
+    let file = File::read(&bytes, &limits)?;
+    let pages = easel.open(file.count())?;
+    easel.used(engine());
+    easel.used(ff::engine());
+    for number in pages {
+        let picture = file.picture(number)?;
+        let dimensions = picture.dimensions();
+        easel.page(number, &mut Still { picture, dimensions })?;
+    }
+    Ok(Drawn { metadata: Map::new(), engines: easel.done() })
+}
+
+/// One picture of a file.
+struct Still<'a> {
+    picture: open::Picture<'a>,
+    dimensions: (u32, u32),
+}
+
+impl Page for Still<'_> {
+    fn dimensions(&self) -> (u32, u32) {
+        self.dimensions
+    }
+
+    fn decode(&mut self, least: (u32, u32), _limits: &Limits) -> Result<Picture, Error> {
+        let frame = self.picture.decode()?;
+        // What was decoded may differ from what the header says: it is what there is.
+        let size = (least.0.clamp(1, self.dimensions.0), least.1.clamp(1, self.dimensions.1));
+        let icc = self.picture.icc()?;
+        let raster = if icc.is_some() {
+            // The profile says what the colours are, not the numbers beside it.
+            page::plain_raster(&mut Scaler::new(), &frame, size)?
+        } else {
+            page::raster(&mut Scaler::new(), &frame, size)?
+        };
+        Ok(Picture::of(raster, Orientation::NoTransforms, icc.as_deref()))
+    }
+}
+
+/// What a call that failed means for the job.
+fn checked(outcome: sys::Outcome) -> Result<(), Error> {
+    let text = || {
+        if outcome.message.is_null() {
+            return String::new();
+        }
+        // SAFETY: libheif's texts end with a zero and are constants.
+        #[allow(unsafe_code, reason = "a text of a C library")]
+        let text = unsafe { CStr::from_ptr(outcome.message) };
+        text.to_string_lossy().into_owned()
+    };
+    match outcome.code {
+        sys::OK => Ok(()),
+        sys::MEMORY => Err(Error::Memory { what: "picture" }),
+        sys::UNSUPPORTED_FILETYPE | sys::UNSUPPORTED_FEATURE => {
+            Err(Error::Unsupported { what: text() })
+        }
+        _ => Err(Error::corrupt(text())),
+    }
+}

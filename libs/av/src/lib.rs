@@ -1,0 +1,60 @@
+//! Film, sound, HEIC and AVIF: frames of moving pictures and what is made of them, waveforms, and
+//! the pictures that need a film's codecs.
+//!
+//! FFmpeg and libheif are C libraries with a long list of past holes: nothing but a renderer links
+//! this crate, it stands behind walls, and FFmpeg is given one demuxer, no protocol, no name, no
+//! thread and no way to open anything.
+
+mod budget;
+mod ff;
+mod film;
+mod heif;
+mod media;
+mod metadata;
+mod page;
+mod poster;
+mod score;
+mod sound;
+mod tone;
+mod wave;
+
+use filetype::{Filetype, Kind};
+use stills::{Drawn, Easel, Error, Raster, Source};
+
+/// Loads what the libraries load once. To be called before the walls stand: libheif looks into a
+/// folder for plug-ins.
+pub fn prepare() {
+    ff::quiet();
+    heif::prepare();
+}
+
+/// Writes an AVIF of that quality, from 1 to 100; its transparency is kept.
+///
+/// # Errors
+/// When there is not the memory for it, or the encoder fails.
+pub fn encode_avif(raster: &Raster, quality: u8) -> Result<Vec<u8>, Error> {
+    heif::encode(raster, quality)
+}
+
+/// Whether [`draw`] knows the kind.
+#[must_use]
+pub const fn draws(kind: Kind) -> bool {
+    matches!(kind, Kind::Film | Kind::Sound | Kind::Heic | Kind::Avif)
+}
+
+/// Draws a file of a kind that [`draws`] knows.
+///
+/// # Errors
+/// [`Error`], with the failure code of the job.
+pub fn draw(
+    filetype: &Filetype,
+    source: &mut dyn Source,
+    easel: Easel<'_>,
+) -> Result<Drawn, Error> {
+    ff::quiet();
+    match filetype.kind {
+        Kind::Heic | Kind::Avif => heif::draw(source, easel),
+        Kind::Film | Kind::Sound => media::draw(filetype, source, easel),
+        _ => Err(Error::Unsupported { what: filetype.media_type.to_owned() }),
+    }
+}

@@ -1,0 +1,219 @@
+//! Sound: its cover or its waveform, and its peaks.
+
+use domain::job::Role;
+use domain::limits::Limits;
+use domain::wish::{Extra, Format};
+use stills::{Easel, Error, Made};
+
+use crate::ff::{Decoder, Frame, Input, Medium, Packet, Rational, Stream};
+use crate::page::{FramePage, Look};
+use crate::wave::{Envelope, WavePage};
+
+/// Longer sounds are heard at places only, in milliseconds.
+const WHOLE_MS: u64 = 2 * 3_600_000;
+/// At how many places.
+const PLACES: u64 = 800;
+/// How many packets are decoded at each.
+const PACKETS_A_PLACE: u32 = 6;
+
+/// Draws the cover of a sound, or else its waveform.
+///
+/// # Errors
+/// When nothing of it can be decoded, or a limit is reached.
+pub(crate) fn draw(
+    input: &mut Input<'_>,
+    easel: &mut Easel<'_>,
+    limits: &Limits,
+) -> Result<(), Error> {
+    let pages = easel.open(1)?;
+    let wants_peaks = easel.wish().options.extras.contains(&Extra::Peaks);
+    let cover = cover(input, limits)?;
+    let envelope = if cover.is_none() || wants_peaks { Some(hear(input, limits)?) } else { None };
+    let background = easel.wish().options.background;
+    for number in pages {
+        match (&cover, &envelope) {
+            (Some((frame, look)), _) => {
+                easel.page(number, &mut FramePage { frame, look: *look })?;
+            }
+            (None, Some(envelope)) => {
+                easel.page(number, &mut WavePage { envelope, background })?;
+            }
+            (None, None) => {}
+        }
+    }
+    match envelope {
+        Some(envelope) if wants_peaks => hand_out(&envelope, easel),
+        _ => Ok(()),
+    }
+}
+
+/// Hands out the peaks of a film's sound.
+///
+/// # Errors
+/// As [`draw`].
+pub(crate) fn peaks(
+    input: &mut Input<'_>,
+    easel: &mut Easel<'_>,
+    limits: &Limits,
+) -> Result<(), Error> {
+    hand_out(&hear(input, limits)?, easel)
+}
+
+fn hand_out(envelope: &Envelope, easel: &mut Easel<'_>) -> Result<(), Error> {
+    let json = envelope.peaks().to_string();
+    easel.extra(&Made {
+        role: Role::Peaks,
+        page: 1,
+        size_index: 0,
+        dimensions: (0, 0),
+        original: (0, 0),
+        format: Format::Json,
+        bytes: json.as_bytes(),
+    })
+}
+
+/// Lets what decoders say of the streams of sound be known: their sample formats and profiles.
+pub(crate) fn learn(input: &Input<'_>, limits: &Limits) {
+    for stream in input.streams().filter(|stream| stream.medium() == Medium::Audio) {
+        // What cannot be decoded is told as the header has it.
+        if let Ok(decoder) = Decoder::open(&stream, limits) {
+            decoder.teach(&stream);
+        }
+    }
+}
+
+/// The picture that comes with a sound, if there is one that can be decoded.
+fn cover(input: &Input<'_>, limits: &Limits) -> Result<Option<(Frame, Look)>, Error> {
+    for stream in input.streams().filter(Stream::is_attached_picture) {
+        let Ok(mut decoder) = Decoder::open(&stream, limits) else { continue };
+        let Some(packet) = stream.attached_packet()? else { continue };
+        let mut frame = Frame::new()?;
+        if !matches!(decoder.send(&packet), Ok(true)) {
+            continue;
+        }
+        decoder.end();
+        if matches!(decoder.receive(&mut frame), Ok(true)) && frame.width() > 0 {
+            stills::within((frame.width(), frame.height()), limits)?;
+            return Ok(Some((frame, Look::plain())));
+        }
+    }
+    Ok(None)
+}
+
+/// Decodes the sound, whole or at places.
+fn hear(input: &mut Input<'_>, limits: &Limits) -> Result<Envelope, Error> {
+    let mut ear = Ear::open(input, limits)?;
+    match input.length_ms() {
+        Some(length_ms) if length_ms > WHOLE_MS => ear.places(input, length_ms)?,
+        _ => ear.whole(input)?,
+    }
+    if ear.envelope.is_empty() {
+        return Err(Error::corrupt("no sound can be decoded"));
+    }
+    Ok(ear.envelope)
+}
+
+struct Ear {
+    decoder: Decoder,
+    stream: usize,
+    start: i64,
+    unit: Rational,
+    packet: Packet,
+    frame: Frame,
+    mono: Vec<f32>,
+    envelope: Envelope,
+    most_samples: u64,
+    limits: Limits,
+}
+
+impl Ear {
+    fn open(input: &mut Input<'_>, limits: &Limits) -> Result<Self, Error> {
+        let rank = |stream: &Stream<'_>| {
+            (stream.disposition() & crate::ff::DEFAULT != 0, stream.channels())
+        };
+        let found = input
+            .streams()
+            .filter(|stream| stream.medium() == Medium::Audio)
+            .fold(None, |best: Option<Stream<'_>>, next| match best {
+                Some(best) if rank(&best) >= rank(&next) => Some(best),
+                _ => Some(next),
+            })
+            .ok_or_else(|| Error::corrupt("no stream of sound"))?;
+        let decoder = Decoder::open(&found, limits)?;
+        let rate = u32::try_from(found.sample_rate()).unwrap_or(0);
+        let (stream, start, unit) = (found.index(), found.start().unwrap_or(0), found.time_base());
+        input.select(&[stream]);
+        Ok(Self {
+            decoder,
+            stream,
+            start,
+            unit,
+            packet: Packet::new()?,
+            frame: Frame::new()?,
+            mono: Vec::new(),
+            envelope: Envelope::new(rate),
+            most_samples: limits.duration_ms / 1_000 * u64::from(rate.max(1)),
+            limits: *limits,
+        })
+    }
+
+    fn whole(&mut self, input: &mut Input<'_>) -> Result<(), Error> {
+        // A file that cannot be searched is at its start, or nearly so.
+        let _at_start = input.seek(self.stream, self.start);
+        while input.read(&mut self.packet)? {
+            if self.packet.stream() == self.stream {
+                self.decoder.send(&self.packet)?;
+                self.take()?;
+            }
+            if self.envelope.samples() > self.most_samples {
+                return Err(Error::TooLong {
+                    what: format!("at most {} ms", self.limits.duration_ms),
+                });
+            }
+        }
+        self.decoder.end();
+        self.take()
+    }
+
+    fn take(&mut self) -> Result<(), Error> {
+        while self.decoder.receive(&mut self.frame)? {
+            self.mono.clear();
+            self.frame.mono(&mut self.mono);
+            self.envelope.hear(&self.mono, self.frame.sample_rate());
+        }
+        Ok(())
+    }
+
+    fn places(&mut self, input: &mut Input<'_>, length_ms: u64) -> Result<(), Error> {
+        let rate = u64::from(self.envelope.rate().max(1));
+        self.envelope =
+            Envelope::at_places(self.envelope.rate(), length_ms * rate / 1_000 / PLACES);
+        let unit_ms = |ms: u64| {
+            let above = i128::from(ms) * i128::from(self.unit.den);
+            i64::try_from(above / (i128::from(self.unit.num.max(1)) * 1_000)).unwrap_or(i64::MAX)
+        };
+        let times: Vec<i64> =
+            (0..PLACES).map(|place| unit_ms(length_ms * place / PLACES) + self.start).collect();
+        for time in times {
+            self.decoder.flush();
+            if input.seek(self.stream, time).is_err() {
+                break;
+            }
+            self.mono.clear();
+            for _ in 0..PACKETS_A_PLACE {
+                if !input.read(&mut self.packet)? {
+                    break;
+                }
+                let skipped = self.packet.stream() != self.stream;
+                if skipped || !self.decoder.send(&self.packet)? {
+                    continue;
+                }
+                while self.decoder.receive(&mut self.frame)? {
+                    self.frame.mono(&mut self.mono);
+                }
+            }
+            self.envelope.place(&self.mono);
+        }
+        Ok(())
+    }
+}
