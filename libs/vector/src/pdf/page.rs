@@ -1,0 +1,90 @@
+//! One page of a PDF, drawn as large as it is wanted.
+
+use domain::limits::Limits;
+use hayro::hayro_interpret::InterpreterSettings;
+use hayro::hayro_interpret::util::TransformExt;
+use hayro::hayro_syntax::page::Page;
+use hayro::kurbo::Affine;
+use hayro::vello_cpu::color::palette::css::WHITE;
+use hayro::vello_cpu::peniko::ImageAlphaType;
+use hayro::vello_cpu::{Pixels, Pixmap, RasterizerSettings, RenderContext, Resources, TargetInit};
+use hayro::{RenderCache, RenderSettings, render_into};
+use stills::{Error, Layout, Picture, Raster};
+
+use crate::canvas;
+
+/// Pixels of a point, of which an inch has 72, in the size that is called the original one: 150 to
+/// the inch.
+const ORIGINAL_SCALE: f64 = 150.0 / 72.0;
+/// Largest unit of a page that is believed, in points.
+const MOST_USER_UNIT: f64 = 1e6;
+
+/// What pages share: fonts and glyphs found so far.
+pub(super) struct Studio<'a> {
+    cache: RenderCache<'a>,
+    settings: InterpreterSettings,
+}
+
+impl Studio<'_> {
+    pub(super) fn new(settings: InterpreterSettings) -> Self {
+        Self { cache: RenderCache::new(), settings }
+    }
+}
+
+/// A page to be drawn.
+pub(super) struct Leaf<'a, 's> {
+    page: &'a Page<'a>,
+    studio: &'s Studio<'a>,
+    dimensions: (u32, u32),
+}
+
+impl<'a, 's> Leaf<'a, 's> {
+    pub(super) fn new(page: &'a Page<'a>, studio: &'s Studio<'a>, limits: &Limits) -> Self {
+        let (width, height) = points(page);
+        let dimensions = canvas::original(width * ORIGINAL_SCALE, height * ORIGINAL_SCALE, limits);
+        Self { page, studio, dimensions }
+    }
+}
+
+/// Width and height of a page, turned as it is to be seen, in points.
+pub(super) fn points(page: &Page<'_>) -> (f64, f64) {
+    let unit = page.raw().get::<f64>("UserUnit").unwrap_or(1.0);
+    let unit = if unit > 0.0 { unit.min(MOST_USER_UNIT) } else { 1.0 };
+    let (width, height) = page.render_dimensions();
+    (f64::from(width) * unit, f64::from(height) * unit)
+}
+
+impl stills::Page for Leaf<'_, '_> {
+    fn dimensions(&self) -> (u32, u32) {
+        self.dimensions
+    }
+
+    fn decode(&mut self, least: (u32, u32), limits: &Limits) -> Result<Picture, Error> {
+        let (width, height) = canvas::drawn(least, limits);
+        let (page_width, page_height) = self.page.render_dimensions();
+        let scale = Affine::scale_non_uniform(
+            f64::from(width) / f64::from(page_width),
+            f64::from(height) / f64::from(page_height),
+        );
+        let transform = scale * self.page.initial_transform(true).to_kurbo();
+        if !transform.is_finite() {
+            return Err(Error::corrupt("a page without dimensions"));
+        }
+        let mut context = RenderContext::new(width, height);
+        let Studio { cache, settings } = self.studio;
+        let rendering = RenderSettings::default();
+        render_into(self.page, cache, settings, &rendering, &mut context, transform);
+        context.flush();
+        let mut pixmap = Pixmap::new(width, height);
+        let paper =
+            RasterizerSettings { target_init: TargetInit::Clear(WHITE), ..Default::default() };
+        context.render_with(&mut pixmap, &mut Resources::default(), paper);
+        // Whatever is drawn on white paper leaves it opaque.
+        pixmap.set_may_have_transparency(false);
+        let (layout, pixels) = match pixmap.try_take_rgb8(ImageAlphaType::AlphaPremultiplied) {
+            Pixels::Rgb8(pixels) => (Layout::Rgb, pixels),
+            Pixels::Rgba8(pixels) => (Layout::Rgba, pixels),
+        };
+        Ok(Picture::upright(Raster::new(width.into(), height.into(), layout, pixels)?))
+    }
+}

@@ -1,0 +1,186 @@
+//! PDFs made to harm: loops and bombs.
+
+use std::time::{Duration, Instant};
+
+use domain::limits::Limits;
+use domain::wish::MetadataKind::{Document, Ocr};
+
+use crate::Job;
+use crate::paper::{flate, object, one_page, pdf, stream};
+
+/// What a hostile file may take in a build with checks.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The code that a file ends with, in time.
+fn ends(name: &str, file: &[u8]) -> String {
+    let begin = Instant::now();
+    let code = Job::pdf().metadata(&[Document, Ocr]).failure(file);
+    assert!(begin.elapsed() < PATIENCE, "{name} took {:?}", begin.elapsed());
+    code
+}
+
+fn form(resources: &str, content: &str) -> Vec<u8> {
+    let entries = format!("/Type /XObject /Subtype /Form /BBox [0 0 72 72] {resources}");
+    stream(&entries, content.as_bytes())
+}
+
+#[test]
+fn trees_of_pages_that_lead_to_themselves_end() {
+    let catalog = || object("<< /Type /Catalog /Pages 2 0 R >>");
+    let page = || object("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 72 72] >>");
+    let tree = |kids: &str| object(&format!("<< /Type /Pages /Kids [{kids}] /Count 9 >>"));
+    let own = pdf(&[catalog(), tree("2 0 R 3 0 R"), page()]);
+    assert_eq!(ends("a tree in itself", &own), "none");
+    let each_other = pdf(&[catalog(), tree("3 0 R"), tree("2 0 R 4 0 R 4 0 R"), page()]);
+    assert_eq!(ends("trees in each other", &each_other), "none");
+    assert_eq!(ends("nothing but itself", &pdf(&[catalog(), tree("2 0 R")])), "corrupt");
+    let deep: Vec<Vec<u8>> = [catalog()]
+        .into_iter()
+        .chain((3..5_000).map(|next| tree(&format!("{next} 0 R"))))
+        .chain([page()])
+        .collect();
+    assert_eq!(ends("a deep tree", &pdf(&deep)), "none");
+}
+
+#[test]
+fn references_that_lead_to_themselves_end() {
+    let cases = [
+        ("a length", object("<< /Length 4 0 R >>\nstream\n\nendstream")),
+        ("a reference", object("4 0 R")),
+        ("an array", object("[4 0 R 4 0 R]")),
+    ];
+    for (name, contents) in cases {
+        let file = pdf(&[
+            object("<< /Type /Catalog /Pages 2 0 R >>"),
+            object("<< /Type /Pages /Kids [3 0 R] /Count 1 >>"),
+            object("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 72 72] /Contents 4 0 R >>"),
+            contents,
+        ]);
+        assert_eq!(ends(name, &file), "none");
+    }
+    let file = String::from_utf8(crate::paper::many_pages(1).split_off(15)).unwrap();
+    let looped = file.replace("/Root 1 0 R", "/Root 1 0 R /Prev 0 /XRefStm 9");
+    assert_eq!(ends("tables in a loop", format!("%PDF-1.7\n{looped}").as_bytes()), "none");
+}
+
+#[test]
+fn deep_arrays_and_dictionaries_end() {
+    for (open, close) in [("[", "]"), ("<< /A ", ">>")] {
+        let deep = format!("{}{}", open.repeat(200_000), close.repeat(200_000));
+        let file = one_page("/MediaBox [0 0 72 72] /Contents 5 0 R", &deep, &[object(&deep)]);
+        assert_eq!(ends(open, &file), "none");
+    }
+}
+
+#[test]
+fn forms_that_call_forms_are_counted_before_they_are_drawn() {
+    // Twelve forms, each of which calls the next ten times.
+    let calls = "/N Do ".repeat(10);
+    let resources = |next: usize| format!("/Resources << /XObject << /N {next} 0 R >> >>");
+    let mut forms: Vec<Vec<u8>> = (6..17).map(|next| form(&resources(next), &calls)).collect();
+    forms.push(form("", "0 0 1 1 re f"));
+    let page = format!("/MediaBox [0 0 72 72] {}", resources(5));
+    assert_eq!(ends("forms", &one_page(&page, &calls, &forms)), "expands_too_much");
+    // One that calls itself, by its own resources or by the page's.
+    let own = one_page(&page, "/N Do", &[form(&resources(5), &calls)]);
+    assert_eq!(ends("a form in itself", &own), "expands_too_much");
+    let inherited = one_page(&page, "/N Do", &[form("", &calls)]);
+    assert_eq!(ends("a form in itself by the page", &inherited), "expands_too_much");
+    // A long form that is called often.
+    let long = form("", &"0 0 1 1 re f ".repeat(50_000));
+    let often = one_page(&page, &"/N Do ".repeat(1_000), &[long]);
+    assert_eq!(ends("a long form", &often), "expands_too_much");
+    // As often as real files call theirs.
+    let modest = one_page(&page, &"/N Do ".repeat(500), &[form("", "0 0 1 1 re f")]);
+    assert_eq!(ends("a form called often", &modest), "none");
+}
+
+#[test]
+fn patterns_in_patterns_are_counted_before_they_are_drawn() {
+    let paint = format!("/Pattern cs /N scn {}", "0 0 9 9 re f ".repeat(20));
+    let resources = |next: usize| format!("/Resources << /Pattern << /N {next} 0 R >> >>");
+    let pattern = |next: usize| {
+        let entries = format!(
+            "/Type /Pattern /PatternType 1 /PaintType 1 /TilingType 1 /BBox [0 0 9 9] /XStep 9 \
+             /YStep 9 {}",
+            resources(next)
+        );
+        stream(&entries, paint.as_bytes())
+    };
+    let patterns: Vec<Vec<u8>> = (6..14).map(pattern).chain([pattern(13)]).collect();
+    let file = one_page(&format!("/MediaBox [0 0 72 72] {}", resources(5)), &paint, &patterns);
+    assert_eq!(ends("patterns", &file), "expands_too_much");
+}
+
+#[test]
+fn pictures_that_are_not_what_they_say_are_left_out() {
+    for (name, entries, bytes) in [
+        (
+            "JBIG2",
+            "/Width 9 /Height 9 /Filter /JBIG2Decode",
+            &b"\0\0\0\0\x30\0\x01\0\0\0\x13\xff\xff\xff\xff"[..],
+        ),
+        (
+            "JPX",
+            "/Width 9 /Height 9 /Filter /JPXDecode",
+            b"\xff\x4f\xff\x51\0\x2f\0\0\xff\xff\xff\xff\xff\xff\xff\xff",
+        ),
+        (
+            "DCT",
+            "/Width 9 /Height 9 /Filter /DCTDecode",
+            b"\xff\xd8\xff\xc0\0\x11\x08\xff\xff\xff\xff\x03",
+        ),
+        ("CCITT", "/Width 9 /Height 9 /Filter /CCITTFaxDecode", b"\xff\xff\xff"),
+        ("no filter", "/Width 9 /Height 9 /Filter /Nonsense", b"x"),
+        ("too few bytes", "/Width 2000 /Height 2000 /ColorSpace /DeviceRGB", b"x"),
+        (
+            "filters upon filters",
+            "/Width 9 /Height 9 /Filter [/FlateDecode /FlateDecode /FlateDecode]",
+            b"x",
+        ),
+    ] {
+        let picture =
+            stream(&format!("/Type /XObject /Subtype /Image /BitsPerComponent 8 {entries}"), bytes);
+        let file = one_page(
+            "/MediaBox [0 0 72 72] /Resources << /XObject << /P 5 0 R >> >>",
+            "q 72 0 0 72 0 0 cm /P Do Q",
+            &[picture],
+        );
+        assert_eq!(ends(name, &file), "none", "{name}");
+    }
+}
+
+#[test]
+fn compressed_zeros_in_place_of_instructions_end() {
+    let zeros = vec![b' '; 64 << 20];
+    let file = pdf(&[
+        object("<< /Type /Catalog /Pages 2 0 R >>"),
+        object("<< /Type /Pages /Kids [3 0 R] /Count 1 >>"),
+        object("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 72 72] /Contents 4 0 R >>"),
+        flate("", &zeros),
+    ]);
+    assert!(file.len() < 100_000);
+    assert_eq!(ends("zeros", &file), "none");
+}
+
+#[test]
+fn a_file_cut_or_changed_anywhere_ends() {
+    let whole = one_page(
+        &format!("/MediaBox [0 0 72 72] {}", crate::paper::HELVETICA),
+        "1 0 0 rg 0 0 9 9 re f BT /F 9 Tf 9 9 Td (text) Tj ET",
+        &[],
+    );
+    let small = Limits { pixels: 10_000, ..Limits::default() };
+    let job = Job::pdf().metadata(&[Document, Ocr]).limits(small);
+    let expected = ["none", "corrupt", "encrypted", "unsupported", "expands_too_much"];
+    for end in 1..whole.len() {
+        let code = job.failure(&whole[..end]);
+        assert!(expected.contains(&code.as_str()), "cut at {end}: {code}");
+    }
+    for at in 0..whole.len() {
+        let mut changed = whole.clone();
+        changed[at] = changed[at].wrapping_mul(31).wrapping_add(at as u8);
+        let code = job.failure(&changed);
+        assert!(expected.contains(&code.as_str()), "changed at {at}: {code}");
+    }
+}
