@@ -1,0 +1,375 @@
+//! What is fuzzed: every reader of bytes or words that strangers send, as a function of bytes.
+//!
+//! Nothing is returned: a target is wrong when it panics, hangs, or breaks a promise that it
+//! asserts.
+
+use std::io;
+
+use domain::limits::Limits;
+use domain::wish::PreviewWish;
+use enclave::frame::{self, HEADER_BYTES};
+use enclave::message;
+
+/// A target and what it takes.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// Its name, also that of its program.
+    pub name: &'static str,
+    /// Runs it once.
+    pub run: fn(&[u8]),
+    /// Well-formed inputs to begin from.
+    pub seeds: fn() -> Vec<Vec<u8>>,
+    /// How often the short run tries it.
+    pub rounds: u32,
+}
+
+/// Every target.
+pub const ALL: &[Target] = &[
+    Target { name: "frames", run: frames, seeds: frame_seeds, rounds: 30_000 },
+    Target { name: "kinds", run: kinds, seeds: file_seeds, rounds: 20_000 },
+    Target { name: "listings", run: listings, seeds: file_seeds, rounds: 20_000 },
+    Target { name: "pictures", run: pictures, seeds: file_seeds, rounds: 2_000 },
+    Target { name: "wishes", run: wishes, seeds: wish_seeds, rounds: 20_000 },
+    Target { name: "addresses", run: addresses, seeds: address_seeds, rounds: 20_000 },
+    Target { name: "envelopes", run: envelopes, seeds: envelope_seeds, rounds: 20_000 },
+    Target { name: "events", run: events, seeds: event_seeds, rounds: 10_000 },
+    Target { name: "objects", run: objects, seeds: object_seeds, rounds: 20_000 },
+];
+
+/// The protocol between worker and renderer: headers, then the body of whichever kind.
+pub fn frames(data: &[u8]) {
+    use frame::Kind;
+    let Some((header, body)) = data.split_first_chunk::<HEADER_BYTES>() else { return };
+    if let Ok((kind, length)) = frame::parse_header(*header) {
+        assert!(length <= kind.cap() as usize, "{kind:?} of {length}");
+        assert_eq!(frame::header(kind, length).expect("within the cap"), *header);
+    }
+    let _ = frame::decode::<message::Order>(Kind::Order, body);
+    let _ = frame::decode::<message::Ready>(Kind::Ready, body);
+    let _ = frame::decode::<message::Read>(Kind::Read, body);
+    let _ = frame::decode::<message::Sniffed>(Kind::Sniffed, body);
+    let _ = frame::decode::<message::Pages>(Kind::Pages, body);
+    let _ = frame::decode::<message::ArtifactMade>(Kind::Artifact, body);
+    let _ = frame::decode::<message::Handover>(Kind::Handover, body);
+    let _ = frame::decode::<message::Done>(Kind::Done, body);
+    if let Ok(failed) = frame::decode::<message::Failed>(Kind::Failed, body) {
+        let again = frame::encode(Kind::Failed, &failed);
+        assert!(again.is_ok() || body.len() > Kind::Failed.cap() as usize / 6);
+    }
+}
+
+fn frame_seeds() -> Vec<Vec<u8>> {
+    let bodies: [(u8, &str); 7] = [
+        (
+            1,
+            r#"{"wish":{"sizes":["100x100"],"pages":"1-3","metadata":["exif"]},"source_bytes":9,"limits":{}}"#,
+        ),
+        (16, r#"{"protocol":2,"walls":["seccomp"]}"#),
+        (17, r#"{"offset":0,"len":65536}"#),
+        (18, r#"{"media_type":"image/png","extension":"png","encoding":"binary"}"#),
+        (
+            20,
+            r#"{"role":"rendition","page":1,"size_index":0,"width":9,"height":9,"original_width":9,"original_height":9,"format":"png"}"#,
+        ),
+        (21, r#"{"metadata":{"exif":{"a":[1]}},"engines":{"x":"1"},"cpu_ms":1,"peak_bytes":2}"#),
+        (22, r#"{"code":"corrupt","detail":"x"}"#),
+    ];
+    let frame = |(kind, body): (u8, &str)| {
+        [&[kind][..], &(body.len() as u32).to_le_bytes(), body.as_bytes()].concat()
+    };
+    bodies.into_iter().map(frame).collect()
+}
+
+fn reader(data: &[u8]) -> impl FnMut(u64, &mut [u8]) -> Result<usize, io::Error> + '_ {
+    |offset, buffer| {
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
+        let count = buffer.len().min(data.len() - from);
+        buffer[..count].copy_from_slice(&data[from..from + count]);
+        Ok(count)
+    }
+}
+
+/// What kind of file some bytes are, by head and by a look around.
+pub fn kinds(data: &[u8]) {
+    let by_head = filetype::sniff(data);
+    let around =
+        filetype::identify(data.len() as u64, reader(data)).expect("bytes that can be read");
+    for found in [&by_head, &around] {
+        assert!(found.media_type.split_once('/').is_some(), "{}", found.media_type);
+        assert!(found.media_type.is_ascii() && found.extension.len() <= 8);
+    }
+    // A length that lies must not matter either.
+    let _ = filetype::identify(u64::MAX, reader(data));
+}
+
+/// The directory of a zip archive, and where its entries lie.
+pub fn listings(data: &[u8]) {
+    let mut bytes = |offset: u64, count: usize| {
+        assert!(count <= 4 << 20, "asks for {count} bytes");
+        let from = usize::try_from(offset).ok()?.min(data.len());
+        Some(data[from..from.saturating_add(count).min(data.len())].to_vec())
+    };
+    let length = data.len() as u64;
+    if let Some(directory) = filetype::zip::Directory::read(length, 100, 1 << 20, &mut bytes) {
+        assert!(directory.entries.len() <= 100);
+        for entry in &directory.entries {
+            let _ = filetype::zip::data_of(entry, &mut bytes);
+            assert!(filetype::zip::start_of(entry, 64, &mut bytes).len() <= 64);
+        }
+    }
+}
+
+struct Bytes<'a>(&'a [u8]);
+
+impl stills::Source for Bytes<'_> {
+    fn length(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        reader(self.0)(offset, buffer)
+    }
+}
+
+/// Takes whatever is made and looks whether it may have been.
+#[derive(Default)]
+struct Tray {
+    pages: Option<u32>,
+}
+
+impl stills::Sink for Tray {
+    fn pages(&mut self, total: u32) -> io::Result<()> {
+        assert!(self.pages.replace(total).is_none() && total > 0, "pages told twice, or none");
+        Ok(())
+    }
+
+    fn artifact(&mut self, made: &stills::Made<'_>) -> io::Result<()> {
+        assert!(self.pages.is_some(), "an artifact before the number of pages");
+        assert!(!made.bytes.is_empty(), "an artifact without a byte");
+        Ok(())
+    }
+}
+
+/// Limits under which no input takes long.
+fn tight() -> Limits {
+    Limits {
+        pixels: 250_000,
+        output_bytes: 4 << 20,
+        frames: 20,
+        frame_pixels: 2_000_000,
+        pages: 4,
+        entries: 100,
+        expanded_bytes: 4 << 20,
+        nesting: 8,
+        ..Limits::default()
+    }
+}
+
+/// Pictures: directories of TIFF, EXIF, and what the decoders make of the rest.
+pub fn pictures(data: &[u8]) {
+    let wish: PreviewWish = serde_json::from_str(
+        r#"{"sizes":["16x16"],"pages":"1-2","metadata":["exif","psd","raw"]}"#,
+    )
+    .unwrap_or_default();
+    let filetype = filetype::sniff(data);
+    if !stills::draws(filetype.kind) {
+        return;
+    }
+    let (limits, mut tray) = (tight(), Tray::default());
+    let easel = stills::Easel::new(&wish, &limits, &mut tray);
+    if let Ok(drawn) = stills::draw(&filetype, &mut Bytes(data), easel) {
+        let metadata = serde_json::to_string(&drawn.metadata).expect("json");
+        assert!(
+            metadata.len() <= limits.metadata_bytes as usize + 1_024,
+            "{} bytes",
+            metadata.len()
+        );
+    }
+}
+
+/// Small files of the kinds that we can write by hand.
+fn file_seeds() -> Vec<Vec<u8>> {
+    let mut seeds: Vec<Vec<u8>> = [
+        &b"\xff\xd8\xff\xe1\0\x2aExif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0\xff\xdb\0\x43\0"[..],
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0\x3a\x7e\x9b\x55\0\0\0\x0aIDATx\x9cc`\0\0\0\x02\0\x01\x48\xaf\xa4\x71\0\0\0\0IEND\xaeB`\x82",
+        b"GIF89a\x02\0\x02\0\x80\0\0\0\0\0\xff\xff\xff\x21\xf9\x04\0\x0a\0\0\0,\0\0\0\0\x02\0\x02\0\0\x02\x03\x44\x02\x05\0;",
+        b"RIFF\x1a\0\0\0WEBPVP8L\x0e\0\0\0\x2f\0\0\0\0\x07\x10\x11\x11\x88\x88\xfe\x07\0",
+        b"II*\0\x08\0\0\0\x0a\0\0\x01\x03\0\x01\0\0\0\x02\0\0\0\x01\x01\x03\0\x01\0\0\0\x02\0\0\0\x02\x01\x03\0\x01\0\0\0\x08\0\0\0\x03\x01\x03\0\x01\0\0\0\x01\0\0\0\x06\x01\x03\0\x01\0\0\0\x01\0\0\0\x11\x01\x04\0\x01\0\0\0\x86\0\0\0\x15\x01\x03\0\x01\0\0\0\x01\0\0\0\x16\x01\x03\0\x01\0\0\0\x02\0\0\0\x17\x01\x04\0\x01\0\0\0\x04\0\0\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0\x10\x20\x30\x40",
+        b"BM\x3a\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\x18\0\0\0\0\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0a\x14\x1e\0",
+        b"8BPS\0\x01\0\0\0\0\0\0\0\x03\0\0\0\x01\0\0\0\x01\0\x08\0\x03\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0a\x14\x1e",
+        b"qoif\0\0\0\x01\0\0\0\x01\x03\0\xfe\x0a\x14\x1e\0\0\0\0\0\0\0\x01",
+        b"P6 1 1 255\n\x0a\x14\x1e",
+        b"\0\0\x01\0\x01\0\x01\x01\0\0\x01\0\x20\0\x30\0\0\0\x16\0\0\0\x28\0\0\0\x01\0\0\0\x02\0\0\0\x01\0\x20\0\0\0\0\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0a\x14\x1e\xff\0\0\0\0",
+        b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 1 +X 1\n\x80\x80\x80\x80",
+        b"\0\0\x02\0\0\0\0\0\0\0\0\0\x01\0\x01\0\x18\0\x0a\x14\x1e",
+        b"PK\x03\x04\x14\0\0\0\0\0\0\0\0\0\x86\xa6\x10\x36\x05\0\0\0\x05\0\0\0\x05\0\0\0a.txthelloPK\x01\x02\x14\x03\x14\0\0\0\0\0\0\0\0\0\x86\xa6\x10\x36\x05\0\0\0\x05\0\0\0\x05\0\0\0\0\0\0\0\0\0\0\0\xa4\x81\0\0\0\0a.txtPK\x05\x06\0\0\0\0\x01\0\x01\0\x33\0\0\0\x28\0\0\0\0\0",
+        b"\0\0\0\x18ftypheic\0\0\0\0mif1heic\0\0\0\x10meta\0\0\0\0\0\0\0\0",
+        b"\x1a\x45\xdf\xa3\x8b\x42\x82\x84webm\x42\x87\x81\x02",
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x3e\0\x03\0\xfe\xff\x09\0\x06\0",
+        b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF",
+        b"<?xml version='1.0'?><svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 1 1'/>",
+        b"From: a@example.org\r\nSubject: x\r\n\r\nbody",
+        b"ID3\x03\0\0\0\0\0\x0a\0\0\0\0\0\0\0\0\0\0\xff\xfb\x90\x64",
+    ]
+    .iter()
+    .map(|seed| seed.to_vec())
+    .collect();
+    seeds.push(vec![0; 600]);
+    seeds
+}
+
+/// What callers write in requests: sizes, pages, options, wishes, limits.
+pub fn wishes(data: &[u8]) {
+    use domain::wish::{Background, Extra, Format, Language, MetadataKind, Moment, Pages};
+    let text = String::from_utf8_lossy(data);
+    if let Ok(pages) = Pages::parse(&text) {
+        let again = Pages::parse(&String::from(pages.clone()));
+        assert!(again.is_ok_and(|again| again == pages), "{text:?} is not read back");
+    }
+    if let Ok(size) = domain::size::Size::parse(&serde_json::Value::from(&*text)) {
+        let spelled = serde_json::to_value(&size).expect("json");
+        assert!(serde_json::from_value::<domain::size::Size>(spelled).is_ok(), "{text:?}");
+    }
+    let _ = (Format::parse(&text), MetadataKind::parse(&text), Moment::parse(&text));
+    let _ = (Background::parse(&text), Language::parse(&text), Extra::parse(&text));
+    if let Ok(wish) = serde_json::from_slice::<PreviewWish>(data) {
+        let written = serde_json::to_vec(&wish).expect("json");
+        let again: PreviewWish = serde_json::from_slice(&written).expect("what was written");
+        assert_eq!(again, wish);
+    }
+    let _ = serde_json::from_slice::<Limits>(data);
+}
+
+fn wish_seeds() -> Vec<Vec<u8>> {
+    [
+        "1", "1-3", "1,3,5", "all", "100", "100x200", "x200", "100x", "640x480>", "original",
+        "#ff8800", "50%", "1:02:03.5", "deu+eng", "jpeg", "exif",
+        r##"{"sizes":["100x100",{"width":5}],"format":"webp","pages":"1-3","metadata":["exif","ocr"],"options":{"quality":80,"background":"#fff","crop":"fill"}}"##,
+        r#"{"pixels":5,"renderer_memory_bytes":1}"#,
+    ]
+    .map(|seed| seed.as_bytes().to_vec())
+    .to_vec()
+}
+
+/// URLs of sources and webhooks, and the operator's list of networks.
+pub fn addresses(data: &[u8]) {
+    use egress::{AllowList, HookUrl, Plaintext, SourceUrl};
+    let text = String::from_utf8_lossy(data);
+    if let Ok(url) = SourceUrl::parse(&text) {
+        let exposed = url.expose();
+        assert!(exposed.starts_with("http://") || exposed.starts_with("https://"), "{exposed}");
+        assert!(exposed.is_ascii() && !exposed.contains(['#', ' ', '\n', '\r', '\0']), "{exposed}");
+        let host = exposed.split('/').nth(2).unwrap_or_default();
+        assert!(!host.contains('@') && !host.is_empty(), "credentials or no host in {exposed}");
+        assert!(SourceUrl::parse(exposed).is_ok(), "{exposed} is not read back");
+    }
+    if let Ok(url) = HookUrl::parse(&text, Plaintext::Refused) {
+        assert!(url.expose().starts_with("https://"), "{}", url.expose());
+    }
+    let _ = text.parse::<AllowList>();
+}
+
+fn address_seeds() -> Vec<Vec<u8>> {
+    [
+        "https://example.org/a/b.jpg?x=1#y",
+        "http://user:pass@example.org:8080/",
+        "https://[::ffff:127.0.0.1]/",
+        "http://0x7f.1/",
+        "http://xn--bcher-kva.example/\u{fc}",
+        "https://example.org./%2e%2e/a",
+        "HTTPS:\\\\example.org\\a",
+        "10.0.0.0/8, [fd00::]/8:443, 127.0.0.1:9000",
+    ]
+    .map(|seed| seed.as_bytes().to_vec())
+    .to_vec()
+}
+
+/// Sealed envelopes and wrapped keys: nothing but what was sealed ever opens.
+pub fn envelopes(data: &[u8]) {
+    use std::sync::OnceLock;
+    /// A ring as an installation has one, made once.
+    static RING: OnceLock<vault::MasterKeys> = OnceLock::new();
+    let ring = RING.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        vault::MasterKeys::open_or_create(&folder.path().join("ring")).expect("a ring")
+    });
+    assert!(ring.unwrap("a", data).is_err(), "something opened that was never wrapped");
+    let good = ring.wrap("a", &vault::DataKey::generate());
+    assert!(ring.unwrap("b", &good).is_err(), "a key opened under another name");
+    // One byte of a good one changed, wherever the input says.
+    if let (Some(place), Some(change)) = (data.first(), data.get(1).filter(|change| **change != 0))
+    {
+        let mut bad = good;
+        let at = usize::from(*place) % bad.len();
+        bad[at] ^= change;
+        assert!(ring.unwrap("a", &bad).is_err(), "opened with byte {at} changed");
+    }
+    let _ = serde_json::from_slice::<domain::Sealed>(data);
+}
+
+fn envelope_seeds() -> Vec<Vec<u8>> {
+    let whole = [&[1][..], &[7; 8], &[0x5a; 48]].concat();
+    vec![whole, vec![1; 40], vec![0, 1], br#"{"key":"a","text":"AAAA"}"#.to_vec()]
+}
+
+/// Events as a stream may hold them: headers and body, and the chain over them.
+pub fn events(data: &[u8]) {
+    let mut lines = data.splitn(6, |byte| *byte == b'\n');
+    let mut line = || String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
+    let (subject, kind, id, time) = (line(), line(), line(), line());
+    let mut headers = eventlog::Headers::default();
+    for (name, value) in
+        [("ce-specversion", "1.0"), ("ce-type", &kind), ("ce-id", &id), ("ce-time", &time)]
+    {
+        headers.push(name, value);
+    }
+    headers.push("darkroom-prev", line());
+    let body = lines.next().unwrap_or_default().to_vec().into();
+    let raw = eventlog::Raw { stream: "S".to_owned(), subject, seq: 1, headers, body };
+    let _ = raw.decode::<domain::job::Job>();
+    let _ = raw.decode::<domain::account::Account>();
+    let _ = raw.decode::<domain::delivery::Delivery>();
+    assert_eq!(raw.hash(), raw.clone().hash());
+    let _ = eventlog::verify_chain([&raw, &raw]);
+    let _ = (raw.traceparent(), raw.event_name());
+}
+
+fn event_seeds() -> Vec<Vec<u8>> {
+    let zeroes = "0".repeat(64);
+    let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+    [("job", "started"), ("account", "opened"), ("delivery", "owed")]
+        .map(|(aggregate, name)| {
+            format!(
+                "darkroom.{aggregate}.{id}.{id}.{name}\ndarkroom.{aggregate}.{name}.v1\n{id}\n\
+                 2026-01-01T00:00:00Z\n{zeroes}\n{{\"type\":\"{name}\",\"attempt\":1}}"
+            )
+            .into_bytes()
+        })
+        .to_vec()
+}
+
+/// What a caller says of the objects to be stored: their headers and their prefix.
+pub fn objects(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let pairs = text.lines().filter_map(|line| line.split_once(':'));
+    let _ = storage::ObjectHeaders::parse(pairs);
+    if let Ok(prefix) = storage::layout::Prefix::parse(&text) {
+        let made = prefix.as_str();
+        assert!(!made.starts_with('/') && (made.is_empty() || made.ends_with('/')), "{made:?}");
+        assert!(!made.split('/').any(|part| part == ".."), "{made:?}");
+    }
+}
+
+fn object_seeds() -> Vec<Vec<u8>> {
+    [
+        "a/b/c",
+        "/a/",
+        "",
+        "../x",
+        "a//b",
+        "x-amz-acl: private\nx-amz-meta-a: b",
+        "cache-control: max-age=1\nexpires: Thu, 01 Jan 1970 00:00:00 GMT\nx-amz-tagging: a=b&c=d",
+    ]
+    .map(|seed| seed.as_bytes().to_vec())
+    .to_vec()
+}
