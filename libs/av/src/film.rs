@@ -93,6 +93,12 @@ impl<'i, 's> Film<'i, 's> {
         self.decoder.take(if small { Care::Rough } else { Care::Full });
     }
 
+    /// Reads the film's stream alone again, after another was read.
+    pub(crate) fn select(&mut self) {
+        self.input.select(&[self.stream]);
+        self.reached = None;
+    }
+
     /// Lets what decoding found out be known of the stream.
     pub(crate) fn teach(&self) {
         if let Ok(stream) = self.input.stream(self.stream) {

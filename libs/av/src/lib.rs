@@ -6,14 +6,18 @@
 //! thread and no way to open anything.
 
 mod budget;
+mod digits;
 mod ff;
 mod film;
 mod heif;
+mod jpeg;
 mod media;
 mod metadata;
+mod moving;
 mod page;
 mod poster;
 mod score;
+mod sheet;
 mod sound;
 mod tone;
 mod wave;

@@ -9,7 +9,7 @@ use stills::{Drawn, Easel, Error, Source};
 use crate::ff::{Demuxer, Input, Medium};
 use crate::film::{self, Film};
 use crate::page::FramePage;
-use crate::{ff, metadata, poster, sound};
+use crate::{ff, metadata, moving, poster, sheet, sound};
 
 /// Draws a film or a sound.
 ///
@@ -65,6 +65,17 @@ fn draw_film(input: &mut Input<'_>, easel: &mut Easel<'_>, limits: &Limits) -> R
         easel.page(number, &mut FramePage { frame: &frame, look: film.look })?;
     }
     film.teach();
+    // Frames of these are small.
+    film.drawn_at((1, 1));
+    for extra in &wish.options.extras {
+        match extra {
+            Extra::ContactSheet => sheet::contact_sheet(&mut film, easel)?,
+            Extra::Storyboard => sheet::storyboard(&mut film, easel)?,
+            Extra::Animation => moving::animation(&mut film, easel)?,
+            Extra::Clip => moving::clip(&mut film, easel, limits)?,
+            Extra::Peaks | Extra::Layers => {}
+        }
+    }
     Ok(())
 }
 

@@ -110,3 +110,62 @@ pub(crate) fn plain_raster(
     }
     Raster::new(size.0, size.1, Layout::Rgb, scaler.pixels(frame, size, Channels::Rgb)?)
 }
+
+/// The largest dimensions of these proportions whose edges are at most that long; never larger.
+pub(crate) fn within_box((width, height): (u32, u32), edge: u32) -> (u32, u32) {
+    let long = width.max(height).max(1);
+    if long <= edge {
+        return (width.max(1), height.max(1));
+    }
+    let scaled = |side: u32| {
+        let side = (u64::from(side) * u64::from(edge) + u64::from(long) / 2) / u64::from(long);
+        u32::try_from(side.max(1)).unwrap_or(edge)
+    };
+    (scaled(width), scaled(height))
+}
+
+/// A raster without opacity, what was transparent on white.
+pub(crate) fn opaque(raster: Raster) -> Result<Raster, Error> {
+    let (width, height) = raster.dimensions();
+    let blend = |channel: u8, alpha: u8| {
+        let sum = u16::from(channel) * u16::from(alpha) + 255 * (255 - u16::from(alpha));
+        u8::try_from((sum + 127) / 255).unwrap_or(u8::MAX)
+    };
+    let pixels = match raster.layout() {
+        Layout::Rgb => return Ok(raster),
+        Layout::Gray => raster.pixels().iter().flat_map(|gray| [*gray; 3]).collect(),
+        Layout::Rgba => {
+            let quads = raster.pixels().as_chunks::<4>().0;
+            quads.iter().flat_map(|[r, g, b, a]| [*r, *g, *b].map(|c| blend(c, *a))).collect()
+        }
+    };
+    Raster::new(width, height, Layout::Rgb, pixels)
+}
+
+/// An RGB raster the right way up.
+pub(crate) fn upright(raster: Raster, orientation: Orientation) -> Result<Raster, Error> {
+    if matches!(orientation, Orientation::NoTransforms) {
+        return Ok(raster);
+    }
+    let from = raster.dimensions();
+    let (width, height) = turned(orientation, from);
+    let (across, down) = (from.0 as usize, from.1 as usize);
+    let source = raster.pixels().as_chunks::<3>().0;
+    let mut pixels = Vec::with_capacity(raster.pixels().len());
+    for y in 0..height as usize {
+        for x in 0..width as usize {
+            let (from_x, from_y) = match orientation {
+                Orientation::NoTransforms => (x, y),
+                Orientation::FlipHorizontal => (across - 1 - x, y),
+                Orientation::Rotate180 => (across - 1 - x, down - 1 - y),
+                Orientation::FlipVertical => (x, down - 1 - y),
+                Orientation::Rotate90FlipH => (y, x),
+                Orientation::Rotate90 => (y, down - 1 - x),
+                Orientation::Rotate270FlipH => (across - 1 - y, down - 1 - x),
+                Orientation::Rotate270 => (across - 1 - y, x),
+            };
+            pixels.extend(source.get(from_y * across + from_x).copied().unwrap_or_default());
+        }
+    }
+    Raster::new(width, height, raster.layout(), pixels)
+}

@@ -5,7 +5,9 @@ use domain::limits::Limits;
 use domain::wish::{Extra, Format};
 use stills::{Easel, Error, Made};
 
-use crate::ff::{Decoder, Frame, Input, Medium, Packet, Rational, Stream};
+use crate::ff::{
+    Decoder, Encoder, Frame, Input, Medium, Packet, Rational, Resampler, SoundShape, Stream,
+};
 use crate::page::{FramePage, Look};
 use crate::wave::{Envelope, WavePage};
 
@@ -213,6 +215,93 @@ impl Ear {
                 }
             }
             self.envelope.place(&self.mono);
+        }
+        Ok(())
+    }
+}
+
+/// A few seconds of sound, encoded.
+pub(crate) struct Excerpt {
+    pub(crate) encoder: Encoder,
+    pub(crate) packets: Vec<Packet>,
+}
+
+/// Encodes a few seconds of a film's sound, if it has any.
+///
+/// # Errors
+/// When it cannot be decoded or encoded.
+pub(crate) fn excerpt(
+    input: &mut Input<'_>,
+    from_ms: u64,
+    length_ms: u64,
+    limits: &Limits,
+) -> Result<Option<Excerpt>, Error> {
+    const KEPT_RATE: u32 = 48_000;
+    const RATE: u32 = 44_100;
+    if !input.streams().any(|stream| stream.medium() == Medium::Audio) {
+        return Ok(None);
+    }
+    let mut ear = Ear::open(input, limits)?;
+    let rate = if ear.envelope.rate() == KEPT_RATE { KEPT_RATE } else { RATE };
+    let shape = SoundShape { rate, channels: 2 };
+    let most = usize::try_from(length_ms * u64::from(rate) / 1_000).unwrap_or(0);
+    let mut channels = vec![Vec::new(); 2];
+    ear.shaped(input, from_ms, Resampler::to(shape), &mut channels, most)?;
+    let mut encoder = Encoder::aac(shape)?;
+    let mut packets = Vec::new();
+    let count = channels.iter().map(Vec::len).min().unwrap_or(0).min(most);
+    if count == 0 {
+        return Ok(None);
+    }
+    for from in (0..count).step_by(encoder.samples()) {
+        let to = (from + encoder.samples()).min(count);
+        let parts: Vec<&[f32]> =
+            channels.iter().map(|channel| channel.get(from..to).unwrap_or_default()).collect();
+        let mut frame = Frame::sound(rate, &parts)?;
+        frame.set_time(i64::try_from(from).unwrap_or(i64::MAX));
+        encoder.send(Some(&frame))?;
+        gather(&mut encoder, &mut packets)?;
+    }
+    encoder.send(None)?;
+    gather(&mut encoder, &mut packets)?;
+    Ok(Some(Excerpt { encoder, packets }))
+}
+
+fn gather(encoder: &mut Encoder, packets: &mut Vec<Packet>) -> Result<(), Error> {
+    loop {
+        let mut packet = Packet::new()?;
+        if !encoder.receive(&mut packet)? {
+            return Ok(());
+        }
+        packets.push(packet);
+    }
+}
+
+impl Ear {
+    /// Decodes from a moment on, in the shape that an encoder takes, until there is enough.
+    fn shaped(
+        &mut self,
+        input: &mut Input<'_>,
+        from_ms: u64,
+        mut resampler: Resampler,
+        channels: &mut [Vec<f32>],
+        most: usize,
+    ) -> Result<(), Error> {
+        let above = i128::from(from_ms) * i128::from(self.unit.den);
+        let offset = above / (i128::from(self.unit.num.max(1)) * 1_000);
+        let time = i64::try_from(offset).unwrap_or(i64::MAX).saturating_add(self.start);
+        input.seek(self.stream, time)?;
+        while channels.first().is_some_and(|channel| channel.len() < most)
+            && input.read(&mut self.packet)?
+        {
+            if self.packet.stream() != self.stream || !self.decoder.send(&self.packet)? {
+                continue;
+            }
+            while self.decoder.receive(&mut self.frame)? {
+                if self.frame.time().is_none_or(|at| at >= time) {
+                    resampler.take(&self.frame, channels)?;
+                }
+            }
         }
         Ok(())
     }

@@ -48,10 +48,29 @@ impl Frame {
         self.0
     }
 
-    /// The same frame, once more.
-    pub(crate) fn share(&self) -> Result<Self, Error> {
-        // SAFETY: ours; a new reference.
-        Ok(Self(there("frame", unsafe { sys::av_frame_clone(self.0) })?))
+    /// Sound of these samples, a slice for each channel, all as long.
+    pub(crate) fn sound(rate: u32, channels: &[&[f32]]) -> Result<Self, Error> {
+        let mut frame = Self::new()?;
+        let samples = channels.first().map_or(0, |channel| channel.len());
+        // SAFETY: ours; its buffer is made for the numbers set.
+        let code = unsafe {
+            (*frame.0).format = sys::AVSampleFormat::AV_SAMPLE_FMT_FLTP as i32;
+            (*frame.0).sample_rate = i32::try_from(rate).unwrap_or(i32::MAX);
+            (*frame.0).nb_samples = i32::try_from(samples).unwrap_or(0);
+            let count = i32::try_from(channels.len()).unwrap_or(0);
+            sys::av_channel_layout_default(&raw mut (*frame.0).ch_layout, count);
+            sys::av_frame_get_buffer(frame.0, 0)
+        };
+        checked("sound", code)?;
+        frame.set_time(0);
+        for (plane, channel) in channels.iter().enumerate() {
+            // SAFETY: every plane has room for as many samples as the first channel has.
+            unsafe {
+                let to = (*(*frame.0).extended_data.add(plane)).cast::<f32>();
+                std::ptr::copy_nonoverlapping(channel.as_ptr(), to, channel.len().min(samples));
+            }
+        }
+        Ok(frame)
     }
 
     pub(crate) fn width(&self) -> u32 {
@@ -161,16 +180,12 @@ impl Frame {
         // but for the last pair.
         match self.format() {
             0 => self.mix::<1>(channels, false, out, |[b]| (f32::from(b) - 128.0) / 128.0),
-            1 => {
-                self.mix::<2>(channels, false, out, |b| f32::from(i16::from_ne_bytes(b)) / 32_768.0)
-            }
+            1 => self.mix::<2>(channels, false, out, |b| half(i16::from_ne_bytes(b))),
             2 => self.mix::<4>(channels, false, out, |b| narrow(i32::from_ne_bytes(b))),
             3 => self.mix::<4>(channels, false, out, f32::from_ne_bytes),
             4 => self.mix::<8>(channels, false, out, |b| single(f64::from_ne_bytes(b))),
             5 => self.mix::<1>(channels, true, out, |[b]| (f32::from(b) - 128.0) / 128.0),
-            6 => {
-                self.mix::<2>(channels, true, out, |b| f32::from(i16::from_ne_bytes(b)) / 32_768.0)
-            }
+            6 => self.mix::<2>(channels, true, out, |b| half(i16::from_ne_bytes(b))),
             7 => self.mix::<4>(channels, true, out, |b| narrow(i32::from_ne_bytes(b))),
             8 => self.mix::<4>(channels, true, out, f32::from_ne_bytes),
             9 => self.mix::<8>(channels, true, out, |b| single(f64::from_ne_bytes(b))),
@@ -226,4 +241,8 @@ fn narrow(sample: i32) -> f32 {
 #[allow(clippy::cast_possible_truncation, reason = "as near as 24 bits come")]
 const fn single(sample: f64) -> f32 {
     sample as f32
+}
+
+fn half(sample: i16) -> f32 {
+    f32::from(sample) / 32_768.0
 }

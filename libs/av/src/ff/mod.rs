@@ -9,11 +9,14 @@
 
 mod decoder;
 mod demuxer;
+mod encoder;
 mod frame;
 mod input;
+mod muxer;
 mod packet;
 mod planes;
 mod reader;
+mod resampler;
 mod scaler;
 mod stream;
 mod words;
@@ -25,10 +28,13 @@ use stills::Error;
 
 pub(crate) use decoder::{Care, Codec, Decoder, Skip};
 pub(crate) use demuxer::Demuxer;
+pub(crate) use encoder::{Encoder, SoundShape, VideoShape};
 pub(crate) use frame::{Colours, Frame};
 pub(crate) use input::{Chapter, Input, to_ms};
+pub(crate) use muxer::Muxer;
 pub(crate) use packet::Packet;
 pub(crate) use planes::{PictureFormat, Planes};
+pub(crate) use resampler::Resampler;
 pub(crate) use scaler::{Channels, Scaler, has_alpha, pixel_format_name};
 pub(crate) use stream::{Medium, Rational, Stream};
 pub(crate) use words::Words;

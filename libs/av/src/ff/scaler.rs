@@ -188,8 +188,9 @@ impl Scaler {
             let context = there("scaler", self.context)?;
             let table = sys::sws_getCoefficients(matrix(colours.matrix, frame));
             let narrow = c_int::from(colours.is_full_range);
-            let out = sys::sws_getCoefficients(sys::SWS_CS_ITU709);
-            let wide = pixel_format(format).is_none_or(|format| !format.is_yuv);
+            // Pictures keep their matrix; what comes out of this as RGB has none.
+            let out = table;
+            let wide = pixel_format(format).is_none_or(|format| !format.is_yuv || format.is_gray);
             // Fails for formats without such details, which then need none.
             sys::sws_setColorspaceDetails(
                 context,
@@ -236,6 +237,7 @@ pub(super) struct PixelFormat {
     pub(super) is_full_range: bool,
     is_palette: bool,
     is_yuv: bool,
+    is_gray: bool,
 }
 
 /// The pixel format of that number, if there is one that is in memory.
@@ -273,6 +275,7 @@ pub(super) fn pixel_format(number: i32) -> Option<PixelFormat> {
         has_alpha: has(sys::AV_PIX_FMT_FLAG_ALPHA),
         is_full_range: full.contains(&format),
         is_palette: has(sys::AV_PIX_FMT_FLAG_PAL),
+        is_gray: format == sys::AVPixelFormat::AV_PIX_FMT_GRAY8,
         is_yuv: !has(sys::AV_PIX_FMT_FLAG_RGB) && !has(sys::AV_PIX_FMT_FLAG_PAL),
     })
 }

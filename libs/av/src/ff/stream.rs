@@ -113,7 +113,6 @@ impl<'a> Stream<'a> {
         extradata_size: parameters extradata_size as i32;
         pixel_format: parameters format as i32;
         bit_rate: parameters bit_rate as i64;
-        bits_per_coded_sample: parameters bits_per_coded_sample as i32;
         bits_per_raw_sample: parameters bits_per_raw_sample as i32;
         profile: parameters profile as i32;
         level: parameters level as i32;
@@ -122,7 +121,6 @@ impl<'a> Stream<'a> {
         aspect: parameters sample_aspect_ratio as Rational;
         video_delay: parameters video_delay as i32;
         sample_rate: parameters sample_rate as i32;
-        block_align: parameters block_align as i32;
         initial_padding: parameters initial_padding as i32;
     }
 

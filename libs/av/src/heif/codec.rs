@@ -203,7 +203,7 @@ unsafe fn fill(image: *mut Image, frame: &Frame, planes: &Planes) -> Result<(), 
             };
             // SAFETY: the row lies inside the plane.
             unsafe {
-                ptr::copy_nonoverlapping(row.as_ptr(), data.add(y as usize * stride), row_bytes)
+                ptr::copy_nonoverlapping(row.as_ptr(), data.add(y as usize * stride), row_bytes);
             };
         }
     }
