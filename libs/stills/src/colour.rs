@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use image::DynamicImage;
 use moxcms::{
-    ColorProfile, DataColorSpace, Layout as Channels, Transform8BitExecutor, TransformOptions,
+    ColorProfile, DataColorSpace, Layout as Channels, ProfileText, Transform8BitExecutor,
+    TransformOptions,
 };
 
 use crate::error::Error;
@@ -73,6 +75,26 @@ impl ToSrgb {
     }
 }
 
+/// A picture of 16 bits a channel, converted before it is cut to 8, so that no step of its own is
+/// lost; `None` where there is nothing to convert.
+pub(crate) fn deep_to_srgb(image: &DynamicImage, icc: &[u8]) -> Option<Raster> {
+    let (samples, channels, layout) = match image {
+        DynamicImage::ImageRgb16(image) => (image.as_raw(), Channels::Rgb, Layout::Rgb),
+        DynamicImage::ImageRgba16(image) => (image.as_raw(), Channels::Rgba, Layout::Rgba),
+        _ => return None,
+    };
+    // Whether it says sRGB is seen in 8 bits.
+    ToSrgb::of(Some(icc), layout)?;
+    let profile = ColorProfile::new_from_slice(icc).ok()?;
+    let (srgb, options) = (ColorProfile::new_srgb(), TransformOptions::default());
+    let transform = profile.create_transform_16bit(channels, &srgb, channels, options).ok()?;
+    let mut converted = vec![0_u16; samples.len()];
+    transform.transform(samples, &mut converted).ok()?;
+    let cut = |sample: &u16| u8::try_from((u32::from(*sample) + 128) / 257).unwrap_or(u8::MAX);
+    let pixels = converted.iter().map(cut).collect();
+    Raster::new(image.width(), image.height(), layout, pixels).ok().map(Raster::without_idle_alpha)
+}
+
 /// CMYK (0 = no ink) to sRGB, by the profile if it is one for CMYK, else by the plain formula.
 pub(crate) fn cmyk_to_srgb(
     cmyk: &[u8],
@@ -99,6 +121,53 @@ pub(crate) fn cmyk_to_srgb(
         }
     }
     Raster::new(width, height, Layout::Rgb, pixels)
+}
+
+/// The longest name of a profile, in characters.
+const NAME_CHARS: usize = 120;
+
+/// What a profile calls itself.
+pub(crate) fn profile_name(icc: &[u8]) -> Option<String> {
+    let name = match ColorProfile::new_from_slice(icc).ok()?.description? {
+        ProfileText::PlainString(name) => name,
+        ProfileText::Localizable(names) => names.into_iter().next()?.value,
+        ProfileText::Description(names) => names.ascii_string,
+    };
+    let name: String =
+        name.chars().filter(|letter| !letter.is_control()).take(NAME_CHARS).collect();
+    if name.is_empty() { None } else { Some(name) }
+}
+
+/// CIE L*a*b* by the light of D50, as Photoshop packs it into bytes.
+pub(crate) fn lab_to_srgb([l, a, b]: [u8; 3]) -> [u8; 3] {
+    let l = f32::from(l) / 255.0 * 100.0;
+    let middle = (l + 16.0) / 116.0;
+    let cube = |value: f32| {
+        let cubed = value * value * value;
+        if cubed > 0.008_856 { cubed } else { (value - 16.0 / 116.0) / 7.787 }
+    };
+    let x = 0.964_22 * cube(middle + (f32::from(a) - 128.0) / 500.0);
+    let y = cube(middle);
+    let z = 0.825_21 * cube(middle - (f32::from(b) - 128.0) / 200.0);
+    [
+        3.133_856 * x - 1.616_867 * y - 0.490_615 * z,
+        -0.978_768 * x + 1.916_141 * y + 0.033_454 * z,
+        0.071_945 * x - 0.228_991 * y + 1.405_243 * z,
+    ]
+    .map(coded)
+}
+
+/// Light from 0 to 1 as a byte of sRGB.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to what a byte holds"
+)]
+pub(crate) fn coded(light: f32) -> u8 {
+    let light = light.clamp(0.0, 1.0);
+    let value =
+        if light <= 0.003_130_8 { 12.92 * light } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 };
+    (value * 255.0 + 0.5).clamp(0.0, 255.0) as u8
 }
 
 fn convert(transform: &Transform8BitExecutor, from: &[u8], to: &mut [u8]) -> Result<(), Error> {

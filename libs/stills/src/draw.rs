@@ -3,18 +3,22 @@
 use std::collections::BTreeMap;
 
 use domain::limits::Limits;
-use domain::wish::MetadataKind;
+use domain::wish::{Embedded, MetadataKind};
 use filetype::{Filetype, Kind};
 use serde_json::{Map, Value};
 
+use crate::animation::Animation;
 use crate::easel::{Easel, Picture};
 use crate::engines;
 use crate::error::Error;
-use crate::exif;
+use crate::frames::{self, Frames};
 use crate::media::{Source, read_all};
 use crate::page::{Page, within};
+use crate::psd::Psd;
 use crate::raster::upright;
+use crate::raw::{self, Raw};
 use crate::tiff::Directories;
+use crate::{exif, ico};
 
 /// What is known at the end.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,35 +38,137 @@ pub fn draw(
     source: &mut dyn Source,
     mut easel: Easel<'_>,
 ) -> Result<Drawn, Error> {
-    let kind = filetype.kind;
-    let mut bytes = read_all(source)?;
-    let directories = if kind == Kind::Tiff { Some(Directories::find(&bytes)?) } else { None };
-    if directories.as_ref().is_some_and(|directories| directories.is_raw) {
-        return Err(Error::Unsupported { what: "image/x-adobe-dng".to_owned() });
-    }
-    let pages = easel.open(directories.as_ref().map_or(1, Directories::total))?;
+    let mut file = read_all(source)?;
     let mut metadata = Map::new();
-    if easel.wish().metadata.contains(&MetadataKind::Exif)
-        && let Some(tags) = exif::tags(&bytes, easel.limits())
-    {
-        metadata.insert(MetadataKind::Exif.name().to_owned(), Value::Object(tags));
+    let kind = match filetype.kind {
+        Kind::Tiff if raw::is_raw(&file) => Kind::Raw,
+        kind => kind,
+    };
+    if let Some(engine) = engines::decoder(kind) {
+        easel.used(engine);
     }
-    easel.used(engines::decoder(kind));
-    for number in pages {
-        if let Some(directories) = &directories {
-            within(directories.dimensions(&bytes, number), easel.limits())?;
-            directories.turn_to(&mut bytes, number)?;
+    match kind {
+        Kind::Raw => Raw::open(&file).draw(&mut easel, &mut metadata)?,
+        Kind::Psd => {
+            let psd = Psd::open(&file, easel.limits())?;
+            if let Some(exif) = psd.exif() {
+                tell(&mut easel, exif, Map::new(), &mut metadata);
+            }
+            psd.draw(&mut easel, &mut metadata)?;
         }
-        let mut page = Leaf(Some(Page::open(kind, &bytes, easel.limits())?));
-        easel.page(number, &mut page)?;
+        Kind::Ico => {
+            let pictures = ico::pictures(&file)?;
+            let total = u32::try_from(pictures.len()).unwrap_or(u32::MAX);
+            for number in easel.open(total)? {
+                let index = (number as usize).wrapping_sub(1);
+                let picture = pictures.get(index).ok_or(Error::NoSuchPage { total })?;
+                // Those that are PNGs may be of kinds that an icon's decoder does not expect.
+                let (kind, picture) = match picture.get(ico::HEADERS_BYTES..) {
+                    Some(png) if png.starts_with(b"\x89PNG") => (Kind::Png, png),
+                    _ => (kind, picture.as_slice()),
+                };
+                let mut page = Page::open(kind, picture, easel.limits())?;
+                if metadata.is_empty() {
+                    let facts = page.facts();
+                    tell(&mut easel, picture, facts, &mut metadata);
+                }
+                easel.page(number, &mut Leaf(Some(page)))?;
+            }
+        }
+        Kind::Tiff => tiff(&mut file, &mut easel, &mut metadata)?,
+        _ => single(kind, &file, &mut easel, &mut metadata)?,
     }
     Ok(Drawn { metadata, engines: easel.done() })
+}
+
+/// A file of one page, which may move.
+fn single(
+    kind: Kind,
+    file: &[u8],
+    easel: &mut Easel<'_>,
+    metadata: &mut Map<String, Value>,
+) -> Result<(), Error> {
+    let mut page = Page::open(kind, file, easel.limits())?;
+    let frames = frames::count(kind, file);
+    let mut facts = page.facts();
+    if frames > 1 {
+        facts.insert("FrameCount".to_owned(), Value::from(frames));
+    }
+    tell(easel, file, facts, metadata);
+    let mut leaf = Leaf(Some(page));
+    for number in easel.open(1)? {
+        match easel.wish().format {
+            Some(format) if frames > 1 && Animation::can(format) => {
+                easel.moving(number, format, &mut Frames::open(kind, file, easel.limits())?)?;
+            }
+            _ => easel.page(number, &mut leaf)?,
+        }
+    }
+    Ok(())
+}
+
+/// Pages one after the other, each turned to the front of the file.
+fn tiff(
+    file: &mut [u8],
+    easel: &mut Easel<'_>,
+    metadata: &mut Map<String, Value>,
+) -> Result<(), Error> {
+    let directories = Directories::find(file)?;
+    for (index, number) in (0..).zip(easel.open(directories.total())?) {
+        within(directories.dimensions(file, number), easel.limits())?;
+        directories.turn_to(file, number)?;
+        let mut page = Page::open(Kind::Tiff, file, easel.limits())?;
+        if index == 0 {
+            let mut facts = page.facts();
+            if directories.total() > 1 {
+                facts.insert("PageCount".to_owned(), Value::from(directories.total()));
+            }
+            tell(easel, file, facts, metadata);
+        }
+        easel.page(number, &mut Leaf(Some(page)))?;
+    }
+    Ok(())
+}
+
+/// Tells what the file says of itself, and keeps it for the renditions, if that is wished for.
+fn tell(
+    easel: &mut Easel<'_>,
+    file: &[u8],
+    facts: Map<String, Value>,
+    metadata: &mut Map<String, Value>,
+) {
+    if easel.wish().metadata.contains(&MetadataKind::Exif) {
+        let tags = exif::with_facts(file, facts, easel.limits());
+        metadata.insert(MetadataKind::Exif.name().to_owned(), Value::Object(tags));
+    }
+    if easel.wish().options.embedded == Embedded::Keep
+        && let Some(exif) = exif::cleaned(file)
+    {
+        easel.keep(exif);
+    }
 }
 
 /// Whether [`draw`] knows the kind.
 #[must_use]
 pub const fn draws(kind: Kind) -> bool {
-    matches!(kind, Kind::Jpeg | Kind::Png | Kind::Gif | Kind::Webp | Kind::Tiff | Kind::Bmp)
+    matches!(
+        kind,
+        Kind::Jpeg
+            | Kind::Png
+            | Kind::Gif
+            | Kind::Webp
+            | Kind::Tiff
+            | Kind::Bmp
+            | Kind::Ico
+            | Kind::Pnm
+            | Kind::Qoi
+            | Kind::Tga
+            | Kind::Hdr
+            | Kind::Exr
+            | Kind::Jxl
+            | Kind::Raw
+            | Kind::Psd
+    )
 }
 
 /// A page of a file in memory; decoded once.

@@ -11,16 +11,17 @@ use domain::wish::{Background, Format, PreviewWish};
 use fast_image_resize::Resizer;
 use image::metadata::Orientation;
 
+use crate::animation::{Animation, Motion};
 use crate::colour::ToSrgb;
+use crate::embed;
 use crate::encode::{Style, encode};
 use crate::engines;
 use crate::error::Error;
+use crate::frames::Frames;
+use crate::ladder::{Ladder, least};
 use crate::media::{Made, Sink};
-use crate::raster::{Layout, Raster, upright};
-
-/// A picture is made from another one only if that is at least this many times as large along
-/// each edge: from 2 on, the second resampling is not to be seen.
-const CHAIN_FACTOR: u32 = 2;
+use crate::planes::{Chroma, Pixels};
+use crate::raster::{Layout, Raster};
 
 /// A page that can be drawn.
 pub trait Page {
@@ -37,10 +38,9 @@ pub trait Page {
 
 /// Pixels as stored, and what is left to do to them.
 pub struct Picture {
-    /// The pixels.
-    pub raster: Raster,
+    pub(crate) pixels: Pixels,
     /// How to turn them upright.
-    pub orientation: Orientation,
+    pub(crate) orientation: Orientation,
     /// The way to sRGB, if they are not there yet.
     pub(crate) to_srgb: Option<ToSrgb>,
 }
@@ -49,14 +49,35 @@ impl Picture {
     /// Upright pixels in sRGB: nothing is left to do.
     #[must_use]
     pub const fn upright(raster: Raster) -> Self {
-        Self { raster, orientation: Orientation::NoTransforms, to_srgb: None }
+        Self {
+            pixels: Pixels::Raster(raster),
+            orientation: Orientation::NoTransforms,
+            to_srgb: None,
+        }
     }
 
     /// Pixels in the colours of an ICC profile, if there is one that can be read.
     #[must_use]
     pub fn of(raster: Raster, orientation: Orientation, icc: Option<&[u8]>) -> Self {
-        let to_srgb = ToSrgb::of(icc, raster.layout);
-        Self { raster, orientation, to_srgb }
+        Self::decoded(Pixels::Raster(raster), orientation, icc)
+    }
+
+    pub(crate) fn decoded(pixels: Pixels, orientation: Orientation, icc: Option<&[u8]>) -> Self {
+        let layout = match &pixels {
+            Pixels::Raster(raster) => raster.layout,
+            Pixels::Planes(_) => Layout::Rgb,
+        };
+        Self { pixels, orientation, to_srgb: ToSrgb::of(icc, layout) }
+    }
+
+    /// All its pixels in sRGB, upright.
+    pub(crate) fn into_srgb(self) -> Result<Raster, Error> {
+        let raster = self.pixels.into_raster(&mut Resizer::new())?;
+        let raster = match self.to_srgb {
+            Some(to_srgb) => to_srgb.apply(&raster)?,
+            None => raster,
+        };
+        Ok(raster.upright(self.orientation).into_owned())
     }
 }
 
@@ -83,6 +104,8 @@ pub struct Easel<'a> {
     output_bytes: u64,
     artifacts: usize,
     engines: BTreeMap<String, String>,
+    /// EXIF that renditions are to carry.
+    kept: Option<Vec<u8>>,
 }
 
 impl<'a> Easel<'a> {
@@ -90,7 +113,8 @@ impl<'a> Easel<'a> {
     #[must_use]
     pub fn new(wish: &'a PreviewWish, limits: &'a Limits, sink: &'a mut dyn Sink) -> Self {
         let engines = BTreeMap::new();
-        Self { wish, limits, sink, avif: None, output_bytes: 0, artifacts: 0, engines }
+        let avif = None;
+        Self { wish, limits, sink, avif, output_bytes: 0, artifacts: 0, engines, kept: None }
     }
 
     /// Lends an encoder for AVIF.
@@ -115,6 +139,12 @@ impl<'a> Easel<'a> {
     /// Notes a library that took part, and its version.
     pub fn used(&mut self, (name, version): (&str, &str)) {
         self.engines.insert(name.to_owned(), version.to_owned());
+    }
+
+    /// EXIF that every rendition is to carry whose format has a place for it: for a wish to keep
+    /// embedded metadata. Orientation must say upright, and there must be no thumbnail.
+    pub fn keep(&mut self, exif: Vec<u8>) {
+        self.kept = Some(exif);
     }
 
     /// Tells how many pages the file has; gives those asked for.
@@ -148,10 +178,8 @@ impl<'a> Easel<'a> {
             self.used(engines::MOXCMS);
         }
         self.used(engines::RESIZE);
-        let format = self.wish.format.unwrap_or(match picture.raster.layout {
-            Layout::Rgba => Format::Png,
-            Layout::Gray | Layout::Rgb => Format::Jpg,
-        });
+        let default = if picture.pixels.has_alpha() { Format::Png } else { Format::Jpg };
+        let format = self.wish.format.unwrap_or(default);
         if let Some(engine) = engines::encoder(format) {
             self.used(engine);
         }
@@ -161,13 +189,75 @@ impl<'a> Easel<'a> {
             background: self.wish.options.background.unwrap_or(Background::WHITE),
             avif: self.avif,
         };
-        let mut ladder = Ladder::new(picture, original);
+        let mut ladder = Ladder::new(picture, original, style.chroma());
         let mut files: BTreeMap<(u32, u32), Vec<u8>> = BTreeMap::new();
         for shape in largest_first(&shapes) {
-            let file = encode(&ladder.step(shape)?, &style)?;
+            let file = encode(ladder.step(shape)?, &style)?;
+            let file = match &self.kept {
+                Some(exif) => embed::exif(file, format, exif),
+                None => file,
+            };
             self.weigh(&file)?;
             files.insert(shape.to, file);
         }
+        self.hand_out(number, original, format, shapes, &files)
+    }
+
+    /// Draws a page that moves in every size, in a format that can move.
+    pub(crate) fn moving(
+        &mut self,
+        number: u32,
+        format: Format,
+        frames: &mut Frames<'_>,
+    ) -> Result<(), Error> {
+        let original = frames.dimensions;
+        let shapes = self.shapes(original)?;
+        let quality = self.wish.options.quality.map(domain::wish::Quality::get);
+        let mut motion = Motion { plays: frames.plays, ..Motion::default() };
+        motion.quality = quality.unwrap_or(motion.quality);
+        let distinct = largest_first(&shapes);
+        let mut writers = Vec::new();
+        for shape in &distinct {
+            writers.push(Animation::new(format, shape.to, motion)?);
+        }
+        let (mut count, mut pixels, mut attention) = (0_u32, 0_u64, None);
+        while let Some(frame) = frames.next() {
+            let (raster, shown_ms) = frame?;
+            count += 1;
+            pixels += u64::from(original.0) * u64::from(original.1);
+            if count > self.limits.frames || pixels > self.limits.frame_pixels {
+                let what = format!("more than {} frames, or too large ones", self.limits.frames);
+                return Err(Error::TooLong { what });
+            }
+            let mut ladder = Ladder::new(Picture::upright(raster), original, Chroma::Full);
+            ladder.attend(attention);
+            for (shape, writer) in distinct.iter().zip(&mut writers) {
+                let step = ladder.step(*shape)?;
+                writer.add(&step.into_raster(&mut Resizer::new())?, shown_ms)?;
+            }
+            attention = ladder.attention();
+        }
+        self.used(engines::RESIZE);
+        if let Some(engine) = engines::encoder(format) {
+            self.used(engine);
+        }
+        let mut files = BTreeMap::new();
+        for (shape, writer) in distinct.iter().zip(writers) {
+            let file = writer.finish()?;
+            self.weigh(&file)?;
+            files.insert(shape.to, file);
+        }
+        self.hand_out(number, original, format, shapes, &files)
+    }
+
+    fn hand_out(
+        &mut self,
+        number: u32,
+        original: (u32, u32),
+        format: Format,
+        shapes: Vec<Shape>,
+        files: &BTreeMap<(u32, u32), Vec<u8>>,
+    ) -> Result<(), Error> {
         for (size_index, shape) in (0..).zip(shapes) {
             let bytes = files.get(&shape.to).map(Vec::as_slice).unwrap_or_default();
             let (role, dimensions) = (domain::job::Role::Rendition, shape.to);
@@ -228,21 +318,6 @@ impl<'a> Easel<'a> {
     }
 }
 
-/// The smallest whole page from which every shape can be made without enlarging.
-fn least(original: (u32, u32), shapes: &[Shape]) -> (u32, u32) {
-    // The part shown comes out `to` wide, so the page as a whole must be that much wider.
-    let scaled = |whole: u32, shown: u32, to: u32| {
-        let edge = (u64::from(whole) * u64::from(to)).div_ceil(u64::from(shown.max(1)));
-        u32::try_from(edge).unwrap_or(u32::MAX)
-    };
-    shapes.iter().fold((0, 0), |(width, height), Shape { to, shown }| {
-        (
-            width.max(scaled(original.0, shown.0, to.0)),
-            height.max(scaled(original.1, shown.1, to.1)),
-        )
-    })
-}
-
 fn largest_first(shapes: &[Shape]) -> Vec<Shape> {
     let mut shapes = shapes.to_vec();
     shapes.sort_unstable_by_key(|Shape { to: (width, height), .. }| {
@@ -250,51 +325,4 @@ fn largest_first(shapes: &[Shape]) -> Vec<Shape> {
     });
     shapes.dedup();
     shapes
-}
-
-/// The decoded picture and what has been made of it, from large to small.
-struct Ladder {
-    base: Picture,
-    original: (u32, u32),
-    /// Whole pages, as stored, in sRGB.
-    made: Vec<Raster>,
-    resizer: Resizer,
-}
-
-impl Ladder {
-    fn new(base: Picture, original: (u32, u32)) -> Self {
-        Self { base, original, made: Vec::new(), resizer: Resizer::new() }
-    }
-
-    /// The page in this shape: upright and in sRGB.
-    fn step(&mut self, shape: Shape) -> Result<Raster, Error> {
-        let whole = least(self.original, &[shape]);
-        let orientation = self.base.orientation;
-        let page = self.whole(upright(orientation, whole))?.upright(orientation);
-        if page.dimensions() == shape.to {
-            return Ok(page.into_owned());
-        }
-        crate::focus::crop(&page, shape.to)
-    }
-
-    /// The whole page in this size, as stored, in sRGB.
-    fn whole(&mut self, size: (u32, u32)) -> Result<&Raster, Error> {
-        let suffices = |raster: &&Raster| {
-            raster.width / CHAIN_FACTOR >= size.0 && raster.height / CHAIN_FACTOR >= size.1
-        };
-        let base = &self.base.raster;
-        let raster = if let Some(step) = self.made.iter().rev().find(suffices) {
-            step.resized(&mut self.resizer, size)?
-        } else {
-            let as_large = base.dimensions() == size;
-            match &self.base.to_srgb {
-                None if as_large => return Ok(base),
-                Some(to_srgb) if as_large => to_srgb.apply(base)?,
-                None => base.resized(&mut self.resizer, size)?,
-                Some(to_srgb) => to_srgb.apply(&base.resized(&mut self.resizer, size)?)?,
-            }
-        };
-        self.made.push(raster);
-        self.made.last().ok_or(Error::Memory { what: "pixels" })
-    }
 }

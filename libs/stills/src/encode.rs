@@ -1,21 +1,22 @@
-//! Pictures out: JPEG, PNG, WebP, always without metadata.
+//! Pictures out: JPEG, PNG, WebP, GIF; AVIF by a lent encoder.
 
 use domain::wish::{Background, Format};
-use image::codecs::gif::GifEncoder;
+use fast_image_resize::Resizer;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder};
 
 use crate::easel::AvifEncoder;
 use crate::error::Error;
+use crate::gif;
 use crate::jpeg;
+use crate::planes::{Chroma, Pixels};
 use crate::raster::{Layout, Raster};
+use crate::webp;
 
 /// Quality of WebPs made.
-const WEBP_QUALITY: u8 = 80;
+pub(crate) const WEBP_QUALITY: u8 = 80;
 /// Quality of AVIFs made.
 const AVIF_QUALITY: u8 = 60;
-/// The longest edge a WebP can have, in pixels.
-const WEBP_MAX_EDGE_PX: u32 = 16_383;
 
 /// How a picture is written.
 pub(crate) struct Style {
@@ -27,55 +28,54 @@ pub(crate) struct Style {
     pub(crate) avif: Option<AvifEncoder>,
 }
 
+impl Style {
+    /// How finely the format keeps colour.
+    pub(crate) const fn chroma(&self) -> Chroma {
+        match self.format {
+            Format::Jpg | Format::Webp => Chroma::Half,
+            Format::Png | Format::Gif | Format::Avif | Format::Mp4 | Format::Vtt | Format::Json => {
+                Chroma::Full
+            }
+        }
+    }
+}
+
 /// Writes a picture.
-pub(crate) fn encode(raster: &Raster, style: &Style) -> Result<Vec<u8>, Error> {
+pub(crate) fn encode(pixels: Pixels, style: &Style) -> Result<Vec<u8>, Error> {
     let format = style.format;
     let most = match format {
         Format::Jpg => jpeg::MAX_EDGE_PX,
-        Format::Webp => WEBP_MAX_EDGE_PX,
+        Format::Webp => webp::MAX_EDGE_PX,
         Format::Gif | Format::Avif => u16::MAX.into(),
         Format::Png | Format::Mp4 | Format::Vtt | Format::Json => u32::MAX,
     };
-    if raster.width.max(raster.height) > most {
+    let (width, height) = pixels.dimensions();
+    if width.max(height) > most {
         let what = format!("a {} has at most {most} pixels along an edge", format.extension());
         return Err(Error::OutputTooLarge { what });
     }
+    match format {
+        Format::Jpg => {
+            let pixels = match pixels {
+                Pixels::Raster(raster) => Pixels::Raster(raster.on(style.background)),
+                planes @ Pixels::Planes(_) => planes,
+            };
+            return jpeg::encode(&pixels, style.quality.unwrap_or(jpeg::QUALITY));
+        }
+        Format::Webp => return webp::encode(&pixels, style.quality.unwrap_or(WEBP_QUALITY)),
+        _ => {}
+    }
+    let raster = pixels.into_raster(&mut Resizer::new())?;
     match (format, style.avif) {
-        (Format::Jpg, _) => {
-            jpeg::encode(&raster.on(style.background), style.quality.unwrap_or(jpeg::QUALITY))
-        }
-        (Format::Png, _) => png(raster),
-        (Format::Webp, _) => webp(raster, style.quality.unwrap_or(WEBP_QUALITY)),
-        (Format::Gif, _) => gif(raster),
-        (Format::Avif, Some(avif)) => avif(raster, style.quality.unwrap_or(AVIF_QUALITY)),
-        (Format::Avif | Format::Mp4 | Format::Vtt | Format::Json, _) => {
-            Err(Error::Encode { format: format.extension(), what: "no encoder here".to_owned() })
-        }
+        (Format::Png, _) => png(&raster),
+        (Format::Gif, _) => gif::encode(&raster),
+        (Format::Avif, Some(avif)) => avif(&raster, style.quality.unwrap_or(AVIF_QUALITY)),
+        _ => Err(Error::Encode { format: format.extension(), what: "no encoder here".to_owned() }),
     }
 }
 
-fn gif(raster: &Raster) -> Result<Vec<u8>, Error> {
-    let failed =
-        |error: image::ImageError| Error::Encode { format: "GIF", what: error.to_string() };
-    let colours = match raster.layout {
-        Layout::Gray | Layout::Rgb => ExtendedColorType::Rgb8,
-        Layout::Rgba => ExtendedColorType::Rgba8,
-    };
-    let mut bytes = Vec::new();
-    let mut encoder = GifEncoder::new(&mut bytes);
-    let spread: Vec<u8>;
-    let pixels = if raster.layout == Layout::Gray {
-        spread = raster.pixels.iter().flat_map(|gray| [*gray; 3]).collect();
-        &spread
-    } else {
-        &raster.pixels
-    };
-    encoder.encode(pixels, raster.width, raster.height, colours).map_err(failed)?;
-    drop(encoder);
-    Ok(bytes)
-}
-
-fn png(raster: &Raster) -> Result<Vec<u8>, Error> {
+/// Writes a PNG.
+pub(crate) fn png(raster: &Raster) -> Result<Vec<u8>, Error> {
     let colours = match raster.layout {
         Layout::Gray => ExtendedColorType::L8,
         Layout::Rgb => ExtendedColorType::Rgb8,
@@ -86,23 +86,4 @@ fn png(raster: &Raster) -> Result<Vec<u8>, Error> {
         .write_image(&raster.pixels, raster.width, raster.height, colours)
         .map_err(|error| Error::Encode { format: "PNG", what: error.to_string() })?;
     Ok(bytes)
-}
-
-fn webp(raster: &Raster, quality: u8) -> Result<Vec<u8>, Error> {
-    let colour: Vec<u8>;
-    let encoder = match raster.layout {
-        Layout::Gray => {
-            colour = raster.pixels.iter().flat_map(|gray| [*gray; 3]).collect();
-            webp::Encoder::from_rgb(&colour, raster.width, raster.height)
-        }
-        Layout::Rgb => webp::Encoder::from_rgb(&raster.pixels, raster.width, raster.height),
-        Layout::Rgba => webp::Encoder::from_rgba(&raster.pixels, raster.width, raster.height),
-    };
-    match encoder.encode_simple(false, quality.into()) {
-        Ok(memory) => Ok(memory.to_vec()),
-        Err(webp::WebPEncodingError::VP8_ENC_ERROR_OUT_OF_MEMORY) => {
-            Err(Error::Memory { what: "write a WebP" })
-        }
-        Err(error) => Err(Error::Encode { format: "WebP", what: format!("{error:?}") }),
-    }
 }

@@ -3,8 +3,11 @@
 use std::io::Cursor;
 
 use domain::limits::Limits;
-use exif::{Exif, Field, In, Reader, Tag, Value as ExifValue};
+use exif::experimental::Writer;
+use exif::{Context, Exif, Field, In, Reader, Tag, Value as ExifValue};
 use serde_json::{Map, Number, Value};
+
+use crate::notes;
 
 /// The longest text of one tag, in characters.
 const TEXT_CHARS: usize = 1_024;
@@ -18,16 +21,37 @@ const LEFT_OUT: [Tag; 7] = [
     Tag::InteropIFDPointer,
     Tag::JPEGInterchangeFormat,
     Tag::JPEGInterchangeFormatLength,
-    Tag(exif::Context::Tiff, 0x02bc),
+    Tag(Context::Tiff, 0x02bc),
 ];
+/// Tags of the first directory that are about the picture, not about how it is stored.
+const DESCRIPTIVE: [Tag; 7] = [
+    Tag::ImageDescription,
+    Tag::Make,
+    Tag::Model,
+    Tag::Software,
+    Tag::DateTime,
+    Tag::Artist,
+    Tag::Copyright,
+];
+/// Tags of stored pixels elsewhere.
+const OF_PIXELS: [Tag; 4] =
+    [Tag::PixelXDimension, Tag::PixelYDimension, Tag::ColorSpace, Tag::ComponentsConfiguration];
+
+fn read(file: &[u8]) -> Option<Exif> {
+    Reader::new()
+        .continue_on_error(true)
+        .read_from_container(&mut Cursor::new(file))
+        .or_else(|_no_container| {
+            // Tags by themselves, as Photoshop and Canon keep them.
+            Reader::new().continue_on_error(true).read_raw(file.to_vec())
+        })
+        .or_else(|error| error.distill_partial_result(|_errors| {}))
+        .ok()
+}
 
 /// The tags of a file, or `None` if it has none that can be read.
 pub(crate) fn tags(file: &[u8], limits: &Limits) -> Option<Map<String, Value>> {
-    let exif = Reader::new()
-        .continue_on_error(true)
-        .read_from_container(&mut Cursor::new(file))
-        .or_else(|error| error.distill_partial_result(|_errors| {}))
-        .ok()?;
+    let exif = read(file)?;
     let mut tags = Map::new();
     // Braces and the like are counted in before the first tag.
     let mut bytes = 2;
@@ -44,7 +68,55 @@ pub(crate) fn tags(file: &[u8], limits: &Limits) -> Option<Map<String, Value>> {
         }
         tags.insert(name, value);
     }
+    let mut noted = tags.clone();
+    notes::add(exif.buf(), &mut noted);
+    if Value::Object(noted.clone()).to_string().len() <= limits.metadata_bytes as usize {
+        tags = noted;
+    }
     if tags.is_empty() { None } else { Some(tags) }
+}
+
+/// The tags of a file and what its decoder knows, as much of it as there is room for.
+pub(crate) fn with_facts(
+    file: &[u8],
+    facts: Map<String, Value>,
+    limits: &Limits,
+) -> Map<String, Value> {
+    let mut tags = tags(file, limits).unwrap_or_default();
+    let mut bytes = Value::Object(tags.clone()).to_string().len();
+    for (name, value) in facts {
+        bytes += name.len() + value.to_string().len() + 4;
+        if bytes > limits.metadata_bytes as usize {
+            break;
+        }
+        tags.insert(name, value);
+    }
+    tags
+}
+
+/// The tags as a block of their own that says upright and has no thumbnail; `None` where there is
+/// nothing to keep.
+pub(crate) fn cleaned(file: &[u8]) -> Option<Vec<u8>> {
+    let exif = read(file)?;
+    let upright =
+        Field { tag: Tag::Orientation, ifd_num: In::PRIMARY, value: ExifValue::Short(vec![1]) };
+    let mut writer = Writer::new();
+    let mut kept = 0_usize;
+    for field in exif.fields().filter(|field| field.ifd_num == In::PRIMARY) {
+        // What is said of the stored pixels is not true of a rendition.
+        let is_of_exif = field.tag.context() != Context::Tiff || DESCRIPTIVE.contains(&field.tag);
+        if is_of_exif && !OF_PIXELS.contains(&field.tag) && !LEFT_OUT.contains(&field.tag) {
+            writer.push_field(field);
+            kept += 1;
+        }
+    }
+    if kept == 0 {
+        return None;
+    }
+    writer.push_field(&upright);
+    let mut bytes = Cursor::new(Vec::new());
+    writer.write(&mut bytes, exif.little_endian()).ok()?;
+    Some(bytes.into_inner())
 }
 
 fn value(exif: &Exif, field: &Field) -> Option<Value> {

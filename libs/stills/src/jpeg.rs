@@ -1,10 +1,14 @@
 //! JPEG in, shrunk while it is decoded, and JPEG out. The only C that reads untrusted bytes here.
 
 use image::metadata::Orientation;
-use turbojpeg::{Colorspace, Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp};
+use turbojpeg::{
+    Colorspace, Compressor, DecompressHeader, Decompressor, Image, PixelFormat, ScalingFactor,
+    Subsamp, YuvImage, YuvPlanesImage, yuv_pixels_len,
+};
 
 use crate::colour::cmyk_to_srgb;
 use crate::error::Error;
+use crate::planes::{Pixels, Planes};
 use crate::raster::{Layout, Raster, room};
 
 /// Quality of JPEGs made.
@@ -17,6 +21,11 @@ const MAX_SCANS: u32 = 500;
 const MAX_SEGMENTS: usize = 4_096;
 /// The largest colour profile put together, in bytes.
 const MAX_ICC_BYTES: usize = 8 << 20;
+/// Of a picture whose end is missing, the part of its rows that must be there: one in so many may
+/// lack.
+const MAY_LACK: usize = 8;
+/// What libjpeg-turbo shows where data is missing.
+const NO_DATA: u8 = 128;
 
 /// What the segments before the picture say.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -69,6 +78,26 @@ pub(crate) fn dimensions(jpeg: &[u8]) -> Result<Option<(u32, u32)>, Error> {
     }
 }
 
+/// How its colours are made.
+pub(crate) fn colours(jpeg: &[u8]) -> Option<&'static str> {
+    Some(match decompressor().ok()?.read_header(jpeg).ok()?.colorspace {
+        Colorspace::Gray => "Gray",
+        Colorspace::RGB => "RGB",
+        Colorspace::YCbCr => "YCbCr",
+        Colorspace::CMYK => "CMYK",
+        Colorspace::YCCK => "YCCK",
+    })
+}
+
+/// Width and height of one that is seen as it is: with loss, and of 8 bits.
+pub(crate) fn dimensions_if_lossy(jpeg: &[u8]) -> Option<(u32, u32)> {
+    let header = decompressor().ok()?.read_header(jpeg).ok()?;
+    if header.is_lossless {
+        return None;
+    }
+    Some((edge(header.width).ok()?, edge(header.height).ok()?))
+}
+
 fn edge(pixels: usize) -> Result<u32, Error> {
     u32::try_from(pixels).map_err(|_large| Error::corrupt("impossible dimensions"))
 }
@@ -80,7 +109,7 @@ fn decompressor() -> Result<Decompressor, Error> {
 }
 
 /// Decodes at the smallest scale that still has `least` pixels in each direction.
-pub(crate) fn decode(jpeg: &[u8], segments: &Segments, least: (u32, u32)) -> Result<Raster, Error> {
+pub(crate) fn decode(jpeg: &[u8], segments: &Segments, least: (u32, u32)) -> Result<Pixels, Error> {
     let mut decompressor = decompressor()?;
     let header = decompressor.read_header(jpeg).map_err(refusal)?;
     let scale = if header.is_lossless {
@@ -89,31 +118,98 @@ pub(crate) fn decode(jpeg: &[u8], segments: &Segments, least: (u32, u32)) -> Res
         scale((header.width, header.height), least)
     };
     decompressor.set_scaling_factor(scale).map_err(refusal)?;
-    let (width, height) = (scale.scale(header.width), scale.scale(header.height));
-    let (format, bytes) = match header.colorspace {
-        Colorspace::Gray => (PixelFormat::GRAY, 1),
-        Colorspace::RGB | Colorspace::YCbCr => (PixelFormat::RGB, 3),
-        Colorspace::CMYK | Colorspace::YCCK => (PixelFormat::CMYK, 4),
+    let size = (scale.scale(header.width), scale.scale(header.height));
+    let format = match header.colorspace {
+        Colorspace::Gray => PixelFormat::GRAY,
+        Colorspace::YCbCr if !header.is_lossless && step(header.subsamp).is_some() => {
+            return planes(&mut decompressor, jpeg, &header, size).map(Pixels::Planes);
+        }
+        Colorspace::RGB | Colorspace::YCbCr => PixelFormat::RGB,
+        Colorspace::CMYK | Colorspace::YCCK => PixelFormat::CMYK,
     };
-    let (wide, high) = (edge(width)?, edge(height)?);
+    let bytes = format.size();
+    let (wide, high) = (edge(size.0)?, edge(size.1)?);
     let mut pixels = room(wide, high, bytes)?;
+    let pitch = size.0 * bytes;
     let image =
-        Image { pixels: pixels.as_mut_slice(), width, pitch: width * bytes, height, format };
-    match decompressor.decompress(jpeg, image) {
-        Ok(()) => {}
-        Err(error) if is_harmless(&error) => {}
-        Err(error) => return Err(refusal(error)),
-    }
+        Image { pixels: pixels.as_mut_slice(), width: size.0, pitch, height: size.1, format };
+    let outcome = decompressor.decompress(jpeg, image);
+    settle(outcome, || lacking(&pixels, pitch) * MAY_LACK <= size.1)?;
     match bytes {
-        1 => Raster::new(wide, high, Layout::Gray, pixels),
-        3 => Raster::new(wide, high, Layout::Rgb, pixels),
+        1 => Raster::new(wide, high, Layout::Gray, pixels).map(Pixels::Raster),
+        3 => Raster::new(wide, high, Layout::Rgb, pixels).map(Pixels::Raster),
         _ => {
             // Adobe writes 255 for no ink, the others 0.
             if segments.adobe {
                 pixels.iter_mut().for_each(|ink| *ink = 255 - *ink);
             }
-            cmyk_to_srgb(&pixels, segments.icc.as_deref(), (wide, high))
+            cmyk_to_srgb(&pixels, segments.icc.as_deref(), (wide, high)).map(Pixels::Raster)
         }
+    }
+}
+
+/// How many pixels a sample of colour stands for, if it is a whole number of them.
+const fn step(subsampling: Subsamp) -> Option<(usize, usize)> {
+    match subsampling {
+        Subsamp::None => Some((1, 1)),
+        Subsamp::Sub2x1 => Some((2, 1)),
+        Subsamp::Sub2x2 => Some((2, 2)),
+        Subsamp::Sub1x2 => Some((1, 2)),
+        Subsamp::Sub4x1 => Some((4, 1)),
+        Subsamp::Sub1x4 => Some((1, 4)),
+        _ => None,
+    }
+}
+
+/// Decodes into planes, whose colour is as much coarser as in the file.
+fn planes(
+    decompressor: &mut Decompressor,
+    jpeg: &[u8],
+    header: &DecompressHeader,
+    (width, height): (usize, usize),
+) -> Result<Planes, Error> {
+    let subsamp = header.subsamp;
+    let (across, down) = step(subsamp).ok_or_else(|| Error::corrupt("JPEG: odd sampling"))?;
+    let bytes = yuv_pixels_len(width, 1, height, subsamp).map_err(refusal)?;
+    let mut luma = room(edge(bytes)?, 1, 1)?;
+    let image = YuvImage { pixels: luma.as_mut_slice(), width, align: 1, height, subsamp };
+    let outcome = decompressor.decompress_to_yuv(jpeg, image);
+    // Lightness is kept in whole samples of colour.
+    let (wide, high) = (width.next_multiple_of(across), height.next_multiple_of(down));
+    let (coarse_wide, coarse_high) = (wide / across, high / down);
+    if luma.len() != wide * high + 2 * coarse_wide * coarse_high {
+        return Err(Error::corrupt("JPEG: odd planes"));
+    }
+    let mut blue = luma.split_off(wide * high);
+    let red = blue.split_off(coarse_wide * coarse_high);
+    settle(outcome, || lacking(&luma, wide) * MAY_LACK <= height)?;
+    let plane = |width: usize, height: usize, samples| {
+        Raster::new(edge(width)?, edge(height)?, Layout::Gray, samples)
+    };
+    let mut luma = plane(wide, high, luma)?;
+    if (wide, high) != (width, height) {
+        luma = luma.part((0, 0), (edge(width)?, edge(height)?))?;
+    }
+    let chroma = [plane(coarse_wide, coarse_high, blue)?, plane(coarse_wide, coarse_high, red)?];
+    Ok(Planes::new(luma, chroma, (edge(across)?, edge(down)?)))
+}
+
+/// How many rows at the end have no data.
+fn lacking(pixels: &[u8], row_bytes: usize) -> usize {
+    let rows = pixels.chunks_exact(row_bytes.max(1)).rev();
+    rows.take_while(|row| row.iter().all(|sample| *sample == NO_DATA)).count()
+}
+
+/// Lets a picture pass that is complete, or nearly so.
+fn settle(
+    outcome: turbojpeg::Result<()>,
+    is_nearly_complete: impl FnOnce() -> bool,
+) -> Result<(), Error> {
+    match outcome {
+        Ok(()) => Ok(()),
+        Err(error) if is_harmless(&error) => Ok(()),
+        Err(error) if error.to_string().contains("Premature end") && is_nearly_complete() => Ok(()),
+        Err(error) => Err(refusal(error)),
     }
 }
 
@@ -150,27 +246,66 @@ fn refusal(error: turbojpeg::Error) -> Error {
 }
 
 /// Writes a JPEG: 4:2:0, without metadata.
-pub(crate) fn encode(raster: &Raster, quality: u8) -> Result<Vec<u8>, Error> {
+pub(crate) fn encode(pixels: &Pixels, quality: u8) -> Result<Vec<u8>, Error> {
+    let compress = || {
+        let mut compressor = Compressor::new()?;
+        compressor.set_quality(quality.into())?;
+        match pixels {
+            Pixels::Planes(planes) => compress_planes(&mut compressor, planes),
+            Pixels::Raster(raster) => compress_raster(&mut compressor, raster),
+        }
+    };
+    compress().map_err(|error: turbojpeg::Error| Error::Encode {
+        format: "JPEG",
+        what: error.to_string(),
+    })
+}
+
+fn compress_raster(compressor: &mut Compressor, raster: &Raster) -> turbojpeg::Result<Vec<u8>> {
     let (format, subsampling) = match raster.layout {
         Layout::Gray => (PixelFormat::GRAY, Subsamp::Gray),
         Layout::Rgb => (PixelFormat::RGB, Subsamp::Sub2x2),
         Layout::Rgba => (PixelFormat::RGBA, Subsamp::Sub2x2),
     };
-    let image = Image {
+    compressor.set_subsamp(subsampling)?;
+    compressor.compress_to_vec(Image {
         pixels: raster.pixels.as_slice(),
         width: raster.width as usize,
         pitch: raster.width as usize * raster.layout.bytes(),
         height: raster.height as usize,
         format,
+    })
+}
+
+/// Planes with a sample of colour for every two by two pixels.
+fn compress_planes(compressor: &mut Compressor, planes: &Planes) -> turbojpeg::Result<Vec<u8>> {
+    let luma = planes.luma();
+    let [blue, red] = planes.chroma();
+    let (width, height) = (luma.width as usize, luma.height as usize);
+    // Lightness is wanted in whole samples of colour.
+    let (wide, high) = (width.next_multiple_of(2), height.next_multiple_of(2));
+    let padded: Vec<u8>;
+    let samples = if (wide, high) == (width, height) {
+        &luma.pixels
+    } else {
+        let rows = luma.pixels.chunks_exact(width);
+        let rows = rows.clone().chain(rows.last());
+        padded = rows
+            .take(high)
+            .flat_map(|row| row.iter().chain(row.last().filter(|_| wide > width)))
+            .copied()
+            .collect();
+        &padded
     };
-    let compress = || {
-        let mut compressor = Compressor::new()?;
-        compressor.set_quality(quality.into())?;
-        compressor.set_subsamp(subsampling)?;
-        compressor.compress_to_vec(image)
-    };
-    compress().map_err(|error: turbojpeg::Error| Error::Encode {
-        format: "JPEG",
-        what: error.to_string(),
+    compressor.compress_yuv_planes_to_vec(&YuvPlanesImage {
+        y_plane: samples.as_slice(),
+        u_plane: blue.pixels.as_slice(),
+        v_plane: red.pixels.as_slice(),
+        width,
+        height,
+        y_stride: wide,
+        u_stride: wide / 2,
+        v_stride: wide / 2,
+        subsamp: Subsamp::Sub2x2,
     })
 }

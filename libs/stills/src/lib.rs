@@ -6,20 +6,35 @@
 //! thread. Not a safe place for untrusted bytes by itself: it is linked by renderers only, which
 //! stand behind walls.
 
+mod animation;
 mod colour;
 mod draw;
 mod easel;
+mod embed;
 mod encode;
 mod engines;
 mod error;
 mod exif;
 mod focus;
+mod frames;
+mod gif;
+mod ico;
+mod ifd;
 mod jpeg;
+mod jxl;
+mod ladder;
+mod light;
 mod media;
+mod notes;
 mod page;
+mod planes;
+mod psd;
 mod raster;
+mod raw;
 mod tiff;
+mod webp;
 
+pub use animation::{Animation, Motion, animate};
 pub use draw::{Drawn, draw, draws};
 pub use easel::{AvifEncoder, Easel, Page, Picture};
 pub use error::Error;

@@ -5,16 +5,21 @@ use std::io::Cursor;
 use domain::limits::Limits;
 use filetype::Kind;
 use image::codecs::{
-    bmp::BmpDecoder, gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, tiff::TiffDecoder,
-    webp::WebPDecoder,
+    bmp::BmpDecoder, gif::GifDecoder, hdr::HdrDecoder, ico::IcoDecoder, jpeg::JpegDecoder,
+    openexr::OpenExrDecoder, png::PngDecoder, pnm::PnmDecoder, qoi::QoiDecoder, tga::TgaDecoder,
+    tiff::TiffDecoder, webp::WebPDecoder,
 };
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder};
+use image::{DynamicImage, ExtendedColorType, ImageDecoder};
+use serde_json::{Map, Value};
 
+use crate::colour;
 use crate::easel::Picture;
 use crate::error::Error;
-use crate::jpeg;
+use crate::jxl;
+use crate::planes::Pixels;
 use crate::raster::{Layout, Raster, upright};
+use crate::{jpeg, light, webp};
 
 /// A page that is open but not decoded.
 pub(crate) struct Page<'a> {
@@ -27,6 +32,8 @@ pub(crate) struct Page<'a> {
 
 enum Source<'a> {
     Jpeg { bytes: &'a [u8], segments: jpeg::Segments },
+    Webp { bytes: &'a [u8], header: webp::Header },
+    Jxl(Box<jxl::Open<'a>>),
     Other(Box<dyn ImageDecoder + 'a>),
 }
 
@@ -43,27 +50,29 @@ fn png_dimensions(bytes: &[u8]) -> (u32, u32) {
 impl<'a> Page<'a> {
     /// Reads the header, and refuses what is larger than the limit.
     pub(crate) fn open(kind: Kind, bytes: &'a [u8], limits: &Limits) -> Result<Self, Error> {
+        let reader = Cursor::new(bytes);
         let page = match kind {
-            Kind::Jpeg => {
-                let segments = jpeg::segments(bytes);
-                match jpeg::dimensions(bytes)? {
-                    Some(stored) => Self {
-                        stored,
-                        orientation: segments.orientation.unwrap_or(Orientation::NoTransforms),
-                        source: Source::Jpeg { bytes, segments },
-                    },
-                    None => Self::of(Box::new(JpegDecoder::new(Cursor::new(bytes))?)),
-                }
+            Kind::Jpeg => Self::jpeg(bytes)?,
+            Kind::Webp => Self::webp(bytes)?,
+            Kind::Jxl => {
+                let open = jxl::Open::new(bytes, limits)?;
+                let source = Source::Jxl(Box::new(open));
+                Self { stored: jxl_dimensions(&source), orientation: UPRIGHT, source }
             }
             Kind::Png => {
                 // Its decoder takes dimensions beyond all bounds for a want of memory.
                 within(png_dimensions(bytes), limits)?;
-                Self::of(Box::new(PngDecoder::new(Cursor::new(bytes))?))
+                Self::of(Box::new(PngDecoder::new(reader)?))
             }
-            Kind::Gif => Self::of(Box::new(GifDecoder::new(Cursor::new(bytes))?)),
-            Kind::Webp => Self::of(Box::new(WebPDecoder::new(Cursor::new(bytes))?)),
-            Kind::Tiff => Self::of(Box::new(TiffDecoder::new(Cursor::new(bytes))?)),
-            Kind::Bmp => Self::of(Box::new(BmpDecoder::new(Cursor::new(bytes))?)),
+            Kind::Gif => Self::of(Box::new(GifDecoder::new(reader)?)),
+            Kind::Tiff => Self::of(Box::new(TiffDecoder::new(reader)?)),
+            Kind::Bmp => Self::of(Box::new(BmpDecoder::new(reader)?)),
+            Kind::Ico => Self::of(Box::new(IcoDecoder::new(reader)?)),
+            Kind::Pnm => Self::of(Box::new(PnmDecoder::new(reader)?)),
+            Kind::Qoi => Self::of(Box::new(QoiDecoder::new(reader)?)),
+            Kind::Tga => Self::of(Box::new(TgaDecoder::new(reader)?)),
+            Kind::Hdr => Self::of(Box::new(HdrDecoder::new(reader)?)),
+            Kind::Exr => Self::of(Box::new(OpenExrDecoder::new(reader)?)),
             _ => return Err(Error::Unsupported { what: format!("{kind:?}") }),
         };
         within(page.stored, limits)?;
@@ -73,11 +82,36 @@ impl<'a> Page<'a> {
         Ok(page)
     }
 
+    fn jpeg(bytes: &'a [u8]) -> Result<Self, Error> {
+        let segments = jpeg::segments(bytes);
+        Ok(match jpeg::dimensions(bytes)? {
+            Some(stored) => Self {
+                stored,
+                orientation: segments.orientation.unwrap_or(UPRIGHT),
+                source: Source::Jpeg { bytes, segments },
+            },
+            None => Self::of(Box::new(JpegDecoder::new(Cursor::new(bytes))?)),
+        })
+    }
+
+    /// Those that move are read by a decoder that composes their first frame.
+    fn webp(bytes: &'a [u8]) -> Result<Self, Error> {
+        let header = webp::header(bytes)?;
+        if header.moves {
+            return Ok(Self::of(Box::new(WebPDecoder::new(Cursor::new(bytes))?)));
+        }
+        let exif = webp::chunk(bytes, b"EXIF");
+        let exif = exif.map(|exif| exif.strip_prefix(b"Exif\0\0").unwrap_or(exif));
+        let orientation = exif.and_then(Orientation::from_exif_chunk).unwrap_or(UPRIGHT);
+        let stored = header.dimensions;
+        Ok(Self { stored, orientation, source: Source::Webp { bytes, header } })
+    }
+
     fn of(mut decoder: Box<dyn ImageDecoder + 'a>) -> Self {
         Self {
             stored: decoder.dimensions(),
             // Metadata that cannot be read does not keep the picture from being drawn.
-            orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms),
+            orientation: decoder.orientation().unwrap_or(UPRIGHT),
             source: Source::Other(decoder),
         }
     }
@@ -87,22 +121,77 @@ impl<'a> Page<'a> {
         upright(self.orientation, self.stored)
     }
 
+    /// What the headers say, under the names that EXIF has for it or others have given it.
+    pub(crate) fn facts(&mut self) -> Map<String, Value> {
+        let (colours, bits, icc) = match &mut self.source {
+            Source::Jpeg { bytes, segments } => {
+                let colours = jpeg::colours(bytes).unwrap_or("RGB");
+                (colours, 8, segments.icc.clone())
+            }
+            Source::Webp { bytes, header } => {
+                let colours = if header.alpha { "RGBA" } else { "RGB" };
+                (colours, 8, webp::chunk(bytes, b"ICCP").map(<[u8]>::to_vec))
+            }
+            Source::Jxl(open) => open.facts(),
+            Source::Other(decoder) => {
+                let kind = decoder.original_color_type();
+                let channels = kind.channel_count();
+                let bits = u32::from(kind.bits_per_pixel()) / u32::from(channels.max(1));
+                let colours = match (kind, channels) {
+                    (ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16, _) => "CMYK",
+                    (_, 1) => "Gray",
+                    (_, 2) => "Gray with alpha",
+                    (_, 3) => "RGB",
+                    _ => "RGBA",
+                };
+                (colours, bits, decoder.icc_profile().ok().flatten())
+            }
+        };
+        let mut facts = Map::new();
+        facts.insert("ImageWidth".to_owned(), Value::from(self.stored.0));
+        facts.insert("ImageHeight".to_owned(), Value::from(self.stored.1));
+        facts.insert("BitDepth".to_owned(), Value::from(bits));
+        facts.insert("ColorModel".to_owned(), Value::from(colours));
+        if let Some(name) = icc.as_deref().and_then(colour::profile_name) {
+            facts.insert("ProfileDescription".to_owned(), Value::String(name));
+        }
+        facts
+    }
+
     /// Decodes it; as small as possible, but in neither direction smaller than `least` (as stored).
     pub(crate) fn decode(self, least: (u32, u32), limits: &Limits) -> Result<Picture, Error> {
-        let (raster, icc) = match self.source {
+        let (pixels, icc) = match self.source {
             Source::Jpeg { bytes, segments } => {
                 (jpeg::decode(bytes, &segments, least)?, segments.icc)
+            }
+            Source::Webp { bytes, header } => {
+                let icc = webp::chunk(bytes, b"ICCP").map(<[u8]>::to_vec);
+                (webp::decode(bytes, &header)?, icc)
+            }
+            Source::Jxl(open) => {
+                let (raster, icc) = open.decode()?;
+                (Pixels::Raster(raster), icc)
             }
             Source::Other(mut decoder) => {
                 let mut bounds = image::Limits::no_limits();
                 bounds.max_alloc = Some(limits.renderer_memory_bytes);
                 decoder.set_limits(bounds)?;
                 let icc = decoder.icc_profile().unwrap_or_default();
-                (raster(DynamicImage::from_decoder(decoder)?)?.without_idle_alpha(), icc)
+                let image = DynamicImage::from_decoder(decoder)?;
+                match icc.as_deref().and_then(|icc| colour::deep_to_srgb(&image, icc)) {
+                    Some(raster) => (Pixels::Raster(raster), None),
+                    None => (Pixels::Raster(raster(image)?.without_idle_alpha()), icc),
+                }
             }
         };
-        Ok(Picture::of(raster, self.orientation, icc.as_deref()))
+        Ok(Picture::decoded(pixels, self.orientation, icc.as_deref()))
     }
+}
+
+const UPRIGHT: Orientation = Orientation::NoTransforms;
+
+fn jxl_dimensions(source: &Source<'_>) -> (u32, u32) {
+    if let Source::Jxl(open) = source { open.dimensions() } else { (0, 0) }
 }
 
 /// Refuses more pixels than the limit.
@@ -118,6 +207,12 @@ pub fn within((width, height): (u32, u32), limits: &Limits) -> Result<(), Error>
 
 fn raster(image: DynamicImage) -> Result<Raster, Error> {
     let (width, height) = (image.width(), image.height());
+    let image = match image {
+        DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_) => {
+            return light::raster(image);
+        }
+        other => other,
+    };
     let colour = image.color();
     let (layout, pixels) = match (colour.has_color(), colour.has_alpha()) {
         (false, false) => (Layout::Gray, image.into_luma8().into_raw()),

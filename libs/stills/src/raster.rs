@@ -115,14 +115,30 @@ impl Raster {
 
     /// The same picture with other dimensions, alpha premultiplied on the way.
     pub(crate) fn resized(&self, resizer: &mut Resizer, to: (u32, u32)) -> Result<Self, Error> {
+        self.resampled(resizer, None, to, FilterType::Lanczos3)
+    }
+
+    /// The part of these dimensions at top left, or all of it, with other dimensions.
+    pub(crate) fn resampled(
+        &self,
+        resizer: &mut Resizer,
+        shown: Option<(f64, f64)>,
+        to: (u32, u32),
+        filter: FilterType,
+    ) -> Result<Self, Error> {
         let odd = |error: &dyn std::fmt::Display| Error::corrupt(format!("resize: {error}"));
         let kind = self.layout.pixel_type();
         let from = ImageRef::new(self.width, self.height, &self.pixels, kind)
             .map_err(|error| odd(&error))?;
         let mut target = Image::new(to.0, to.1, kind);
-        let filter = ResizeAlg::Convolution(FilterType::Lanczos3);
-        let options = ResizeOptions::new().resize_alg(filter).use_alpha(true);
-        resizer.resize(&from, &mut target, &options).map_err(|error| odd(&error))?;
+        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
+        let options = match shown {
+            Some((width, height)) => options.crop(0.0, 0.0, width, height),
+            None => options,
+        };
+        resizer
+            .resize(&from, &mut target, &options.use_alpha(true))
+            .map_err(|error| odd(&error))?;
         Self::new(to.0, to.1, self.layout, target.into_vec())
     }
 
@@ -151,9 +167,9 @@ impl Raster {
     }
 
     /// What is transparent shows the background.
-    pub(crate) fn on(&self, Background(background): Background) -> Cow<'_, Self> {
+    pub(crate) fn on(self, Background(background): Background) -> Self {
         if self.layout != Layout::Rgba {
-            return Cow::Borrowed(self);
+            return self;
         }
         let [red, green, blue] = background;
         let blend = |channel: u8, alpha: u8, behind: u8| {
@@ -168,7 +184,7 @@ impl Raster {
                 [blend(*r, *a, red), blend(*g, *a, green), blend(*b, *a, blue)]
             })
             .collect();
-        Cow::Owned(Self { layout: Layout::Rgb, pixels, ..*self })
+        Self { layout: Layout::Rgb, pixels, ..self }
     }
 
     fn quads(&self) -> &[[u8; 4]] {

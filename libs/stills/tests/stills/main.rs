@@ -1,16 +1,21 @@
 //! Still pictures, from bytes to renditions, without walls around them.
 #![allow(clippy::indexing_slicing, reason = "a test that slips fails, as it should")]
 
+mod cameras;
 mod colours;
+mod formats;
 mod hostile;
+mod layered;
+mod moving;
+mod output;
 mod pages;
 mod shapes;
 mod tags;
 
 use std::io::{self, Cursor};
 
-use domain::limits::Limits;
 use domain::job::Role;
+use domain::limits::Limits;
 use domain::size::Size;
 use domain::wish::{Format, PreviewWish};
 use filetype::Filetype;

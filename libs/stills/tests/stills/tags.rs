@@ -104,6 +104,11 @@ fn blobs_of_makers_are_left_out_and_the_rest_is_printed() {
             "ExifVersion": "2.31",
             "UserComment": "a word",
             "LensSpecification": "24, 70, 2.8, NaN",
+            "ImageWidth": 20,
+            "ImageHeight": 20,
+            "BitDepth": 8,
+            "ColorModel": "YCbCr",
+            "MakerNote": "unknown, 200 bytes",
         })
     );
 }
@@ -117,10 +122,50 @@ fn tags_are_given_only_if_asked_for_and_there() {
     asked.metadata.insert(MetadataKind::Exif);
     for format in crate::FORMATS.into_iter().filter(|format| *format != ImageFormat::Tiff) {
         let (_, drawn) = try_draw(&encoded(&photo(20, 20), format), &asked, &Limits::default());
-        assert_eq!(tags(drawn), None, "{format:?}");
+        let tags = tags(drawn).expect("facts");
+        assert_eq!((&tags["ImageWidth"], &tags["BitDepth"]), (&json!(20), &json!(8)), "{format:?}");
+        assert_eq!(tags.get("Make"), None);
     }
     let (_, drawn) =
         try_draw(&tagged(), &asked, &Limits { metadata_bytes: 30, ..Limits::default() });
     let size = tags(drawn).map_or(0, |tags| json!(tags).to_string().len());
     assert!(size <= 30, "{size}");
+}
+
+/// A directory of a maker's own, little end first, whose offsets count from `base`.
+fn notes(entries: &[(u16, u16, &[u8])], base: usize) -> Vec<u8> {
+    let mut body = (entries.len() as u16).to_le_bytes().to_vec();
+    let mut far = Vec::new();
+    let behind = base + 2 + entries.len() * 12 + 4;
+    for (tag, kind, value) in entries {
+        let unit = [1, 1, 1, 2, 4, 8][usize::from(*kind)];
+        body.extend([*tag, *kind].map(u16::to_le_bytes).concat());
+        body.extend(((value.len() / unit) as u32).to_le_bytes());
+        if value.len() <= 4 {
+            body.extend(value.iter().copied().chain([0; 4]).take(4));
+        } else {
+            body.extend(((behind + far.len()) as u32).to_le_bytes());
+            far.extend_from_slice(value);
+        }
+    }
+    body.extend([0; 4]);
+    [body, far].concat()
+}
+
+#[test]
+fn basics_of_nikons_own_notes_are_understood() {
+    let lens = [18_u32, 1, 55, 1, 7, 2, 28, 5].map(u32::to_le_bytes).concat();
+    let own =
+        notes(&[(0x1d, 2, b"6001234\0"), (0x84, 5, &lens), (0xa7, 4, &4_321_u32.to_le_bytes())], 8);
+    let note = [&b"Nikon\0\x02\x10\0\0II*\0\x08\0\0\0"[..], &own].concat();
+    let file = encoded(&photo(20, 20), ImageFormat::Jpeg);
+    let file = with_segment(&file, 0xe1, &exif(&[], EXIF, &[(0x927c, 7, note)]));
+    let mut wish = wish(&["10"], None);
+    wish.metadata.insert(MetadataKind::Exif);
+    let (_, drawn) = try_draw(&file, &wish, &Limits::default());
+    let tags = tags(drawn).expect("tags");
+    assert_eq!(tags["SerialNumber"], "6001234");
+    assert_eq!(tags["Lens"], "18-55mm f/3.5-5.6");
+    assert_eq!(tags["ShutterCount"], 4_321);
+    assert!(tags["MakerNote"].as_str().expect("a text").contains("Nikon"));
 }
