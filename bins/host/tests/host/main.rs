@@ -13,7 +13,7 @@ use std::io::{Read, Seek, Write};
 use std::path::PathBuf;
 
 use domain::limits::Limits;
-use enclave::hosted::{Ready, Settings, Workshop};
+use enclave::hosted::{Settings, Workshop};
 
 /// The programs of this machine.
 fn settings() -> Settings {
@@ -22,12 +22,6 @@ fn settings() -> Settings {
 
 fn workshop() -> Workshop {
     Workshop::find(settings()).expect("a workshop")
-}
-
-/// A workshop with one host of each program started ahead.
-fn warm() -> Workshop {
-    let ready = Ready { office: 1, ocr: 1, browser: 1 };
-    Workshop::find(Settings { ready, ..settings() }).expect("a workshop")
 }
 
 fn limits() -> Limits {

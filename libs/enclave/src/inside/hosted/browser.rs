@@ -82,6 +82,7 @@ pub(super) fn serve(worker: &Worker, program: &Path, walls: Vec<String>) -> Resu
     };
     child::limit_to(&order)?;
     browser.left = *requests;
+    browser.document_due = source.is_none();
     if let Some(source) = source {
         let held = Held { status: 200, content_type: Some("text/html".to_owned()), body: source };
         browser.held.insert(url.clone(), held);
@@ -108,6 +109,8 @@ struct Browser<'a> {
     held: BTreeMap<String, Held>,
     asks: u32,
     left: u32,
+    /// Whether the next thing to be asked for is the page itself.
+    document_due: bool,
     loaded: bool,
     /// When the page last wanted or got something.
     stirred: Instant,
@@ -142,6 +145,7 @@ impl<'a> Browser<'a> {
             held: BTreeMap::new(),
             asks: 0,
             left: 0,
+            document_due: false,
             loaded: false,
             stirred: Instant::now(),
         };
@@ -321,7 +325,8 @@ impl<'a> Browser<'a> {
             return self.refuse(&request);
         }
         self.left -= 1;
-        let ask = Ask { id: self.asks, url: url.to_owned(), document: self.asks == 0 };
+        let document = std::mem::take(&mut self.document_due);
+        let ask = Ask { id: self.asks, url: url.to_owned(), document };
         self.asks += 1;
         self.asked.insert(ask.id, request);
         self.worker.say(Word::Ask, &ask)

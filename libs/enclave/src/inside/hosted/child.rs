@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use domain::FailureCode;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, getpid, pidfd_open, prlimit};
+use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, getpid, getrlimit, pidfd_open, prlimit};
 
 use super::files::{self, into_io};
 use super::room::DESK;
@@ -99,7 +99,8 @@ impl Program {
     pub(super) fn post_mortem(&self, status: ExitStatus) -> Trouble {
         let said = self.last_words();
         match status.signal() {
-            Some(libc::SIGXCPU) => {
+            // Some programs catch the signal and abort.
+            Some(_) if cpu_is_spent() => {
                 Trouble::job(FailureCode::RendererTimeout, "the limit of CPU time was reached")
             }
             Some(libc::SIGKILL) => Trouble::job(
@@ -124,25 +125,38 @@ impl Program {
     }
 }
 
+/// Whether those that have ended used what one may use.
+#[allow(unsafe_code, reason = "no safe wrapper of getrusage")]
+fn cpu_is_spent() -> bool {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the structure is writable and of the right type; zeroes are a valid value of it.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let us = |time: libc::timeval| time.tv_sec * 1_000_000 + time.tv_usec;
+    let spent = u64::try_from(us(usage.ru_utime) + us(usage.ru_stime)).unwrap_or_default();
+    getrlimit(Resource::Cpu).current.is_some_and(|limit| spent / 1_000_000 >= limit)
+}
+
 /// Lowers the limits of every process here but the host to the job's.
 pub(super) fn limit_to(order: &Order) -> Result<(), Trouble> {
     let own = getpid();
     let pids = fs::read_dir("/proc").map_err(Trouble::io("list processes"))?.flatten();
     let pids = pids.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
     for pid in pids.filter(|pid| *pid != own) {
-        set(pid, Resource::Data, order.memory_bytes, order.memory_bytes);
-        set(pid, Resource::Cpu, order.cpu_s, order.cpu_s.saturating_add(1));
+        lower(pid, Resource::Data, order.memory_bytes, order.memory_bytes);
+        lower(pid, Resource::Cpu, order.cpu_s, order.cpu_s.saturating_add(1));
     }
     // Those that are started later inherit the host's.
-    set(own, Resource::Data, order.memory_bytes, order.memory_bytes);
+    lower(own, Resource::Data, order.memory_bytes, order.memory_bytes);
+    lower(own, Resource::Cpu, order.cpu_s, order.cpu_s.saturating_add(1));
     Ok(())
 }
 
-/// Lowers, never raises. What has ended meanwhile needs no limit.
-fn set(pid: Pid, resource: Resource, soft: u64, hard: u64) {
-    let none = Rlimit { current: None, maximum: None };
-    let Ok(before) = prlimit(Some(pid), resource, none) else { return };
-    let most = before.maximum.unwrap_or(u64::MAX);
+/// What all here began with is the host's own limit. What has ended meanwhile needs none.
+fn lower(pid: Pid, resource: Resource, soft: u64, hard: u64) {
+    let most = getrlimit(resource).maximum.unwrap_or(u64::MAX);
     let new = Rlimit { current: Some(soft.min(most)), maximum: Some(hard.min(most)) };
     let _ = prlimit(Some(pid), resource, new);
 }
