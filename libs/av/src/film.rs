@@ -28,8 +28,10 @@ pub(crate) struct Film<'i, 's> {
     unit: ff::Rational,
     /// Pixels of a frame, as the header has them.
     size: (u32, u32),
-    /// The time of the frame that the decoder gave last, while it goes on from there.
-    reached: Option<i64>,
+    /// The frame handed out last, while the decoder goes on from there.
+    shown: Option<Frame>,
+    /// A frame decoded beyond what was asked for.
+    ahead: Option<Frame>,
 }
 
 /// The stream that is the film: of those marked as the default if there are such, the largest.
@@ -75,7 +77,8 @@ impl<'i, 's> Film<'i, 's> {
             packet: Packet::new()?,
             unit,
             size,
-            reached: None,
+            shown: None,
+            ahead: None,
         })
     }
 
@@ -96,7 +99,7 @@ impl<'i, 's> Film<'i, 's> {
     /// Reads the film's stream alone again, after another was read.
     pub(crate) fn select(&mut self) {
         self.input.select(&[self.stream]);
-        self.reached = None;
+        self.forget();
     }
 
     /// Lets what decoding found out be known of the stream.
@@ -127,7 +130,7 @@ impl<'i, 's> Film<'i, 's> {
         self.decoder.skip(Skip::NotKey);
         let found = self.next_key_frame();
         self.decoder.skip(Skip::Nothing);
-        self.reached = None;
+        self.forget();
         found
     }
 
@@ -194,52 +197,55 @@ impl<'i, 's> Film<'i, 's> {
 
     /// Whether going on is shorter than going to the key frame before a time.
     fn is_ahead(&self, target: i64) -> bool {
-        let Some(reached) = self.reached else { return false };
+        let Some(shown) = self.shown.as_ref().and_then(Frame::time) else { return false };
         let key = self.input.key_before(self.stream, target);
-        reached <= target && key.is_some_and(|key| key <= reached)
+        shown <= target && key.is_some_and(|key| key <= shown)
     }
 
-    /// The frames from a moment on, one after the other.
+    /// The frame after the one handed out last.
     ///
     /// # Errors
     /// As [`Self::frame_at`].
     pub(crate) fn next_frame(&mut self) -> Result<Option<Frame>, Error> {
-        self.decoder.skip(Skip::Nothing);
-        let mut frame = Frame::new()?;
-        loop {
-            if self.decoder.receive(&mut frame)? {
-                self.reached = frame.time();
-                return Ok(Some(frame));
-            }
-            if !self.feed(None)? {
-                return Ok(if self.decoder.receive(&mut frame)? { Some(frame) } else { None });
-            }
-        }
+        let frame = self.pull(None)?;
+        self.shown = frame.as_ref().map(Frame::share).transpose()?;
+        Ok(frame)
     }
 
     /// Decodes on until the frame that is shown at the target.
     fn forward(&mut self, target: i64) -> Result<Option<Frame>, Error> {
-        let mut last: Option<Frame> = None;
+        let mut last = self.shown.take();
+        while let Some(frame) = self.pull(Some(target))? {
+            let is_after = frame.time().is_some_and(|time| time > target);
+            if is_after && last.is_some() {
+                self.ahead = Some(frame);
+                break;
+            }
+            let is_it = is_after || frame.time() == Some(target);
+            last = Some(frame);
+            if is_it {
+                break;
+            }
+        }
+        self.shown = last.as_ref().map(Frame::share).transpose()?;
+        Ok(last)
+    }
+
+    /// The decoder's next frame.
+    fn pull(&mut self, target: Option<i64>) -> Result<Option<Frame>, Error> {
+        if let Some(frame) = self.ahead.take() {
+            return Ok(Some(frame));
+        }
         let mut frame = Frame::new()?;
         let mut is_open = true;
         loop {
-            while self.decoder.receive(&mut frame)? {
-                let time = frame.time();
-                self.reached = time;
-                let is_after = time.is_some_and(|time| time > target);
-                if is_after && last.is_some() {
-                    return Ok(last);
-                }
-                last = Some(std::mem::replace(&mut frame, Frame::new()?));
-                if is_after || time == Some(target) {
-                    return Ok(last);
-                }
+            if self.decoder.receive(&mut frame)? {
+                return Ok(Some(frame));
             }
             if !is_open {
-                self.reached = None;
-                return Ok(last);
+                return Ok(None);
             }
-            is_open = self.feed(Some(target))?;
+            is_open = self.feed(target)?;
         }
     }
 
@@ -269,9 +275,14 @@ impl<'i, 's> Film<'i, 's> {
         }
     }
 
+    fn forget(&mut self) {
+        self.shown = None;
+        self.ahead = None;
+    }
+
     fn go(&mut self, time: i64) -> Result<(), Error> {
         self.decoder.flush();
-        self.reached = None;
+        self.forget();
         match self.input.seek(self.stream, time) {
             // A file that cannot be searched is read from where it is.
             Ok(()) | Err(Error::Corrupt { .. } | Error::Unsupported { .. }) => Ok(()),

@@ -41,7 +41,7 @@ pub(crate) fn draw(
     }
     let mut found = Map::new();
     if easel.wish().metadata.contains(&MetadataKind::Multimedia) {
-        sound::learn(&input, &limits);
+        sound::learn(&mut input, &limits)?;
         let name = MetadataKind::Multimedia.name().to_owned();
         found.insert(name, metadata::multimedia(&input, &limits));
     }

@@ -75,13 +75,38 @@ fn hand_out(envelope: &Envelope, easel: &mut Easel<'_>) -> Result<(), Error> {
 }
 
 /// Lets what decoders say of the streams of sound be known: their sample formats and profiles.
-pub(crate) fn learn(input: &Input<'_>, limits: &Limits) {
-    for stream in input.streams().filter(|stream| stream.medium() == Medium::Audio) {
-        // What cannot be decoded is told as the header has it.
-        if let Ok(decoder) = Decoder::open(&stream, limits) {
-            decoder.teach(&stream);
+///
+/// # Errors
+/// When the source cannot be read.
+pub(crate) fn learn(input: &mut Input<'_>, limits: &Limits) -> Result<(), Error> {
+    const PACKETS: u32 = 64;
+    let streams = input.streams().filter(|stream| stream.medium() == Medium::Audio);
+    // What cannot be decoded is told as the header has it.
+    let mut unknown: Vec<(usize, Decoder)> = streams
+        .filter_map(|stream| Some((stream.index(), Decoder::open(&stream, limits).ok()?)))
+        .collect();
+    let wanted: Vec<usize> = unknown.iter().map(|(index, _)| *index).collect();
+    input.select(&wanted);
+    if let Some(first) = wanted.first() {
+        // A file that cannot be searched is told of from where it is.
+        let _at_start = input.seek(*first, 0);
+    }
+    let (mut packet, mut frame) = (Packet::new()?, Frame::new()?);
+    for _ in 0..PACKETS {
+        if unknown.is_empty() || !input.read(&mut packet)? {
+            break;
+        }
+        let Some(place) = unknown.iter().position(|(index, _)| *index == packet.stream()) else {
+            continue;
+        };
+        let (index, mut decoder) = unknown.swap_remove(place);
+        if decoder.send(&packet)? && decoder.receive(&mut frame)? {
+            decoder.teach(&input.stream(index)?);
+        } else {
+            unknown.push((index, decoder));
         }
     }
+    Ok(())
 }
 
 /// The picture that comes with a sound, if there is one that can be decoded.

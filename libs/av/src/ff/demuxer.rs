@@ -24,6 +24,8 @@ const DEMUXERS: &[(&[&str], &str)] = &[
             "audio/3gpp",
             "audio/3gpp2",
             "audio/x-m4b",
+            "audio/vnd.audible.aax",
+            "video/x-f4v",
         ],
         "mov",
     ),
@@ -91,6 +93,14 @@ const DEMUXERS: &[(&[&str], &str)] = &[
         ],
         "rm",
     ),
+    (&["audio/x-realaudio"], "rm"),
+    (&["audio/x-loas"], "loas,latm"),
+    (&["audio/x-8svx", "audio/x-dff"], "iff"),
+    (&["video/h264"], "h264"),
+    (&["video/h265"], "hevc"),
+    (&["video/x-wtv"], "wtv"),
+    (&["video/x-yuv4mpeg"], "yuv4mpegpipe"),
+    (&["video/x-bink"], "bink"),
     (&["video/x-ivf"], "ivf"),
     (&["video/x-nut"], "nut"),
     (&["video/x-dv", "video/dv"], "dv"),
@@ -135,6 +145,7 @@ aac,aac_latm,mp3,mp3float,mp3adu,mp3adufloat,mp2,mp2float,mp1,mp1float,ac3,eac3,
 flac,alac,vorbis,opus,libopus,speex,libspeex,wmav1,wmav2,wmapro,wmalossless,wmavoice,amrnb,amrwb,\
 ape,wavpack,tta,mpc7,mpc8,cook,ra_144,ra_288,sipr,gsm,gsm_ms,qdm2,qdmc,g722,g723_1,g726,g726le,\
 g729,atrac1,atrac3,atrac3p,als,shorten,tak,nellymoser,mace3,mace6,qcelp,evrc,ilbc,truespeech,\
+8svx_exp,8svx_fib,binkvideo,binkaudio_dct,binkaudio_rdft,\
 dsd_lsbf,dsd_msbf,dsd_lsbf_planar,dsd_msbf_planar,s302m,imc,iac,\
 adpcm_ms,adpcm_ima_wav,adpcm_ima_qt,adpcm_swf,adpcm_yamaha,adpcm_g722,adpcm_g726,adpcm_g726le,\
 adpcm_ct,adpcm_sbpro_2,adpcm_sbpro_3,adpcm_sbpro_4,\

@@ -48,6 +48,12 @@ impl Frame {
         self.0
     }
 
+    /// The same frame, once more.
+    pub(crate) fn share(&self) -> Result<Self, Error> {
+        // SAFETY: ours; a new reference.
+        Ok(Self(there("frame", unsafe { sys::av_frame_clone(self.0) })?))
+    }
+
     /// Sound of these samples, a slice for each channel, all as long.
     pub(crate) fn sound(rate: u32, channels: &[&[f32]]) -> Result<Self, Error> {
         let mut frame = Self::new()?;

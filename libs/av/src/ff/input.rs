@@ -144,14 +144,15 @@ impl<'a> Input<'a> {
     /// The next packet; `false` at the end.
     ///
     /// # Errors
-    /// When the source cannot be read, or there is no memory. Where a file is damaged it ends.
+    /// When the source cannot be read, the packet is encrypted, or there is no memory. Where a file
+    /// is damaged it ends.
     pub(crate) fn read(&mut self, packet: &mut Packet) -> Result<bool, Error> {
         packet.clear();
         for _ in 0..MAX_BAD_PACKETS {
             // SAFETY: both are ours.
             let code = unsafe { sys::av_read_frame(self.context, packet.as_ptr()) };
             if code >= 0 {
-                return Ok(true);
+                return if packet.is_encrypted() { Err(Error::Encrypted) } else { Ok(true) };
             }
             if let Some(error) = self.reader.failure() {
                 return Err(Error::Source(error));
@@ -166,16 +167,26 @@ impl<'a> Input<'a> {
         Ok(false)
     }
 
-    /// Goes to the last key frame at or before a time of a stream, in its units.
+    /// Goes to the last key frame at or before a time of a stream, in its units; to the start of
+    /// the file, if that cannot be searched.
     ///
     /// # Errors
-    /// When the source cannot be read, or the file cannot be searched.
+    /// When the source cannot be read, or there is no way back to the start.
     pub(crate) fn seek(&mut self, stream: usize, time: i64) -> Result<(), Error> {
         self.reader.rewind();
         let index = c_int::try_from(stream).unwrap_or(c_int::MAX);
         // SAFETY: ours.
         let code =
             unsafe { sys::av_seek_frame(self.context, index, time, sys::AVSEEK_FLAG_BACKWARD) };
+        if code >= 0 {
+            return Ok(());
+        }
+        if let Some(error) = self.reader.failure() {
+            return Err(Error::Source(error));
+        }
+        self.reader.rewind();
+        // SAFETY: ours.
+        let code = unsafe { sys::av_seek_frame(self.context, -1, 0, sys::AVSEEK_FLAG_BYTE) };
         self.checked("seek", code)
     }
 

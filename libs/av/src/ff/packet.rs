@@ -63,6 +63,14 @@ impl Packet {
         unsafe { (*self.0).flags & sys::AV_PKT_FLAG_KEY != 0 }
     }
 
+    /// Whether it is encrypted (ISO/IEC 23001-7).
+    pub(crate) fn is_encrypted(&self) -> bool {
+        let kind = sys::AVPacketSideDataType::AV_PKT_DATA_ENCRYPTION_INFO;
+        // SAFETY: ours.
+        let data = unsafe { sys::av_packet_get_side_data(self.0, kind, std::ptr::null_mut()) };
+        !data.is_null()
+    }
+
     /// When it is shown, in its stream's units; the time of decoding where that is not known.
     pub(crate) fn time(&self) -> Option<i64> {
         // SAFETY: ours.

@@ -1,0 +1,85 @@
+//! HEIC and AVIF, in and out.
+
+use domain::wish::Format;
+use stills::{Layout, Raster};
+
+use crate::kit::{Pixels, draw, wish};
+use crate::made::{by, path};
+
+fn picture() -> String {
+    path("picture.png", "-f lavfi -i testsrc2=s=640x360 -frames:v 1").display().to_string()
+}
+
+#[test]
+fn heic_and_avif_look_as_what_they_were_made_from() {
+    let picture = picture();
+    let expected = Pixels::of(&std::fs::read(&picture).expect("read"));
+    for (name, arguments) in [
+        ("p.heic", vec!["-q", "90"]),
+        ("p444.heic", vec!["-q", "90", "-p", "chroma=444"]),
+        ("p.avif", vec!["-A", "-q", "90", "-p", "speed=8"]),
+        ("p10.avif", vec!["-A", "-q", "90", "-b", "10", "-p", "speed=8"]),
+    ] {
+        let bytes = by(name, "heif-enc", &[&arguments[..], &[&picture]].concat());
+        let outcome =
+            draw(&bytes, &wish("original")).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!((outcome.pages, outcome.kept[0].dimensions), (1, (640, 360)));
+        let difference = outcome.pixels(0).difference(&expected);
+        assert!(difference < 4.0, "{name}: {difference}");
+        let small = draw(&bytes, &wish("100")).expect("drawn");
+        assert_eq!(small.kept[0].dimensions, (100, 56));
+        assert!(small.engines.contains_key("libheif"));
+    }
+}
+
+#[test]
+fn an_avif_of_ours_can_be_read_and_keeps_its_opacity() {
+    let gradient = |layout: Layout| {
+        let pixels = (0..64_u32 * 48)
+            .flat_map(|at| {
+                let (x, y) = (at % 64 * 4, at / 64 * 5);
+                [x, y, 128, if x < 128 { 255 } else { 0 }].into_iter().take(layout.bytes())
+            })
+            .map(|channel| u8::try_from(channel).expect("a byte"))
+            .collect();
+        Raster::new(64, 48, layout, pixels).expect("a raster")
+    };
+    for layout in [Layout::Gray, Layout::Rgb, Layout::Rgba] {
+        let raster = gradient(layout);
+        let sizes: Vec<usize> = [10, 60, 95]
+            .map(|quality| av::encode_avif(&raster, quality).expect("written").len())
+            .into();
+        assert!(sizes.is_sorted(), "{sizes:?}");
+        let bytes = av::encode_avif(&raster, 80).expect("written");
+        assert_eq!(bytes, av::encode_avif(&raster, 80).expect("written"));
+        let outcome = draw(&bytes, &wish("original")).expect("drawn");
+        let png = &outcome.kept[0].bytes;
+        assert_eq!(png[25] == 6, layout == Layout::Rgba, "{layout:?}");
+        let left = outcome.pixels(0).mean((0.1, 0.3), (0.4, 0.6));
+        let expected = [51.0, if layout == Layout::Gray { 51.0 } else { 117.0 }];
+        assert!(
+            (left[0] - expected[0]).abs() < 6.0 && (left[1] - expected[1]).abs() < 6.0,
+            "{layout:?}: {left:?}"
+        );
+    }
+}
+
+#[test]
+fn a_film_can_be_drawn_as_avif() {
+    let bytes = crate::made::media(
+        "short.mp4",
+        "-f lavfi -i testsrc2=s=320x180:d=1 -c:v libx264 -preset veryfast",
+    );
+    let mut wish = wish("160");
+    wish.format = Some(Format::Avif);
+    let outcome = draw(&bytes, &wish).expect("drawn");
+    assert_eq!(&outcome.kept[0].bytes[4..12], b"ftypavif");
+}
+
+#[test]
+fn a_damaged_picture_is_corrupt() {
+    let bytes = by("p.heic", "heif-enc", &["-q", "90", &picture()]);
+    for cut in [20, 200, bytes.len() / 2] {
+        assert!(draw(&bytes[..cut], &wish("64")).is_err(), "{cut}");
+    }
+}
