@@ -1,6 +1,7 @@
 //! Fonts: a specimen, and what a font says of itself.
 
 use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use domain::limits::Limits;
 use domain::wish::MetadataKind;
@@ -54,10 +55,13 @@ pub(crate) fn draw(
     let about = About::read(&bytes)?;
     let mut metadata = Map::new();
     facts::put(&mut metadata, MetadataKind::Font, &easel, about.facts());
-    let blocks = about.specimen();
-    let mut letters = Letters::with(fonts, Some(bytes));
-    let mut flow = Flow::new(blocks, 1, &mut letters);
-    page::draw(&mut flow, &mut easel)?;
+    // Who reads outlines elsewhere does not expect every font that can be thought of.
+    let drawn = catch_unwind(AssertUnwindSafe(|| {
+        let mut letters = Letters::with(fonts, Some(bytes));
+        let mut flow = Flow::new(about.specimen(), 1, &mut letters);
+        page::draw(&mut flow, &mut easel)
+    }));
+    drawn.unwrap_or_else(|_panic| Err(Error::corrupt("a font whose letters cannot be drawn")))?;
     Ok(Drawn { metadata, engines: easel.done() })
 }
 

@@ -199,7 +199,7 @@ fn wide_name(name: &[u8]) -> String {
                 let more = if length & 0x80 != 0 { Some(coded.u8()?) } else { None };
                 for _ in 0..count {
                     let unit = narrow_at(units.len());
-                    units.push(more.map_or(unit, |more| (unit + u16::from(more) & 0xff) | high));
+                    units.push(more.map_or(unit, |more| ((unit + u16::from(more)) & 0xff) | high));
                 }
                 Some(())
             }),

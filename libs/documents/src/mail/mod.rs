@@ -141,10 +141,11 @@ fn blocks(letter: &Letter) -> Vec<Block> {
             let comma = if at > 0 { ", " } else { "" };
             match (person.name.trim(), person.address.trim()) {
                 ("", address) => {
-                    spans.push(Span::plain(format!("{comma}{}", facts::clean(address, 200))))
+                    spans.push(Span::plain(format!("{comma}{}", facts::clean(address, 200))));
                 }
                 (name, address) => {
-                    spans.push(Span::bold(format!("{comma}{}", facts::clean(name, 200))));
+                    spans.push(Span::plain(comma));
+                    spans.push(Span::bold(facts::clean(name, 200)));
                     if !address.is_empty() && address != name {
                         spans.push(Span::muted(format!(" <{}>", facts::clean(address, 200))));
                     }
@@ -160,7 +161,7 @@ fn blocks(letter: &Letter) -> Vec<Block> {
     people("To", &letter.to);
     people("Cc", &letter.cc);
     if let Some(date) = &letter.date {
-        fields.push(("Date".to_owned(), vec![Span::plain(date.replace('T', " "))]));
+        fields.push(("Date".to_owned(), vec![Span::plain(shown_date(date))]));
     }
     if !letter.attachments.is_empty() {
         let mut spans = Vec::new();
@@ -170,7 +171,10 @@ fn blocks(letter: &Letter) -> Vec<Block> {
             let name =
                 if name.is_empty() { facts::clean(&attachment.media_type, 80) } else { name };
             spans.push(Span::plain(format!("{comma}{name}")));
-            spans.push(Span::muted(format!(" ({})", bytes_in_words(attachment.size))));
+            // How large a mail in a mail is, Outlook does not say.
+            if attachment.size > 0 {
+                spans.push(Span::muted(format!(" ({})", bytes_in_words(attachment.size))));
+            }
         }
         if letter.attachments.len() > SHOWN_ATTACHMENTS {
             let more = letter.attachments.len() - SHOWN_ATTACHMENTS;
@@ -186,6 +190,17 @@ fn blocks(letter: &Letter) -> Vec<Block> {
         Body::Html(text) => blocks.extend(html::blocks(text)),
     }
     blocks
+}
+
+/// `2026-11-10 09:12 +01:00`
+fn shown_date(date: &str) -> String {
+    match (date.split_once('T'), date.get(19..)) {
+        (Some((day, time)), Some(zone)) => {
+            let zone = if zone == "Z" { "UTC" } else { zone };
+            format!("{day} {} {zone}", time.get(..5).unwrap_or(time))
+        }
+        _ => date.to_owned(),
+    }
 }
 
 /// Lines stay lines; quoted ones are set as quotes; what follows the dashes is a signature.

@@ -1,6 +1,6 @@
 //! Markdown, with tables, tasks, footnotes and struck words.
 
-use pulldown_cmark::{Alignment, CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Alignment, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
 use super::build::Builder;
 use crate::page::flow::Block;
@@ -78,12 +78,8 @@ impl Reader {
         match tag {
             Tag::Heading { level, .. } => builder.heading(level_of(level)),
             Tag::BlockQuote(_) => builder.quote(),
-            Tag::CodeBlock(kind) => {
-                let _language = matches!(kind, CodeBlockKind::Fenced(_));
+            Tag::CodeBlock(_) | Tag::HtmlBlock | Tag::MetadataBlock(_) | Tag::Image { .. } => {
                 self.held = Some(String::new());
-            }
-            Tag::HtmlBlock | Tag::MetadataBlock(_) | Tag::Image { .. } => {
-                self.held = Some(String::new())
             }
             Tag::List(first) => builder.list(first),
             Tag::Item => builder.item(),

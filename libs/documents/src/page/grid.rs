@@ -10,7 +10,9 @@ const LEADING: f32 = 30.0;
 const PAD: f32 = 10.0;
 /// Narrowest and widest column.
 const LEAST_WIDTH: f32 = 48.0;
-const MOST_WIDTH: f32 = 420.0;
+const MOST_WIDTH: f32 = 1_200.0;
+/// Columns that are wider than this are narrowed where there is not the room.
+const FAIR_WIDTH: f32 = 110.0;
 /// Rows that are measured to find the widths, and letters of a cell that are ever set.
 const MEASURED_ROWS: usize = 40;
 const MOST_CHARS: usize = 160;
@@ -82,7 +84,7 @@ impl<'a> Grid<'a> {
         };
         let natural = grid.natural_widths();
         let signs = if grid.rows.iter().any(|row| row.sign.is_some()) { 34.0 } else { 0.0 };
-        let wanted: f32 = natural.iter().sum::<f32>() + signs;
+        let wanted: f32 = natural.iter().map(|width| width.min(300.0)).sum::<f32>() + signs;
         if wanted > grid.paper.inner_width() * 1.05 && natural.len() > 5 {
             grid.paper = Paper::ACROSS;
         }
@@ -93,8 +95,10 @@ impl<'a> Grid<'a> {
             grid.rest =
                 format!("and {left_out} more column{}", if left_out == 1 { "" } else { "s" });
         }
-        if let Some(first) = grid.widths.first_mut() {
-            *first += signs;
+        let taken: f32 = grid.widths.iter().sum();
+        if let Some(first) = grid.widths.first_mut().filter(|_| signs > 0.0) {
+            // Sizes and dates of a listing stand at the right.
+            *first += signs + (room - taken).max(0.0);
         }
         grid
     }
@@ -190,11 +194,10 @@ fn cut(text: &str) -> String {
 fn fit(natural: &[f32], room: f32) -> Vec<f32> {
     let mut widths = natural.to_vec();
     let total = |widths: &[f32]| widths.iter().sum::<f32>();
-    // Wide ones are narrowed first, down to what can still be read.
-    for most in [300.0_f32, 220.0, 160.0, 120.0] {
-        if total(&widths) <= room {
-            break;
-        }
+    // The widest are narrowed first, down to what can still be read.
+    let mut most = MOST_WIDTH;
+    while total(&widths) > room && most > FAIR_WIDTH {
+        most = (most * 0.95).max(FAIR_WIDTH);
         for width in &mut widths {
             *width = width.min(most);
         }

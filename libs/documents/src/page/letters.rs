@@ -18,6 +18,10 @@ pub type Fonts<'a> = &'a [&'static [u8]];
 const COMMON: &[&str] =
     &["DejaVu Sans", "Liberation Sans", "Droid Sans Fallback", "Noto Color Emoji"];
 
+/// Marks attributes that no span has. A word is set in one face where the rest of it has the
+/// default attributes, so that none may have those.
+const UNUSED: usize = usize::MAX;
+
 /// Which family a text is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Face {
@@ -179,7 +183,7 @@ impl Letters {
         if self.is_empty() {
             return Lines(buffer);
         }
-        let default = self.attributes(Look::default());
+        let default = Attrs::new().metadata(UNUSED);
         let attributes: Vec<(&str, Attrs<'_>)> =
             spans.iter().map(|(text, look)| (*text, self.attributes(*look))).collect();
         buffer.set_rich_text(attributes, &default, Shaping::Advanced, align);
@@ -196,7 +200,7 @@ impl Letters {
         if self.is_empty() {
             return Lines(buffer);
         }
-        let default = self.attributes(Look { face: Face::Mono, ..Look::default() });
+        let default = Attrs::new().metadata(UNUSED);
         let attributes: Vec<(&str, Attrs<'_>)> =
             spans.iter().map(|(text, look)| (*text, self.attributes(*look))).collect();
         buffer.set_rich_text(attributes, &default, Shaping::Advanced, Some(Align::Left));
