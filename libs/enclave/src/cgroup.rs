@@ -99,8 +99,8 @@ impl Parent {
         self.sweep();
         let path = self.path.join(format!("{PREFIX}{}", pid.as_raw_nonzero()));
         fs::create_dir(&path).ok()?;
-        let caps_memory = path.join("memory.limit_in_bytes").exists()
-            || path.join("memory.max").exists();
+        let caps_memory =
+            path.join("memory.limit_in_bytes").exists() || path.join("memory.max").exists();
         let caps_processes = fs::write(path.join("pids.max"), processes.to_string()).is_ok();
         let swap = path.join("memory.swap.max");
         if swap.exists() {

@@ -84,10 +84,13 @@ const DOT: &str = r#"<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9
 
 #[tokio::test]
 async fn a_page_is_pictured_with_what_it_loads_and_tells_about_itself() {
-    let web = Web { moved: [("https://a.example/old", "https://a.example/x/page")].into(), ..Web::default() }
-        .with("https://a.example/x/page", "text/html; charset=utf-8", PAGE)
-        .with("https://a.example/style.css", "text/css", ".a{background:red}")
-        .with("https://a.example/x/dot.svg", "image/svg+xml", DOT);
+    let web = Web {
+        moved: [("https://a.example/old", "https://a.example/x/page")].into(),
+        ..Web::default()
+    }
+    .with("https://a.example/x/page", "text/html; charset=utf-8", PAGE)
+    .with("https://a.example/style.css", "text/css", ".a{background:red}")
+    .with("https://a.example/x/dot.svg", "image/svg+xml", DOT);
     let web = Arc::new(web);
     let began = Instant::now();
     let shot = shot(&web, Page::Url("https://a.example/old".to_owned()), &limits()).await;
@@ -105,7 +108,10 @@ async fn a_page_is_pictured_with_what_it_loads_and_tells_about_itself() {
     assert_eq!(said["description"], "Said about it");
     assert_eq!(said["language"], "en");
     assert_eq!(said["canonical"], "https://a.example/canon");
-    assert_eq!(said["open_graph"], json!({ "title": "Open title", "image": "https://a.example/og.png" }));
+    assert_eq!(
+        said["open_graph"],
+        json!({ "title": "Open title", "image": "https://a.example/og.png" })
+    );
     assert_eq!(said["twitter"], json!({ "card": "summary" }));
     assert_eq!(said["oembed"][0]["href"], "https://a.example/oembed?x=1");
     assert_eq!(said["images"][0]["url"], "https://a.example/x/dot.svg");
@@ -159,7 +165,7 @@ async fn a_page_gets_at_nothing_but_what_is_fetched_for_it() {
     assert!(listener.accept().is_err(), "something reached the loopback");
     for url in web.asked() {
         assert!(url.starts_with("http"), "{url}");
-        assert!(!url.ends_with("beacon") , "{url}: only GET is asked for");
+        assert!(!url.ends_with("beacon"), "{url}: only GET is asked for");
     }
 }
 
@@ -172,9 +178,11 @@ async fn what_a_page_may_want_is_bounded_in_number_and_bytes() {
     assert_eq!(web.asked().len(), 5);
 
     let heavy = "<body style='background:green'><script src=/big.js></script>";
-    let web = Web::default()
-        .with("https://a.example/", "text/html", heavy)
-        .with("https://a.example/big.js", "text/javascript", format!("document.body.style.background='red';{}", " ".repeat(9_000)));
+    let web = Web::default().with("https://a.example/", "text/html", heavy).with(
+        "https://a.example/big.js",
+        "text/javascript",
+        format!("document.body.style.background='red';{}", " ".repeat(9_000)),
+    );
     let light = Limits { page_bytes: 8_000, ..limits() };
     let shot = shot(&Arc::new(web), Page::Url("https://a.example/".to_owned()), &light).await;
     assert_eq!(pixels(shot.viewport).at(5, 5), GREEN);
@@ -192,7 +200,8 @@ async fn a_tall_page_is_cut_and_a_page_that_never_rests_is_pictured_all_the_same
 #[tokio::test]
 async fn a_page_that_cannot_be_had_says_so() {
     let web: Arc<dyn Fetch> = Arc::new(Web::default());
-    let error = workshop().screenshot(Page::Url("https://a.example/".to_owned()), web, &limits()).await;
+    let error =
+        workshop().screenshot(Page::Url("https://a.example/".to_owned()), web, &limits()).await;
     let error = error.expect_err("no page");
     assert!(
         matches!(error, enclave::hosted::HostedError::Document(FetchError::Unreachable)),
@@ -202,7 +211,11 @@ async fn a_page_that_cannot_be_had_says_so() {
 
 #[tokio::test]
 async fn a_page_that_never_lets_go_is_ended_by_the_clock() {
-    let web = Arc::new(Web::default().with("https://a.example/", "text/html", "<script>for(;;);</script>"));
+    let web = Arc::new(Web::default().with(
+        "https://a.example/",
+        "text/html",
+        "<script>for(;;);</script>",
+    ));
     let fetch: Arc<dyn Fetch> = web;
     let short = Limits { hosted_wall_ms: 3_000, ..limits() };
     let began = Instant::now();
@@ -210,4 +223,21 @@ async fn a_page_that_never_lets_go_is_ended_by_the_clock() {
     let error = workshop().screenshot(page, fetch, &short).await.expect_err("it hangs");
     assert_eq!(error.code().name(), "renderer_timeout", "{error}");
     assert!(began.elapsed().as_secs() < 10);
+}
+
+#[tokio::test]
+async fn a_page_that_wants_all_memory_gets_no_more_than_its_limit() {
+    let greedy =
+        "<script>const all = []; for (;;) all.push(new Uint8Array(1 << 24).fill(7));</script>";
+    let web = Arc::new(Web::default().with("https://a.example/", "text/html", greedy));
+    let small = Limits { hosted_memory_bytes: 384 << 20, hosted_wall_ms: 30_000, ..limits() };
+    let page = Page::Url("https://a.example/".to_owned());
+    match workshop().screenshot(page, web, &small).await {
+        // The script is refused more and stops, or the browser ends over it.
+        Ok(shot) => assert_eq!(shot.full_height, 1_024),
+        Err(error) => {
+            let code = error.code().name();
+            assert!(["renderer_memory", "renderer_crashed"].contains(&code), "{error}");
+        }
+    }
 }

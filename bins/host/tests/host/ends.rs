@@ -3,7 +3,7 @@
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use enclave::hosted::{Ready, Settings, Workshop};
 
@@ -75,7 +75,10 @@ async fn a_dropped_job_ends_its_program_at_once() {
     let workshop = Workshop::find(settings).expect("a workshop");
     let limits = limits();
     let job = workshop.office_to_pdf(nameless(b"Text"), "txt", None, &limits);
-    assert!(tokio::time::timeout(Duration::from_millis(100), job).await.is_err(), "it takes longer");
+    assert!(
+        tokio::time::timeout(Duration::from_millis(100), job).await.is_err(),
+        "it takes longer"
+    );
     wait_until("it has ended", || processes("ends-dropped").is_empty());
 }
 
@@ -124,29 +127,32 @@ fn killable() -> Worker {
 
 #[test]
 fn killing_the_worker_leaves_no_process_and_no_file() {
+    let began = tempfile::tempfile().and_then(|file| file.metadata()?.modified());
+    let began = began.expect("the time");
     let worker = killable();
     let pid = i32::try_from(worker.0.id()).expect("a pid");
     wait_until("it is at work", || families(&[pid]).len() >= 8);
     let all = families(&[pid]);
     assert!(!processes("ends-killed").is_empty());
     drop(worker);
-    wait_until("all have ended", || !all.iter().copied().any(alive) && processes("ends-killed").is_empty());
-    assert!(!holds(&std::env::temp_dir(), marker().as_bytes(), 3), "a document is left behind");
+    wait_until("all have ended", || {
+        !all.iter().copied().any(alive) && processes("ends-killed").is_empty()
+    });
+    let left = holds(&std::env::temp_dir(), marker().as_bytes(), began, 3);
+    assert!(!left, "a document is left behind");
 }
 
-/// Whether any file below holds this.
-fn holds(folder: &Path, marker: &[u8], depth: u32) -> bool {
+/// Whether any file below that was written since then holds this.
+fn holds(folder: &Path, marker: &[u8], since: SystemTime, depth: u32) -> bool {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.into_iter().any(|entry| {
-        let kind = entry.file_type().expect("a kind");
-        if kind.is_dir() {
-            depth > 0 && holds(&entry.path(), marker, depth - 1)
-        } else {
-            let small = entry.metadata().is_ok_and(|found| found.len() < 16 << 20);
-            kind.is_file()
-                && small
-                && std::fs::read(entry.path())
-                    .is_ok_and(|bytes| bytes.windows(marker.len()).any(|part| part == marker))
+        let Ok(found) = entry.metadata() else { return false };
+        if found.is_dir() {
+            return depth > 0 && holds(&entry.path(), marker, since, depth - 1);
         }
+        let fresh = found.modified().is_ok_and(|time| time >= since);
+        let bytes =
+            if found.is_file() && fresh { std::fs::read(entry.path()) } else { return false };
+        bytes.is_ok_and(|bytes| bytes.windows(marker.len()).any(|part| part == marker))
     })
 }

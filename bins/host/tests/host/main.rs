@@ -4,6 +4,7 @@
 
 mod browser;
 mod ends;
+mod lies;
 mod ocr;
 mod office;
 mod walls;

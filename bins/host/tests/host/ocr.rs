@@ -25,7 +25,8 @@ fn picture(word: &str) -> Vec<u8> {
             for (column, _) in line.bytes().enumerate().filter(|(_, point)| *point == b'1') {
                 let (left, top) = ((2 + place * 6 + column) * POINT, (2 + row) * POINT);
                 for y in top..top + POINT {
-                    pixels[y * width + left..y * width + left + POINT].fill(0);
+                    let row = y * width + left;
+                    pixels.get_mut(row..row + POINT).expect("inside").fill(0);
                 }
             }
         }

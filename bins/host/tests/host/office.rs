@@ -26,7 +26,9 @@ const OFFICE: &str = "http://schemas.openxmlformats.org/officeDocument/2006/rela
 
 fn types(overrides: &[(&str, &str)]) -> String {
     let one = |(part, kind): &(&str, &str)| {
-        format!(r#"<Override PartName="{part}" ContentType="application/vnd.openxmlformats-officedocument.{kind}+xml"/>"#)
+        format!(
+            r#"<Override PartName="{part}" ContentType="application/vnd.openxmlformats-officedocument.{kind}+xml"/>"#
+        )
     };
     TYPES.replace("OVERRIDES", &overrides.iter().map(one).collect::<String>())
 }
@@ -44,7 +46,10 @@ fn docx(body: &str, links: &[(&str, &str, &str)]) -> Vec<u8> {
         r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?><w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" xmlns:r="{OFFICE}" xmlns:wp="http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing" xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main" xmlns:pic="http://schemas.openxmlformats.org/drawingml/2006/picture"><w:body>{body}</w:body></w:document>"#
     );
     packed(&[
-        ("[Content_Types].xml", &types(&[("/word/document.xml", "wordprocessingml.document.main")])),
+        (
+            "[Content_Types].xml",
+            &types(&[("/word/document.xml", "wordprocessingml.document.main")]),
+        ),
         ("_rels/.rels", &relationships(&[("r1", "officeDocument", "word/document.xml")])),
         ("word/_rels/document.xml.rels", &relationships(links)),
         ("word/document.xml", &document),
@@ -62,14 +67,21 @@ fn xlsx() -> Vec<u8> {
             ]),
         ),
         ("_rels/.rels", &relationships(&[("r1", "officeDocument", "xl/workbook.xml")])),
-        ("xl/_rels/workbook.xml.rels", &relationships(&[("r1", "worksheet", "worksheets/sheet1.xml")])),
+        (
+            "xl/_rels/workbook.xml.rels",
+            &relationships(&[("r1", "worksheet", "worksheets/sheet1.xml")]),
+        ),
         (
             "xl/workbook.xml",
-            &format!(r#"<workbook xmlns="{main}" xmlns:r="{OFFICE}"><sheets><sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>"#),
+            &format!(
+                r#"<workbook xmlns="{main}" xmlns:r="{OFFICE}"><sheets><sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>"#
+            ),
         ),
         (
             "xl/worksheets/sheet1.xml",
-            &format!(r#"<worksheet xmlns="{main}"><sheetData><row r="1"><c r="A1"><v>1</v></c><c r="B1"><f>A1+1</f></c></row></sheetData></worksheet>"#),
+            &format!(
+                r#"<worksheet xmlns="{main}"><sheetData><row r="1"><c r="A1"><v>1</v></c><c r="B1"><f>A1+1</f></c></row></sheetData></worksheet>"#
+            ),
         ),
     ])
 }
@@ -104,15 +116,24 @@ async fn documents_of_every_kind_become_pdfs() {
         ("fodt", flat("text", "<office:text><text:p>Text</text:p></office:text>")),
         (
             "fods",
-            flat("spreadsheet", r#"<office:spreadsheet><table:table table:name="S"><table:table-row><table:table-cell office:value-type="float" office:value="7"/></table:table-row></table:table></office:spreadsheet>"#),
+            flat(
+                "spreadsheet",
+                r#"<office:spreadsheet><table:table table:name="S"><table:table-row><table:table-cell office:value-type="float" office:value="7"/></table:table-row></table:table></office:spreadsheet>"#,
+            ),
         ),
         (
             "fodp",
-            flat("presentation", r#"<office:presentation><draw:page draw:name="p1"><draw:frame svg:width="8cm" svg:height="2cm" svg:x="1cm" svg:y="1cm"><draw:text-box><text:p>Slide</text:p></draw:text-box></draw:frame></draw:page></office:presentation>"#),
+            flat(
+                "presentation",
+                r#"<office:presentation><draw:page draw:name="p1"><draw:frame svg:width="8cm" svg:height="2cm" svg:x="1cm" svg:y="1cm"><draw:text-box><text:p>Slide</text:p></draw:text-box></draw:frame></draw:page></office:presentation>"#,
+            ),
         ),
         (
             "fodg",
-            flat("graphics", r#"<office:drawing><draw:page draw:name="p1"><draw:rect svg:width="8cm" svg:height="2cm" svg:x="1cm" svg:y="1cm"/></draw:page></office:drawing>"#),
+            flat(
+                "graphics",
+                r#"<office:drawing><draw:page draw:name="p1"><draw:rect svg:width="8cm" svg:height="2cm" svg:x="1cm" svg:y="1cm"/></draw:page></office:drawing>"#,
+            ),
         ),
     ];
     for (extension, document) in kinds {
@@ -125,7 +146,8 @@ async fn documents_of_every_kind_become_pdfs() {
 #[tokio::test]
 async fn only_the_pages_asked_for_are_made() {
     let break_page = r#"<w:p><w:r><w:br w:type="page"/></w:r></w:p>"#;
-    let letter = docx(&format!("{}<w:p><w:r><w:t>End</w:t></w:r></w:p>", break_page.repeat(5)), &[]);
+    let letter =
+        docx(&format!("{}<w:p><w:r><w:t>End</w:t></w:r></w:p>", break_page.repeat(5)), &[]);
     assert_eq!(pages(&pdf(&letter, "docx", None).await), 6);
     assert_eq!(pages(&pdf(&letter, "docx", Some(2)).await), 2);
 }
@@ -144,9 +166,13 @@ async fn a_linked_picture_is_neither_fetched_nor_read() {
     let (near, far) = (format!("file://{canary}"), format!("http://127.0.0.1:{port}/p.png"));
     let links = [("r1", "image", near.as_str()), ("r2", "image", far.as_str())];
     let frame = |link: &str| {
-        format!(r#"<text:p><draw:frame text:anchor-type="as-char" svg:width="5cm" svg:height="5cm"><draw:image xlink:href="{link}" xlink:type="simple" xlink:show="embed" xlink:actuate="onLoad"/></draw:frame></text:p>"#)
+        format!(
+            r#"<text:p><draw:frame text:anchor-type="as-char" svg:width="5cm" svg:height="5cm"><draw:image xlink:href="{link}" xlink:type="simple" xlink:show="embed" xlink:actuate="onLoad"/></draw:frame></text:p>"#
+        )
     };
-    let section = format!(r#"<text:section text:name="s"><text:section-source xlink:href="{near}"/><text:p>x</text:p></text:section>"#);
+    let section = format!(
+        r#"<text:section text:name="s"><text:section-source xlink:href="{near}"/><text:p>x</text:p></text:section>"#
+    );
     let text = format!("<office:text>{}{}{section}</office:text>", frame(&near), frame(&far));
     for (extension, document) in [("docx", docx(&body, &links)), ("fodt", flat("text", &text))] {
         let made = pdf(&document, extension, None).await;
@@ -179,7 +205,8 @@ async fn what_is_no_document_is_corrupt_and_what_is_too_large_is_said_so() {
 
 #[tokio::test]
 async fn limits_of_memory_and_time_end_a_document() {
-    let rows = "<w:p><w:r><w:t>many words that take a while to be set</w:t></w:r></w:p>".repeat(60_000);
+    let rows =
+        "<w:p><w:r><w:t>many words that take a while to be set</w:t></w:r></w:p>".repeat(30_000);
     let long = docx(&rows, &[]);
     let workshop = workshop();
     let short = Limits { hosted_wall_ms: 700, ..limits() };

@@ -34,12 +34,8 @@ async fn every_way_out_is_closed_for_every_program() {
 #[tokio::test]
 async fn a_program_that_is_not_there_is_named_with_a_remedy() {
     let nowhere = std::path::PathBuf::from("/nowhere/program");
-    let settings = Settings {
-        office: nowhere.clone(),
-        ocr: nowhere.clone(),
-        browser: nowhere,
-        ..settings()
-    };
+    let settings =
+        Settings { office: nowhere.clone(), ocr: nowhere.clone(), browser: nowhere, ..settings() };
     let workshop = Workshop::find(settings).expect("a workshop");
     for found in workshop.capabilities() {
         let State::Missing { remedy } = &found.state else { panic!("{found:?}") };

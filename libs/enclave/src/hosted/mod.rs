@@ -19,8 +19,8 @@ use std::path::{Path, PathBuf};
 
 use domain::FailureCode;
 
-pub use prove::Proven;
 pub use page::{Fetch, FetchError, FetchRequest, Fetched, Page, Shot};
+pub use prove::Proven;
 pub use text::Recognised;
 pub use wire::WireError;
 pub use workshop::Workshop;

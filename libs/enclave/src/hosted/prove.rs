@@ -30,15 +30,14 @@ const TASKS: u32 = 400;
 pub type Proven = Vec<(Name, WallProof)>;
 
 pub(super) async fn prove(settings: Settings, names: Vec<Name>) -> Result<Proven, ProveError> {
-    let all = move || names.into_iter().map(|name| Ok((name, prove_one(&settings, name)?))).collect();
+    let all =
+        move || names.into_iter().map(|name| Ok((name, prove_one(&settings, name)?))).collect();
     tokio::task::spawn_blocking(all).await.map_err(ProveError::Thread)?
 }
 
 fn prove_one(settings: &Settings, name: Name) -> Result<WallProof, ProveError> {
-    let lure = Lure::set().map_err(|source| StartError::Spawn {
-        executable: settings.host.clone(),
-        source,
-    })?;
+    let lure = Lure::set()
+        .map_err(|source| StartError::Spawn { executable: settings.host.clone(), source })?;
     let program = settings.program(name).to_string_lossy().into_owned();
     let start = |attempt: &'static str| {
         let words = ["prove", attempt, name.as_str(), &program, &lure.canary, &lure.port];

@@ -94,25 +94,28 @@ impl Shared {
             return;
         }
         // A host that has gone needs no answer.
-        let _ = tokio::task::spawn_blocking(move || self.answer(id, &url, fetched.ok(), until)).await;
+        let _ = tokio::task::spawn_blocking(move || {
+            self.answer(id, &url, fetched.ok().as_ref(), until);
+        })
+        .await;
     }
 
     /// Takes from the bytes that the page has left.
     fn spend(&self, bytes: u64) -> Result<(), FetchError> {
-        let spent = self.bytes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-            left.checked_sub(bytes)
-        });
+        let spent = self
+            .bytes_left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(bytes));
         spent.map(drop).map_err(|_left| FetchError::TooLarge)
     }
 
-    fn answer(&self, id: u32, asked: &str, fetched: Option<Fetched>, until: Instant) {
-        let file = fetched.as_ref().and_then(|fetched| memory_file(&fetched.body));
-        let moved = fetched.as_ref().map(|fetched| fetched.url.as_str()).filter(|url| *url != asked);
+    fn answer(&self, id: u32, asked: &str, fetched: Option<&Fetched>, until: Instant) {
+        let file = fetched.and_then(|fetched| memory_file(&fetched.body));
+        let moved = fetched.map(|fetched| fetched.url.as_str()).filter(|url| *url != asked);
         let answer = Answer {
             id,
-            status: fetched.as_ref().map(|fetched| fetched.status),
+            status: fetched.map(|fetched| fetched.status),
             url: moved.unwrap_or_default().to_owned(),
-            content_type: fetched.as_ref().and_then(|fetched| {
+            content_type: fetched.and_then(|fetched| {
                 let text = fetched.content_type.as_deref()?;
                 let plain = text.len() <= CONTENT_TYPE_CHARS
                     && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());

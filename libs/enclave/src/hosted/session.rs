@@ -53,7 +53,11 @@ pub(super) struct Session {
 
 impl Session {
     /// Does the job to its end. The host has ended when this returns.
-    pub(super) fn run(mut self, task: Task, source: Option<OwnedFd>) -> Result<Products, HostedError> {
+    pub(super) fn run(
+        mut self,
+        task: Task,
+        source: Option<&OwnedFd>,
+    ) -> Result<Products, HostedError> {
         ready(&mut self.process).map_err(|detail| StartError::Walls { detail })?;
         let until = Instant::now() + Duration::from_millis(self.limits.hosted_wall_ms);
         self.process.cap_memory(self.limits.hosted_memory_bytes);
@@ -63,9 +67,12 @@ impl Session {
             output_bytes: self.limits.output_bytes,
             task,
         };
-        let source = source.as_ref().map(AsFd::as_fd);
-        wire::say(&self.process.socket, Word::Order, &order, source, Some(until))
-            .map_err(HostedError::Order)?;
+        let source = source.map(AsFd::as_fd);
+        match wire::say(&self.process.socket, Word::Order, &order, source, Some(until)) {
+            Ok(()) => {}
+            Err(error @ WireError::Socket(_)) => return Err(self.why_silent(error)),
+            Err(error) => return Err(HostedError::Order(error)),
+        }
         let mut products = Products::default();
         let mut made_bytes = 0;
         loop {
@@ -92,7 +99,8 @@ impl Session {
 
     fn wanted(&mut self, heard: &Heard, until: Instant) -> Result<(), HostedError> {
         let ask: Ask = heard.read().map_err(|error| lied(&error.to_string()))?;
-        let requests = self.requests.as_mut().ok_or_else(|| lied("it asks for what no page wants"))?;
+        let requests =
+            self.requests.as_mut().ok_or_else(|| lied("it asks for what no page wants"))?;
         requests.look_after(ask, until).map_err(lied)
     }
 
@@ -161,7 +169,7 @@ pub(super) fn ready(process: &mut Process) -> Result<Vec<String>, String> {
 }
 
 /// It has been captured, or is broken.
-fn lied(how: impl AsRef<str>) -> HostedError {
-    let detail = format!("the host broke the protocol: {}", how.as_ref());
+fn lied(how: &str) -> HostedError {
+    let detail = format!("the host broke the protocol: {how}");
     HostedError::failed(FailureCode::RendererCrashed, &detail)
 }

@@ -26,7 +26,8 @@ impl Recognised {
             let mut columns = line.split('\t').skip(CONFIDENCE);
             let confidence = columns.next().and_then(|text| text.parse::<f32>().ok());
             let word = columns.next().is_some_and(|word| !word.trim().is_empty());
-            if let Some(confidence) = confidence.filter(|found| word && (0.0..=100.0).contains(found))
+            if let Some(confidence) =
+                confidence.filter(|found| word && (0.0..=100.0).contains(found))
             {
                 sum += confidence;
                 words = words.saturating_add(1);

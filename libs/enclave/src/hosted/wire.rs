@@ -37,15 +37,8 @@ pub(crate) enum Word {
 }
 
 impl Word {
-    const ALL: [Self; 7] = [
-        Self::Order,
-        Self::Answer,
-        Self::Ready,
-        Self::Ask,
-        Self::Made,
-        Self::Done,
-        Self::Failed,
-    ];
+    const ALL: [Self; 7] =
+        [Self::Order, Self::Answer, Self::Ready, Self::Ask, Self::Made, Self::Done, Self::Failed];
 }
 
 /// The job of one host.
@@ -214,10 +207,7 @@ pub(crate) fn say(
 }
 
 /// Waits for the next message.
-pub(crate) fn hear(
-    socket: &Socket<impl AsFd>,
-    until: Option<Instant>,
-) -> Result<Heard, WireError> {
+pub(crate) fn hear(socket: &Socket<impl AsFd>, until: Option<Instant>) -> Result<Heard, WireError> {
     let mut header = [0; 5];
     let descriptor = socket.receive_header(&mut header, until)?;
     let [kind, length @ ..] = header;

@@ -63,9 +63,7 @@ impl Workshop {
         let shelf = Shelf::start(settings.clone(), there.map(|found| found.name).collect())?;
         let running = Arc::new(Semaphore::new(settings.running.max(1)));
         let shelf = Arc::new(shelf);
-        Ok(Self {
-            shared: Arc::new(Shared { settings, capabilities, languages, shelf, running }),
-        })
+        Ok(Self { shared: Arc::new(Shared { settings, capabilities, languages, shelf, running }) })
     }
 
     /// What can be used and what cannot, in the order of [`Name::ALL`].
@@ -184,8 +182,7 @@ impl Workshop {
         };
         let made = [Product::Viewport, Product::Full].as_slice();
         let mut products = self.run(Name::Browser, task, source, made, Some(fetch), limits).await?;
-        let (viewport, full) =
-            (products.take(Product::Viewport)?, products.take(Product::Full)?);
+        let (viewport, full) = (products.take(Product::Viewport)?, products.take(Product::Full)?);
         let wrong = || HostedError::failed(FailureCode::RendererCrashed, "no picture was made");
         let said = products.page.ok_or_else(wrong)?;
         let dimensions = |file| png_dimensions(file).ok_or_else(wrong);
@@ -235,7 +232,7 @@ impl Workshop {
         // The thread that started the host must outlive it.
         let shelf = Arc::clone(&self.shared.shelf);
         let done = tokio::task::spawn_blocking(move || {
-            let result = session.run(task, source);
+            let result = session.run(task, source.as_ref());
             drop((running, shelf));
             result
         });
@@ -282,7 +279,9 @@ fn version(program: &Path) -> State {
             let first = String::from_utf8_lossy(&all).lines().next().unwrap_or_default().to_owned();
             State::Ready { version: words::detail(first.trim()) }
         }
-        Err(error) => State::Missing { remedy: format!("{} cannot be run: {error}", program.display()) },
+        Err(error) => {
+            State::Missing { remedy: format!("{} cannot be run: {error}", program.display()) }
+        }
     }
 }
 
@@ -307,8 +306,32 @@ fn read_only(source: &File) -> Result<OwnedFd, HostedError> {
 fn png_dimensions(file: &File) -> Option<(u32, u32)> {
     let mut head = [0; 24];
     file.read_exact_at(&mut head, 0).ok()?;
-    let [b'\x89', b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', _, _, _, _, b'I', b'H', b'D', b'R', a, b, c, d, e, f, g, h] =
-        head
+    let [
+        b'\x89',
+        b'P',
+        b'N',
+        b'G',
+        b'\r',
+        b'\n',
+        0x1a,
+        b'\n',
+        _,
+        _,
+        _,
+        _,
+        b'I',
+        b'H',
+        b'D',
+        b'R',
+        a,
+        b,
+        c,
+        d,
+        e,
+        f,
+        g,
+        h,
+    ] = head
     else {
         return None;
     };

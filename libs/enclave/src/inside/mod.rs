@@ -3,8 +3,8 @@
 pub mod escape;
 mod filter;
 mod first;
-mod hosted;
 mod fonts;
+mod hosted;
 mod visit;
 pub mod walls;
 

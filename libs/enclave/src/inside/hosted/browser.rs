@@ -268,8 +268,10 @@ impl<'a> Browser<'a> {
             tv_nsec: wait.subsec_nanos().into(),
         };
         let (browser, worker) = (self.tools.ear(), self.worker.socket.0.as_fd());
-        let mut ears =
-            [PollFd::from_borrowed_fd(browser, PollFlags::IN), PollFd::from_borrowed_fd(worker, PollFlags::IN)];
+        let mut ears = [
+            PollFd::from_borrowed_fd(browser, PollFlags::IN),
+            PollFd::from_borrowed_fd(worker, PollFlags::IN),
+        ];
         match poll(&mut ears, Some(&wait)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(Trouble::io("wait")(files::into_io(error))),

@@ -107,9 +107,10 @@ impl Program {
                 FailureCode::RendererMemory,
                 "killed from outside, as the kernel does when memory runs out",
             ),
-            Some(libc::SIGXFSZ) => {
-                Trouble::job(FailureCode::OutputTooLarge, "the limit of one file's size was reached")
-            }
+            Some(libc::SIGXFSZ) => Trouble::job(
+                FailureCode::OutputTooLarge,
+                "the limit of one file's size was reached",
+            ),
             Some(libc::SIGSYS) => Trouble::job(
                 FailureCode::RendererCrashed,
                 "killed by its walls: a system call that no such program makes",

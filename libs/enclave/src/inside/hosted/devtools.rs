@@ -68,7 +68,7 @@ impl Devtools {
         }
         let mut message = message.to_string().into_bytes();
         message.push(0);
-        self.to.write_all(&message).map_err(gone)?;
+        self.to.write_all(&message).map_err(|error| gone(&error))?;
         Ok(self.calls)
     }
 
@@ -109,7 +109,7 @@ impl Devtools {
     }
 }
 
-fn gone(error: std::io::Error) -> Trouble {
+fn gone(error: &std::io::Error) -> Trouble {
     Trouble::job(FailureCode::RendererCrashed, format!("the browser has ended: {error}"))
 }
 

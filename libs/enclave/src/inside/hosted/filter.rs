@@ -156,10 +156,7 @@ fn allowed(name: Name) -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError> 
     let local = libc::AF_UNIX.unsigned_abs().into();
     rules.insert(libc::SYS_socket, vec![all(&[(0, SeccompCmpOp::Eq, local)])?]);
     rules.insert(libc::SYS_socketpair, vec![all(&[(0, SeccompCmpOp::Eq, local)])?]);
-    rules.insert(
-        libc::SYS_clone,
-        vec![all(&[(0, SeccompCmpOp::MaskedEq(NEW_NAMESPACES), 0)])?],
-    );
+    rules.insert(libc::SYS_clone, vec![all(&[(0, SeccompCmpOp::MaskedEq(NEW_NAMESPACES), 0)])?]);
     rules.insert(
         libc::SYS_ioctl,
         vec![all(&[(1, SeccompCmpOp::Ne, TIOCSTI), (1, SeccompCmpOp::Ne, TIOCLINUX)])?],

@@ -24,8 +24,8 @@ use serde::Serialize;
 pub(crate) use attempts::ATTEMPTS;
 pub(crate) use walls::tasks;
 
-use crate::hosted::wire::{self, Failed, Heard, Order, PROTOCOL, Product, Ready, WireError, Word};
 use crate::hosted::Name;
+use crate::hosted::wire::{self, Failed, Heard, Order, PROTOCOL, Product, Ready, WireError, Word};
 use crate::inside::escape::{EXIT_ESCAPED, EXIT_REFUSED};
 use crate::inside::walls::WallError;
 use crate::socket::Socket;
@@ -71,9 +71,9 @@ impl Trouble {
 #[must_use]
 pub fn run(words: &[&str]) -> u8 {
     let result = match words {
-        ["job", name, program, parent] => with(name, parent, |name, parent| {
-            job(name, &PathBuf::from(program), parent)
-        }),
+        ["job", name, program, parent] => {
+            with(name, parent, |name, parent| job(name, &PathBuf::from(program), parent))
+        }
         ["prove", attempt, name, program, canary, port, parent] => {
             with(name, parent, |name, parent| {
                 let target = attempts::Target::new(parent, canary, port);

@@ -172,19 +172,25 @@ fn find_pipe() -> Option<PathBuf> {
     names.next().map(|entry| entry.path())
 }
 
-/// One word, ended by a zero byte or the end.
+/// One word, ended by a zero byte or the end. Nothing follows it before it is answered.
 fn answer(pipe: &mut UnixStream) -> Result<String, Trouble> {
-    let mut word = Vec::new();
-    for byte in pipe.take(ANSWER_BYTES as u64).bytes() {
-        match byte {
+    let mut word = [0; ANSWER_BYTES];
+    let mut length = 0;
+    while let Some(room) = word.get_mut(length..).filter(|room| !room.is_empty()) {
+        match pipe.read(room) {
             Ok(0) => break,
-            Ok(byte) => word.push(byte),
+            Ok(count) => length += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             // Reset by its death.
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => break,
             Err(error) => return Err(Trouble::io("hear the office")(error)),
         }
+        if word.get(..length).is_some_and(|word| word.contains(&0)) {
+            break;
+        }
     }
-    Ok(String::from_utf8_lossy(&word).into_owned())
+    let word = word.split(|byte| *byte == 0).next().unwrap_or_default();
+    Ok(String::from_utf8_lossy(word).into_owned())
 }
 
 #[cfg(test)]

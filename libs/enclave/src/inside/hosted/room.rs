@@ -68,14 +68,16 @@ pub(super) fn move_in(program: &Path, desk_bytes: u64) -> Result<(), WallError> 
     for name in DEVICES {
         bind(Path::new("/dev").join(name), Path::new("dev").join(name), Bound::Device)?;
     }
-    symlink("/proc/self/fd", "dev/fd").and_then(|()| symlink(DESK, "dev/shm"))
+    symlink("/proc/self/fd", "dev/fd")
+        .and_then(|()| symlink(DESK, "dev/shm"))
         .map_err(failed("link"))?;
     fs::create_dir("proc").map_err(failed("make a folder"))?;
     mount("proc", "proc", "proc", strict, Some(c"subset=pid")).map_err(step("mount proc"))?;
     fs::create_dir("tmp").map_err(failed("make a folder"))?;
     let options = format!("size={desk_bytes},nr_inodes={DESK_INODES},mode=0700");
     let options = CString::new(options).unwrap_or_default();
-    mount("none", "tmp", "tmpfs", strict, Some(options.as_c_str())).map_err(step("mount a desk"))?;
+    mount("none", "tmp", "tmpfs", strict, Some(options.as_c_str()))
+        .map_err(step("mount a desk"))?;
     rustix::process::pivot_root(".", ".").map_err(step("pivot"))?;
     unmount(".", UnmountFlags::DETACH).map_err(step("leave the old root"))?;
     rustix::process::chdir(DESK).map_err(step("enter the new root"))?;
@@ -103,7 +105,8 @@ fn bind(from: impl AsRef<Path>, to: impl AsRef<Path>, bound: Bound) -> Result<()
         Bound::Library => NODEV,
         Bound::Device => NOEXEC,
     };
-    set_attributes(to, RDONLY | NOSUID | attribute).map_err(refused("root", "make a bind read-only"))
+    set_attributes(to, RDONLY | NOSUID | attribute)
+        .map_err(refused("root", "make a bind read-only"))
 }
 
 /// Attributes of a mount, as `mount_setattr` counts them.

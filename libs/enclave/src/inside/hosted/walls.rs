@@ -13,8 +13,8 @@ use super::{filter, room};
 use crate::hosted::Name;
 use crate::inside::first;
 use crate::inside::walls::{
-    NOBODY, WallError, become_nobody, close_strangers, die_with, drop_privileges,
-    enter_namespaces, limit, refused,
+    NOBODY, WallError, become_nobody, close_strangers, die_with, drop_privileges, enter_namespaces,
+    limit, refused,
 };
 
 /// Most bytes that a program may have written at once: profile, source, product and scratch.
