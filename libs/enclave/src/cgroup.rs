@@ -132,6 +132,11 @@ impl Parent {
 fn parents() -> Vec<Parent> {
     let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    parents_in(&own, &mounts)
+}
+
+/// The same, from the texts of `/proc/self/cgroup` and `/proc/self/mountinfo`.
+fn parents_in(own: &str, mounts: &str) -> Vec<Parent> {
     let mut found = Vec::new();
     for controller in ["memory", "pids"] {
         let group = own.lines().find_map(|line| {
@@ -205,5 +210,18 @@ mod tests {
         assert_eq!((mount.kind, mount.options), ("cgroup", "rw,memory"));
         assert_eq!(mount.folder("/docker/x/y"), Path::new("/sys/fs/cgroup/memory/y"));
         assert!(Mount::parse("36 31").is_none());
+    }
+
+    #[test]
+    fn version_1_is_found_by_controller_and_nothing_is_found_where_nothing_is_handed_down() {
+        let mounts = "1 0 0:1 / /cg/memory rw - cgroup none rw,memory\n\
+            2 0 0:2 / /cg/both rw - cgroup none rw,cpu,pids\n\
+            3 0 0:3 / /cg/unified rw - cgroup2 none rw\n";
+        let found = parents_in("8:cpu,pids:/a\n4:memory:/a/b\n0::/a\n", mounts);
+        let paths: Vec<_> = found.iter().map(|parent| parent.path.as_path()).collect();
+        assert_eq!(paths, [Path::new("/cg/memory/a/b"), Path::new("/cg/both/a")]);
+        assert!(found.iter().all(|parent| parent.version == 1));
+        assert!(parents_in("0::/a\n", mounts).is_empty());
+        assert!(parents_in("", "").is_empty());
     }
 }

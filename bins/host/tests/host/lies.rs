@@ -69,7 +69,7 @@ async fn a_host_without_walls_gets_no_document() {
 async fn a_host_that_says_nothing_more_is_ended_by_the_clock() {
     let ready = message(READY, r#"{"protocol":1,"walls":[]}"#);
     let short = Limits { hosted_wall_ms: 300, ..limits() };
-    let error = told(&[ready.clone()], "exec sleep 60", &short).await;
+    let error = told(std::slice::from_ref(&ready), "exec sleep 60", &short).await;
     assert_eq!(error.code().name(), "renderer_timeout", "{error}");
     let error = told(&[ready], "exit 3", &short).await;
     assert_eq!(error.code().name(), "renderer_crashed", "{error}");

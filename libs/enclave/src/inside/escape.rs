@@ -61,6 +61,8 @@ pub const ATTEMPTS: &[Attempt] = &[
         call(libc::SYS_ptrace, [libc::PTRACE_ATTACH.into(), worker, 0, 0, 0])
     }),
     walled("kill the worker (unfiltered)", |worker| call(libc::SYS_kill, [worker, 0, 0, 0, 0])),
+    walled("signal every process (unfiltered)", |_| call(libc::SYS_kill, [-1, 0, 0, 0, 0])),
+    walled("become root (unfiltered)", |_| call(libc::SYS_setresuid, [0; 5])),
     walled("mount (unfiltered)", |_| mount()),
     walled("too much memory", |_| too_much_memory()),
 ];

@@ -100,6 +100,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     off("reach the network (unfiltered)", |_| reach([1, 1, 1, 1], 53)),
     off("kill the worker (unfiltered)", kill),
     off("ptrace the worker (unfiltered)", ptrace),
+    off("become root (unfiltered)", |_| call(libc::SYS_setresuid, [0; 5])),
     off("mount (unfiltered)", |_| mount()),
     off("make a device (unfiltered)", |_| device()),
     off("execute what it wrote (unfiltered)", |_| execute()),
