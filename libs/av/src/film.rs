@@ -30,6 +30,8 @@ pub(crate) struct Film<'i, 's> {
     size: (u32, u32),
     /// The frame handed out last, while the decoder goes on from there.
     shown: Option<Frame>,
+    /// Until the first key frame: how many packets were passed over since the place was changed.
+    passed: Option<u32>,
     /// A frame decoded beyond what was asked for.
     ahead: Option<Frame>,
 }
@@ -78,6 +80,7 @@ impl<'i, 's> Film<'i, 's> {
             unit,
             size,
             shown: None,
+            passed: None,
             ahead: None,
         })
     }
@@ -183,7 +186,7 @@ impl<'i, 's> Film<'i, 's> {
             self.go(self.time(from))?;
             let frame = self.forward(target)?;
             let fits = |frame: &Frame| frame.time().is_none_or(|time| time <= target);
-            if frame.as_ref().is_some_and(fits) || from == 0 && frame.is_some() {
+            if frame.as_ref().is_some_and(fits) {
                 return Ok(frame);
             }
             if from == 0 {
@@ -191,7 +194,8 @@ impl<'i, 's> Film<'i, 's> {
             }
         }
         // Nothing could be decoded from a key frame before: from the start, as a player does.
-        self.go(self.start)?;
+        self.begin_anew();
+        self.input.restart()?;
         self.forward(target)
     }
 
@@ -260,6 +264,13 @@ impl<'i, 's> Film<'i, 's> {
             if self.packet.stream() != self.stream {
                 continue;
             }
+            if let Some(passed) = self.passed {
+                if !self.packet.is_key() && passed < MAX_SEARCH_PACKETS {
+                    self.passed = Some(passed + 1);
+                    continue;
+                }
+                self.passed = None;
+            }
             let duration = self.packet.duration();
             let is_over = match (target, self.packet.time()) {
                 (Some(target), Some(time)) if duration > 0 => {
@@ -275,14 +286,19 @@ impl<'i, 's> Film<'i, 's> {
         }
     }
 
+    fn begin_anew(&mut self) {
+        self.decoder.flush();
+        self.forget();
+        self.passed = Some(0);
+    }
+
     fn forget(&mut self) {
         self.shown = None;
         self.ahead = None;
     }
 
     fn go(&mut self, time: i64) -> Result<(), Error> {
-        self.decoder.flush();
-        self.forget();
+        self.begin_anew();
         match self.input.seek(self.stream, time) {
             // A file that cannot be searched is read from where it is.
             Ok(()) | Err(Error::Corrupt { .. } | Error::Unsupported { .. }) => Ok(()),

@@ -24,7 +24,8 @@ pub(crate) fn draw(
     let unsupported = || Error::Unsupported { what: filetype.media_type.to_owned() };
     let demuxer = Demuxer::of(filetype).ok_or_else(unsupported)?;
     let mut input = Input::open(source, demuxer, &limits)?;
-    input.look(&limits)?;
+    let is_told = easel.wish().metadata.contains(&MetadataKind::Multimedia);
+    input.look(is_told, &limits)?;
     if input.streams().any(|stream| stream.is_encrypted()) {
         return Err(Error::Encrypted);
     }
@@ -40,7 +41,7 @@ pub(crate) fn draw(
         sound::peaks(&mut input, &mut easel, &limits)?;
     }
     let mut found = Map::new();
-    if easel.wish().metadata.contains(&MetadataKind::Multimedia) {
+    if is_told {
         sound::learn(&mut input, &limits)?;
         let name = MetadataKind::Multimedia.name().to_owned();
         found.insert(name, metadata::multimedia(&input, &limits));

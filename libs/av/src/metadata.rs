@@ -89,8 +89,10 @@ fn stream(found: &Stream<'_>) -> Map<String, Value> {
     if found.id() != 0 {
         put(&mut told, "id", format!("{:#x}", found.id()));
     }
-    put(&mut told, "r_frame_rate", ratio(found.frame_rate(), '/'));
-    put(&mut told, "avg_frame_rate", ratio(found.average_frame_rate(), '/'));
+    let average = found.average_frame_rate();
+    let rate = Some(found.frame_rate()).filter(|rate| rate.num > 0).unwrap_or(average);
+    put(&mut told, "r_frame_rate", ratio(rate, '/'));
+    put(&mut told, "avg_frame_rate", ratio(average, '/'));
     put(&mut told, "time_base", ratio(found.time_base(), '/'));
     put(&mut told, "start_pts", found.start());
     put(&mut told, "start_time", found.start().map(|time| decimal(time, found.time_base())));

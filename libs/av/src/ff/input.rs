@@ -46,7 +46,7 @@ impl<'a> Input<'a> {
     /// Reads the header.
     ///
     /// # Errors
-    /// When it is none that the demuxer reads.
+    /// When it is none that the demuxer reads, or what it holds is too long.
     pub(crate) fn open(
         source: &'a mut dyn Source,
         demuxer: Demuxer,
@@ -57,55 +57,36 @@ impl<'a> Input<'a> {
             return Err(Error::Empty);
         }
         let reader = Reader::new(source)?;
-        // SAFETY: allocates; on failure `avformat_open_input` frees it, else `drop` does.
-        let context = there("file", unsafe { sys::avformat_alloc_context() })?;
         let mut input = Self { context: ptr::null_mut(), reader, bytes };
-        let format = match demuxer.only().and_then(|name| CString::new(name).ok()) {
-            // SAFETY: looks a name up in a constant list.
-            Some(name) => unsafe { sys::av_find_input_format(name.as_ptr()) },
-            None => ptr::null(),
-        };
-        let mut options = Words::new(&[
-            ("format_whitelist", demuxer.names()),
-            ("protocol_whitelist", ""),
-            ("codec_whitelist", CODECS),
-            ("probesize", PROBE_BYTES),
-            ("analyzeduration", PROBE_US),
-            ("max_streams", MAX_STREAMS),
-        ]);
-        input.context = context;
-        // SAFETY: context and reader are ours. No name is given: nothing can be told from one.
-        let code = unsafe {
-            (*context).pb = input.reader.as_ptr();
-            (*context).io_open = Some(refuse);
-            sys::avformat_open_input(&raw mut input.context, c"".as_ptr(), format, options.as_mut())
-        };
+        let code = begin(&mut input.context, &input.reader, demuxer)?;
         input.checked("open", code)?;
-        let length_ms = input.length_ms();
-        if length_ms.is_some_and(|ms| ms > limits.duration_ms) {
-            return Err(too_long(limits));
-        }
+        input.not_too_long(limits)?;
         Ok(input)
     }
 
-    /// Looks at the first packets where the header does not say enough.
+    fn not_too_long(&self, limits: &Limits) -> Result<(), Error> {
+        if self.length_ms().is_some_and(|ms| ms > limits.duration_ms) {
+            return Err(Error::TooLong { what: format!("at most {} ms", limits.duration_ms) });
+        }
+        Ok(())
+    }
+
+    /// Looks at the first packets where the header does not say enough to decode, or to tell what
+    /// is asked for.
     ///
     /// # Errors
     /// When there is nothing that can be read, or it is too long.
-    pub(crate) fn look(&mut self, limits: &Limits) -> Result<(), Error> {
+    pub(crate) fn look(&mut self, is_told: bool, limits: &Limits) -> Result<(), Error> {
         // SAFETY: ours.
         let headless = unsafe { (*self.context).ctx_flags } & sys::AVFMTCTX_NOHEADER != 0;
-        if !headless && self.streams().all(|stream| suffices(&stream)) {
+        if !headless && self.streams().all(|stream| suffices(&stream, is_told)) {
             return Ok(());
         }
         // SAFETY: ours; without options for the decoders, which are held to one thread by
         // FFmpeg itself here.
         let code = unsafe { sys::avformat_find_stream_info(self.context, ptr::null_mut()) };
         self.checked("look", code)?;
-        if self.length_ms().is_some_and(|ms| ms > limits.duration_ms) {
-            return Err(too_long(limits));
-        }
-        Ok(())
+        self.not_too_long(limits)
     }
 
     /// Its streams.
@@ -184,10 +165,21 @@ impl<'a> Input<'a> {
         if let Some(error) = self.reader.failure() {
             return Err(Error::Source(error));
         }
+        self.restart()
+    }
+
+    /// Goes to the start of the file.
+    ///
+    /// # Errors
+    /// When the source cannot be read.
+    pub(crate) fn restart(&mut self) -> Result<(), Error> {
         self.reader.rewind();
         // SAFETY: ours.
-        let code = unsafe { sys::av_seek_frame(self.context, -1, 0, sys::AVSEEK_FLAG_BYTE) };
-        self.checked("seek", code)
+        let place = unsafe {
+            sys::avformat_flush(self.context);
+            sys::avio_seek(self.reader.as_ptr(), 0, libc::SEEK_SET)
+        };
+        self.checked("seek", if place < 0 { sys::AVERROR(libc::EIO) } else { 0 })
     }
 
     /// The time of the key frame at or before a time, as the container's own index has it.
@@ -320,16 +312,44 @@ pub(crate) fn to_ms(time: i64, unit: Rational) -> Option<i64> {
     i64::try_from((i128::from(time) * i128::from(unit.num) * 1_000).div_euclid(below)).ok()
 }
 
-fn too_long(limits: &Limits) -> Error {
-    Error::TooLong { what: format!("at most {} ms", limits.duration_ms) }
+/// Opens what the reader reads, with that demuxer and nothing else; FFmpeg's code.
+fn begin(
+    context: &mut *mut sys::AVFormatContext,
+    reader: &Reader<'_>,
+    demuxer: Demuxer,
+) -> Result<c_int, Error> {
+    let format = match demuxer.only().and_then(|name| CString::new(name).ok()) {
+        // SAFETY: looks a name up in a constant list.
+        Some(name) => unsafe { sys::av_find_input_format(name.as_ptr()) },
+        None => ptr::null(),
+    };
+    let mut options = Words::new(&[
+        ("format_whitelist", demuxer.names()),
+        ("protocol_whitelist", ""),
+        ("codec_whitelist", CODECS),
+        ("probesize", PROBE_BYTES),
+        ("analyzeduration", PROBE_US),
+        ("max_streams", MAX_STREAMS),
+    ]);
+    // SAFETY: allocates; on failure `avformat_open_input` frees it, else whoever gets it does. No
+    // name is given: nothing can be told from one.
+    unsafe {
+        *context = there("file", sys::avformat_alloc_context())?;
+        (**context).pb = reader.as_ptr();
+        (**context).io_open = Some(refuse);
+        Ok(sys::avformat_open_input(context, c"".as_ptr(), format, options.as_mut()))
+    }
 }
 
-/// Whether the header says what decoders need.
-fn suffices(stream: &Stream<'_>) -> bool {
+/// Whether the header says what decoders need, and what is told.
+fn suffices(stream: &Stream<'_>, is_told: bool) -> bool {
     use super::Medium;
     let known = stream.codec_names().is_some() && stream.codec_number() != 0;
     match stream.medium() {
-        Medium::Video => known && stream.width() > 0 && stream.height() > 0,
+        Medium::Video => {
+            let has_rate = stream.average_frame_rate().num > 0 || stream.is_attached_picture();
+            known && stream.width() > 0 && stream.height() > 0 && (has_rate || !is_told)
+        }
         Medium::Audio => known && stream.sample_rate() > 0 && stream.channels() > 0,
         _ => true,
     }

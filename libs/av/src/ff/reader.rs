@@ -17,6 +17,8 @@ const BUFFER_BYTES: c_int = 64 << 10;
 struct State<'a> {
     source: &'a mut dyn Source,
     position: u64,
+    /// What is read goes here first: a read that fails must leave FFmpeg's buffer as it is.
+    scratch: Vec<u8>,
     failed: Option<io::Error>,
 }
 
@@ -31,7 +33,12 @@ impl<'a> Reader<'a> {
         // SAFETY: allocates; freed in `drop`.
         let buffer =
             there("buffer", unsafe { sys::av_mallocz(BUFFER_BYTES.unsigned_abs() as usize) })?;
-        let state = Box::into_raw(Box::new(State { source, position: 0, failed: None }));
+        let state = Box::into_raw(Box::new(State {
+            source,
+            position: 0,
+            scratch: Vec::new(),
+            failed: None,
+        }));
         // SAFETY: buffer and state live as long as the context, which `drop` frees before them.
         let context = unsafe {
             sys::avio_alloc_context(
@@ -94,15 +101,13 @@ unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -
     }
     // SAFETY: the state given to `avio_alloc_context`; FFmpeg calls from one thread, one at a time.
     let state = unsafe { &mut *opaque.cast::<State<'_>>() };
-    // SAFETY: FFmpeg's buffer of that length; it may be uninitialised, so it is filled first.
-    let buffer = unsafe {
-        buffer.write_bytes(0, length);
-        std::slice::from_raw_parts_mut(buffer, length)
-    };
-    match state.source.read_at(state.position, buffer) {
+    state.scratch.resize(length, 0);
+    match state.source.read_at(state.position, &mut state.scratch) {
         Ok(0) => sys::AVERROR_EOF,
         Ok(count) => {
             let count = count.min(length);
+            // SAFETY: FFmpeg's buffer has room for `length` bytes.
+            unsafe { std::ptr::copy_nonoverlapping(state.scratch.as_ptr(), buffer, count) };
             state.position = state.position.saturating_add(count as u64);
             c_int::try_from(count).unwrap_or(c_int::MAX)
         }
