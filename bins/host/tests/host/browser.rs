@@ -198,6 +198,19 @@ async fn a_tall_page_is_cut_and_a_page_that_never_rests_is_pictured_all_the_same
 }
 
 #[tokio::test]
+async fn what_loads_only_in_sight_is_in_the_picture_of_the_whole() {
+    let page = "<style>*{margin:0}img{display:block}</style><div style='height:9000px'></div><img loading=lazy src=/late.svg width=50 height=50><div style='height:100vh'></div>";
+    let web = Arc::new(Web::default().with("https://a.example/", "text/html", page).with(
+        "https://a.example/late.svg",
+        "image/svg+xml",
+        DOT,
+    ));
+    let shot = shot(&web, Page::Url("https://a.example/".to_owned()), &limits()).await;
+    assert_eq!(shot.full_height, 9_000 + 50 + 1_024);
+    assert_eq!(pixels(shot.full).at(25, 9_025), GREEN);
+}
+
+#[tokio::test]
 async fn a_page_that_cannot_be_had_says_so() {
     let web: Arc<dyn Fetch> = Arc::new(Web::default());
     let error =

@@ -25,6 +25,8 @@ use crate::hosted::wire::{Answer, Ask, Done, PageSaid, Product, Task, Word};
 const VIEWPORT: (u32, u32) = (1_280, 1_024);
 /// A page that has wanted nothing for so long is taken as complete.
 const QUIET: Duration = Duration::from_millis(350);
+/// Longest wait for what loads only when it comes into sight.
+const IN_SIGHT: Duration = Duration::from_secs(3);
 /// Longest wait for one call of the browser. The worker's clock ends it all.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 /// The largest body of an answer that is read.
@@ -163,11 +165,7 @@ impl<'a> Browser<'a> {
         self.tools.attach(session.ok_or(none)?);
         self.call("Page.enable", &json!({}))?;
         self.call("Fetch.enable", &json!({ "patterns": [{ "urlPattern": "*" }] }))?;
-        let (width, height) = VIEWPORT;
-        let metrics =
-            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        self.call("Emulation.setDeviceMetricsOverride", &metrics)?;
-        Ok(())
+        self.be_tall(VIEWPORT.1)
     }
 
     fn visit(&mut self, url: &str, settle: Duration) -> Result<(), Trouble> {
@@ -176,33 +174,57 @@ impl<'a> Browser<'a> {
         if let Some(error) = gone.get("errorText").and_then(Value::as_str) {
             return Err(Trouble::job(FailureCode::Unsupported, format!("no page: {error}")));
         }
+        self.settle(until)?;
+        self.call("Page.stopLoading", &json!({}))?;
+        Ok(())
+    }
+
+    /// Waits until the page is loaded and has wanted nothing for a while.
+    fn settle(&mut self, until: Instant) -> Result<(), Trouble> {
         self.stirred = Instant::now();
         loop {
             let idle = self.loaded && self.asked.is_empty();
             let wait = if idle { (self.stirred + QUIET).min(until) } else { until };
             let left = wait.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                break;
+                return Ok(());
             }
             self.attend(left)?;
         }
-        self.call("Page.stopLoading", &json!({}))?;
-        Ok(())
     }
 
     /// Pictures the first screen and the whole page, and gives the latter's height.
     fn picture(&mut self, most: u32, order: &Order) -> Result<u32, Trouble> {
         let viewport = self.call("Page.captureScreenshot", &json!({ "format": "png" }))?;
         self.hand_out(Product::Viewport, &viewport, order)?;
-        let layout = self.call("Page.getLayoutMetrics", &json!({}))?;
-        let height = layout.pointer("/cssContentSize/height").and_then(Value::as_f64);
-        // Heights of pages are small whole numbers; a cast saturates.
-        let height = (height.unwrap_or_default().ceil() as u32).clamp(VIEWPORT.1, most.max(1));
+        let mut height = self.height(most)?;
+        if height > VIEWPORT.1 {
+            // What loads only when it comes into sight is shown a screen as tall as the page.
+            self.be_tall(height)?;
+            self.settle(Instant::now() + IN_SIGHT)?;
+            self.be_tall(VIEWPORT.1)?;
+            height = self.height(most)?;
+        }
         let clip = json!({ "x": 0, "y": 0, "width": VIEWPORT.0, "height": height, "scale": 1 });
         let whole = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
         let full = self.call("Page.captureScreenshot", &whole)?;
         self.hand_out(Product::Full, &full, order)?;
         Ok(height)
+    }
+
+    fn height(&mut self, most: u32) -> Result<u32, Trouble> {
+        let layout = self.call("Page.getLayoutMetrics", &json!({}))?;
+        let height = layout.pointer("/cssContentSize/height").and_then(Value::as_f64);
+        // Heights of pages are small whole numbers; a cast saturates.
+        Ok((height.unwrap_or_default().ceil() as u32).clamp(VIEWPORT.1, most.max(VIEWPORT.1)))
+    }
+
+    fn be_tall(&mut self, height: u32) -> Result<(), Trouble> {
+        let (width, scale) = (VIEWPORT.0, 1);
+        let metrics = json!({
+            "width": width, "height": height, "deviceScaleFactor": scale, "mobile": false,
+        });
+        self.call("Emulation.setDeviceMetricsOverride", &metrics).map(drop)
     }
 
     fn hand_out(&self, product: Product, shot: &Value, order: &Order) -> Result<(), Trouble> {
