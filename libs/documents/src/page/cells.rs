@@ -14,6 +14,8 @@ const LEADING: f32 = 24.0;
 const CELL: f32 = SIZE * 0.602;
 /// Between line numbers and text, in cells.
 const GAP: usize = 2;
+/// Letters of a row for each of its cells, at most: marks take no cell, but time.
+const MOST_CELL_CHARS: usize = 4;
 /// A line is broken at a space if there is one within so many cells of its end.
 const RAGGED_CELLS: usize = 24;
 
@@ -105,29 +107,26 @@ impl<'a> Cells<'a> {
 
     fn break_line(&mut self, line: u32, from: usize, to: usize, columns: usize) {
         let text = self.text.get(from..to).unwrap_or_default();
-        let (mut begin, mut cells, mut space) = (from, 0, None);
+        let (mut begin, mut cells, mut chars, mut space) = (from, 0, 0, None);
         let mut number = line;
         for (at, letter) in text.char_indices() {
             let at = from + at;
             let width = letter.width().unwrap_or(0);
-            if cells + width > columns {
+            if cells + width > columns || chars >= columns * MOST_CELL_CHARS {
                 let end = match space {
                     Some((place, left)) if cells - left <= RAGGED_CELLS => place,
                     _ => at,
                 };
                 self.rows.push(Row { line: number, from: begin, to: end });
                 number = 0;
-                cells = self
-                    .text
-                    .get(end..at)
-                    .unwrap_or_default()
-                    .chars()
-                    .filter_map(UnicodeWidthChar::width)
-                    .sum();
+                let carried = self.text.get(end..at).unwrap_or_default();
+                cells = carried.chars().filter_map(UnicodeWidthChar::width).sum();
+                chars = carried.chars().count();
                 begin = end;
                 space = None;
             }
             cells += width;
+            chars += 1;
             if letter == ' ' {
                 space = Some((at + 1, cells));
             }
