@@ -113,7 +113,6 @@ const HOMES: &[(&str, &str)] = &[
     ("libwebp-sys", "stills"),
     ("lzma-rust2", "documents"),
     ("mail-parser", "documents"),
-    ("miniz_oxide", "filetype"),
     ("moxcms", "stills"),
     ("pulldown-cmark", "documents"),
     ("quick-xml", "documents"),
