@@ -15,14 +15,24 @@ use resvg::usvg::{
 };
 use stills::Error;
 
-/// Most pixels that are touched: some ten seconds of a slow machine.
-const MOST_WORK: f64 = 6e9;
+/// Most pixels that are touched: some ten seconds.
+const MOST_WORK: f64 = 2.5e9;
 /// Most layers of the drawing's own size that wait for what is drawn into them.
 const MOST_LAYER_PIXELS: f64 = 150e6;
 /// A layer is never larger than this many times the drawing, which the renderer sees to.
 const LAYER_AREA: f64 = 25.0;
 /// What a vertex of a path costs, in pixels.
 const VERTEX: f64 = 40.0;
+/// What each row of pixels costs that an edge of a filled path crosses, in pixels.
+const FILLED_ROW: f64 = 6.0;
+/// What each row of pixels costs that an edge of a drawn line crosses, in pixels.
+const LINE_ROW: f64 = 75.0;
+/// What a pixel costs in the steps of a filter.
+const BLUR: f64 = 28.0;
+const SHADOW: f64 = 40.0;
+const LIGHT: f64 = 16.0;
+const OCTAVE: f64 = 26.0;
+const OTHER_STEP: f64 = 10.0;
 /// What a pixel of a picture costs to decode, in pixels.
 const DECODE: f64 = 4.0;
 /// Most dashes of a line, which the renderer sees to.
@@ -110,7 +120,11 @@ impl Bill {
     fn path(&mut self, path: &Path) -> Cost {
         let shown = self.shown(path.abs_stroke_bounding_box());
         let vertices = path.data().len() as f64;
-        let mut cost = Cost { work: shown + vertices * VERTEX, held: 0.0 };
+        let rows = self.rows(path);
+        let mut cost = Cost { work: shown + vertices * VERTEX + rows * FILLED_ROW, held: 0.0 };
+        if path.stroke().is_some() {
+            cost.work += rows * LINE_ROW;
+        }
         if let Some(stroke) = path.stroke()
             && let Some(dashes) = stroke.dasharray()
         {
@@ -203,20 +217,30 @@ impl Bill {
                     reach(brush.radius_x().get(), self.scale.0)
                         * reach(brush.radius_y().get(), self.scale.1)
                 }
-                Kind::Turbulence(noise) => 20.0 * f64::from(noise.num_octaves()).max(1.0),
-                Kind::GaussianBlur(_) | Kind::DropShadow(_) => 20.0,
-                Kind::DiffuseLighting(_) | Kind::SpecularLighting(_) => 20.0,
-                Kind::Merge(merge) => 4.0 * merge.inputs().len() as f64,
+                Kind::Turbulence(noise) => OCTAVE * f64::from(noise.num_octaves()).max(1.0),
+                Kind::GaussianBlur(_) => BLUR,
+                Kind::DropShadow(_) => SHADOW,
+                Kind::DiffuseLighting(_) | Kind::SpecularLighting(_) => LIGHT,
+                Kind::Merge(merge) => OTHER_STEP * merge.inputs().len() as f64,
                 Kind::Image(image) => {
                     cost = cost.and(self.group(image.root()).within(layer));
-                    4.0
+                    OTHER_STEP
                 }
-                _ => 6.0,
+                _ => OTHER_STEP,
             };
             cost.work += per_pixel * layer;
             cost.held += layer;
         }
         cost
+    }
+
+    /// Rows of pixels that the edges of a path cross, together.
+    fn rows(&self, path: &Path) -> f64 {
+        let scale = f64::from(path.abs_transform().get_scale().1) * self.scale.1;
+        let most = self.area.sqrt() * 2.0;
+        let points = path.data().points();
+        let pairs = points.iter().zip(points.iter().skip(1));
+        pairs.map(|(a, b)| (f64::from((a.y - b.y).abs()) * scale).min(most)).sum()
     }
 
     /// Pixels of a layer around what is drawn into it.

@@ -163,6 +163,10 @@ impl<'a, 't> Scale<'a, 't> {
             };
             for id in ids(attribute.name(), attribute.value()) {
                 if let Some(target) = self.by_id.get(id).copied() {
+                    // A round of several is followed until it is too deep.
+                    self.too_deep |= node.tag_name().name() == "use"
+                        && self.open.contains(&target.id())
+                        && self.open.last() != Some(&target.id());
                     weight = weight.saturating_add(self.part(target).saturating_mul(times));
                 }
             }
