@@ -1,13 +1,15 @@
 //! A control group around one walled process and all it starts, where this machine lets us have
 //! one: version 1 (memory, pids) and version 2, of which neither is required.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::rand::GetRandomFlags;
 
-/// How the folders of our groups begin. The id of the process inside follows.
+/// How the folders of our groups begin. The worker's process id and a random number follow.
 const PREFIX: &str = "darkroom-";
 /// Longest wait for one killed process to be gone, in milliseconds.
 const END_MS: i64 = 500;
@@ -23,17 +25,24 @@ pub(crate) struct Cgroup {
 #[derive(Debug)]
 struct Folder {
     path: PathBuf,
+    /// Who writes to it goes inside.
+    door: File,
     caps_memory: bool,
     version: u8,
 }
 
 impl Cgroup {
-    /// Puts a process, and with it all that it will start, into groups of its own. `None` where
-    /// there are none to be had.
-    pub(crate) fn around(pid: Pid, processes: u32) -> Option<Self> {
+    /// Makes groups for one process and all that it will start. `None` where there are none to be
+    /// had.
+    pub(crate) fn make(processes: u32) -> Option<Self> {
         let folders: Vec<Folder> =
-            parents().iter().filter_map(|parent| parent.make(pid, processes)).collect();
+            parents().iter().filter_map(|parent| parent.make(processes)).collect();
         (!folders.is_empty()).then_some(Self { folders })
+    }
+
+    /// Where to write a zero to go inside.
+    pub(crate) fn doors(&self) -> Vec<RawFd> {
+        self.folders.iter().map(|folder| folder.door.as_raw_fd()).collect()
     }
 
     /// Sets the most memory of all inside together, what lies in their tmpfs included.
@@ -83,7 +92,7 @@ impl Folder {
         for handle in &handles {
             let _ = poll(&mut [PollFd::new(handle, PollFlags::IN)], Some(&patience));
         }
-        // What cannot be removed yet is swept up when the next group is made.
+        // What cannot be removed yet is swept up when this worker has gone.
         let _ = fs::remove_dir(&self.path);
     }
 }
@@ -95,9 +104,12 @@ struct Parent {
 }
 
 impl Parent {
-    fn make(&self, pid: Pid, processes: u32) -> Option<Folder> {
+    fn make(&self, processes: u32) -> Option<Folder> {
         self.sweep();
-        let path = self.path.join(format!("{PREFIX}{}", pid.as_raw_nonzero()));
+        let mut random = [0; 8];
+        rustix::rand::getrandom(&mut random, GetRandomFlags::empty()).ok()?;
+        let name = format!("{PREFIX}{}-{:016x}", std::process::id(), u64::from_ne_bytes(random));
+        let path = self.path.join(name);
         fs::create_dir(&path).ok()?;
         let caps_memory =
             path.join("memory.limit_in_bytes").exists() || path.join("memory.max").exists();
@@ -106,20 +118,24 @@ impl Parent {
         if swap.exists() {
             let _ = fs::write(swap, "0");
         }
-        let joined = (caps_memory || caps_processes)
-            && fs::write(path.join("cgroup.procs"), pid.as_raw_nonzero().to_string()).is_ok();
-        if joined {
-            return Some(Folder { path, caps_memory, version: self.version });
+        let door = File::options().write(true).open(path.join("cgroup.procs"));
+        match door {
+            Ok(door) if caps_memory || caps_processes => {
+                Some(Folder { path, door, caps_memory, version: self.version })
+            }
+            _ => {
+                let _ = fs::remove_dir(&path);
+                None
+            }
         }
-        let _ = fs::remove_dir(&path);
-        None
     }
 
-    /// Removes groups of processes that have gone, also those of a worker that was killed.
+    /// Removes groups of workers that have gone, which were killed then.
     fn sweep(&self) {
         for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
             let name = entry.file_name();
-            let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+            let worker = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+            let pid = worker.and_then(|worker| worker.split_once('-')).map(|(pid, _)| pid);
             if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
                 // Fails while something is still inside, as it should.
                 let _ = fs::remove_dir(entry.path());
