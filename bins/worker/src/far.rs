@@ -30,6 +30,8 @@ const LONGEST_BYTES: u64 = 64 << 20;
 /// A jump ahead of no more than this reads on instead, and a range with no more than this left is
 /// read to its end rather than its connection given up.
 const PATIENCE_BYTES: u64 = 256 << 10;
+/// How often a range may break off and be asked for anew.
+const MAX_BREAKS: u32 = 16;
 
 /// Why bytes of a far source cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +76,7 @@ struct Reader {
     /// How long the next range is, and where it begins if reading goes on as it did.
     next_bytes: u64,
     next_at: u64,
+    breaks: u32,
     fetched: Arc<AtomicU64>,
 }
 
@@ -101,6 +104,7 @@ impl Far {
             open: Some(Range { body, at: 0, end: len_bytes }),
             next_bytes: FIRST_BYTES,
             next_at: len_bytes,
+            breaks: 0,
             fetched: Arc::default(),
         };
         Self { reader: Mutex::new(reader), size_bytes, runtime: Handle::current(), over }
@@ -207,7 +211,17 @@ impl Reader {
             self.open = None;
             return if nothing { Err(FarError::Changed) } else { Ok(()) };
         };
-        let chunk = chunk.map_err(FarError::Egress)?;
+        let chunk = match chunk {
+            // A connection that nobody read from for a while may be given up by its server.
+            Err(egress::Error::Unreachable(_))
+                if open.body.bytes_read() > 0 && self.breaks < MAX_BREAKS =>
+            {
+                self.breaks += 1;
+                self.open = None;
+                return Ok(());
+            }
+            chunk => chunk.map_err(FarError::Egress)?,
+        };
         self.file.write_all_at(&chunk, open.at).map_err(FarError::File)?;
         let end = open.at + chunk.len() as u64;
         self.held.add(open.at, end);
@@ -219,3 +233,6 @@ impl Reader {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

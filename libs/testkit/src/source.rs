@@ -22,6 +22,8 @@ pub struct Source {
     headers: Vec<(String, String)>,
     bytes: Bytes,
     ranges: bool,
+    heedless: bool,
+    next: Option<Box<Source>>,
     pace: Option<(usize, Duration)>,
     cut_after: Option<usize>,
     hangs: bool,
@@ -36,6 +38,8 @@ impl Source {
             headers: Vec::new(),
             bytes: bytes.into(),
             ranges: true,
+            heedless: false,
+            next: None,
             pace: None,
             cut_after: None,
             hangs: false,
@@ -82,6 +86,20 @@ impl Source {
         self
     }
 
+    /// `If-Range` is ignored: a range of whatever is there now.
+    #[must_use]
+    pub const fn heedless_of_versions(mut self) -> Self {
+        self.heedless = true;
+        self
+    }
+
+    /// From the second request on, another lies there instead.
+    #[must_use]
+    pub fn then(mut self, next: Self) -> Self {
+        self.next = Some(Box::new(next));
+        self
+    }
+
     /// So many bytes, a pause, so many bytes, and so on; without a `Content-Length`.
     #[must_use]
     pub const fn slowly(mut self, bytes: usize, pause: Duration) -> Self {
@@ -107,6 +125,7 @@ pub struct SourceServer {
 struct Shared {
     files: Mutex<HashMap<String, Source>>,
     hits: Mutex<HashMap<String, usize>>,
+    sent: Mutex<HashMap<String, u64>>,
 }
 
 impl SourceServer {
@@ -141,26 +160,46 @@ impl SourceServer {
     pub fn hits(&self, path: &str) -> usize {
         self.shared.hits.lock().unwrap().get(path).copied().unwrap_or(0)
     }
+
+    /// How many bytes of a path went out, counted before whoever asked may have hung up.
+    #[must_use]
+    pub fn sent_bytes(&self, path: &str) -> u64 {
+        self.shared.sent.lock().unwrap().get(path).copied().unwrap_or(0)
+    }
 }
 
 async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Result<Answer, Broken> {
     let path = request.uri().path().to_owned();
     *shared.hits.lock().unwrap().entry(path.clone()).or_default() += 1;
     let source = shared.files.lock().unwrap().get(&path).cloned();
+    if let Some(next) = source.as_ref().and_then(|source| source.next.clone()) {
+        shared.files.lock().unwrap().insert(path.clone(), *next);
+    }
     let source = source.unwrap_or_else(|| Source::status(404));
     if source.hangs {
         return std::future::pending().await;
     }
-    Ok(serve(source, request.headers().get(header::RANGE).and_then(|value| value.to_str().ok())))
+    let field = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let total = source.bytes.len();
+    let range = field(header::RANGE).filter(|_| source.ranges && source.is_meant(field));
+    let range = range.and_then(|text| parse(text, total));
+    let bytes = range.clone().map_or_else(|| source.bytes.clone(), |range| source.bytes.slice(range));
+    *shared.sent.lock().unwrap().entry(path).or_default() += bytes.len() as u64;
+    Ok(serve(source, range, bytes))
 }
 
-fn serve(source: Source, range: Option<&str>) -> Answer {
+impl Source {
+    /// Whether a request for a version of it means this one.
+    fn is_meant<'a>(&self, field: impl Fn(header::HeaderName) -> Option<&'a str>) -> bool {
+        let own = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("etag"));
+        let meant = field(header::IF_RANGE);
+        self.heedless || meant.is_none() || meant == own.map(|(_, value)| value.as_str())
+    }
+}
+
+fn serve(source: Source, range: Option<Range<usize>>, bytes: Bytes) -> Answer {
     let total = source.bytes.len();
-    let range = range.filter(|_| source.ranges).and_then(|text| parse(text, total));
-    let (status, bytes) = match &range {
-        Some(range) => (206, source.bytes.slice(range.clone())),
-        None => (source.status, source.bytes.clone()),
-    };
+    let status = if range.is_some() { 206 } else { source.status };
     let mut response = Response::builder().status(status);
     if let Some(Range { start, end }) = range {
         response = response.header(

@@ -315,6 +315,8 @@ async fn after_kills_at_random_points_every_accepted_job_has_ended_once_and_noth
     assert_eq!(plain, none, "what callers said, in the clear");
     let worker = scene.stack.pid(Part::Worker);
     let mut held = processes::open_files(worker);
+    // The fonts that it lends to renderers are nobody's secret.
+    held.retain(|file| !file.contains("memfd:fonts"));
     held.retain(|file| file.contains("memfd:") || file.contains("(deleted)"));
     assert!(held.is_empty(), "the worker still holds {held:?}");
 }
