@@ -92,9 +92,7 @@ async fn a_page_is_pictured_with_what_it_loads_and_tells_about_itself() {
     .with("https://a.example/style.css", "text/css", ".a{background:red}")
     .with("https://a.example/x/dot.svg", "image/svg+xml", DOT);
     let web = Arc::new(web);
-    let began = Instant::now();
     let shot = shot(&web, Page::Url("https://a.example/old".to_owned()), &limits()).await;
-    println!("{:?}", began.elapsed());
     let first = pixels(shot.viewport);
     assert_eq!(first.size(), (1_280, 1_024));
     assert_eq!(first.at(10, 10), RED);

@@ -223,6 +223,53 @@ async fn limits_of_memory_and_time_end_a_document() {
     assert!(["renderer_memory", "renderer_crashed"].contains(&code), "{code}");
 }
 
+/// A document that says little and means much.
+fn bomb() -> Vec<u8> {
+    let mut file = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let packed = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    for (name, text) in [
+        ("[Content_Types].xml", types(&[("/word/document.xml", "wordprocessingml.document.main")])),
+        ("_rels/.rels", relationships(&[("r1", "officeDocument", "word/document.xml")])),
+    ] {
+        file.start_file(name, packed).expect("started");
+        file.write_all(text.as_bytes()).expect("written");
+    }
+    file.start_file("word/document.xml", packed).expect("started");
+    let start = r#"<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body>"#;
+    file.write_all(start.as_bytes()).expect("written");
+    let paragraphs = "<w:p><w:r><w:t>x</w:t></w:r></w:p>".repeat(1 << 12);
+    for _ in 0..1 << 10 {
+        file.write_all(paragraphs.as_bytes()).expect("written");
+    }
+    file.write_all(b"</w:body></w:document>").expect("written");
+    file.finish().expect("finished").into_inner()
+}
+
+fn laughs() -> Vec<u8> {
+    let level = |n: u32| format!(r#"<!ENTITY l{n} "{}">"#, format!("&l{};", n - 1).repeat(10));
+    let levels: String = (1..10).map(level).collect();
+    let text = String::from_utf8(flat("text", "<office:text><text:p>&l9;</text:p></office:text>"));
+    let declared = format!(r#"?><!DOCTYPE x [<!ENTITY l0 "ha">{levels}]>"#);
+    text.expect("text").replacen("?>", &declared, 1).into_bytes()
+}
+
+#[tokio::test]
+async fn bombs_end_within_their_limits() {
+    let workshop = workshop();
+    let tight = Limits { hosted_memory_bytes: 400 << 20, hosted_wall_ms: 6_000, ..limits() };
+    for (extension, document) in [("docx", bomb()), ("fodt", laughs())] {
+        assert!(document.len() < 2 << 20, "{extension}: {}", document.len());
+        let began = Instant::now();
+        let made = workshop.office_to_pdf(nameless(&document), extension, Some(1), &tight).await;
+        assert!(began.elapsed().as_secs() < 40, "{extension}: {:?}", began.elapsed());
+        if let Err(error) = made {
+            let code = error.code().name();
+            let expected = ["renderer_memory", "renderer_crashed", "renderer_timeout", "corrupt"];
+            assert!(expected.contains(&code), "{extension}: {error}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_office_that_waits_is_used_for_one_document_and_replaced() {
     let ready = enclave::hosted::Ready { office: 1, ..Default::default() };
