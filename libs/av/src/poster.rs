@@ -9,8 +9,13 @@ use crate::score;
 /// Where key frames are looked at, in thousandths of the length, the likeliest first: titles and
 /// blends sit at the start, credits at the end.
 const PLACES: [u64; 6] = [220, 350, 120, 480, 280, 60];
-/// How many are looked at before a good one is taken at once.
-const LOOKED_AT: usize = 2;
+/// How many are looked at before a good one is taken at once, of small frames and of large ones:
+/// the latter cost time and are far to fetch.
+const LOOKED_AT: (usize, usize) = (2, 1);
+/// From how many pixels on a frame is large.
+const LARGE_PIXELS: u64 = 4_000_000;
+/// From how many bytes on the best frame so far is taken if it is not poor.
+const ENOUGH_BYTES: u64 = 1_200_000;
 /// Where a frame between key frames is looked for if all of these are poor.
 const LAST_PLACES: [u64; 3] = [300, 550, 800];
 /// How far such a frame may be from a key frame, in milliseconds: what lies between is decoded.
@@ -23,8 +28,14 @@ const MAX_FORWARD_MS: u64 = 12_000;
 pub(crate) fn choose(film: &mut Film<'_, '_>) -> Result<Frame, Error> {
     let mut candidates = Candidates { scaler: Scaler::new(), best: None, seen: Vec::new() };
     let length_ms = film.length_ms;
+    let (width, height) = film.seen();
+    let is_large = u64::from(width) * u64::from(height) >= LARGE_PIXELS;
+    let least = if is_large { LOOKED_AT.1 } else { LOOKED_AT.0 };
+    let before = film.input.bytes_read();
     for (looked, place) in PLACES.into_iter().enumerate() {
-        if looked >= LOOKED_AT && candidates.best_score() >= score::GOOD {
+        let has_read_enough = film.input.bytes_read() - before >= ENOUGH_BYTES;
+        let wanted = if has_read_enough { score::POOR } else { score::GOOD };
+        if (looked >= least || has_read_enough) && candidates.best_score() >= wanted {
             break;
         }
         let Some(frame) = film.key_frame(part(length_ms, place))? else { continue };

@@ -223,6 +223,11 @@ impl<'a> Input<'a> {
         unsafe { (*self.context).bit_rate }
     }
 
+    /// How many bytes of it were read so far.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.reader.read()
+    }
+
     /// Bytes of the file.
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes

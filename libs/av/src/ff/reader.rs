@@ -17,6 +17,8 @@ const BUFFER_BYTES: c_int = 64 << 10;
 struct State<'a> {
     source: &'a mut dyn Source,
     position: u64,
+    /// How many bytes were read so far.
+    read: u64,
     /// What is read goes here first: a read that fails must leave FFmpeg's buffer as it is.
     scratch: Vec<u8>,
     failed: Option<io::Error>,
@@ -36,6 +38,7 @@ impl<'a> Reader<'a> {
         let state = Box::into_raw(Box::new(State {
             source,
             position: 0,
+            read: 0,
             scratch: Vec::new(),
             failed: None,
         }));
@@ -68,6 +71,12 @@ impl<'a> Reader<'a> {
     pub(super) fn failure(&mut self) -> Option<io::Error> {
         // SAFETY: the state lives as long as this; no callback runs meanwhile.
         unsafe { (*self.state).failed.take() }
+    }
+
+    /// How many bytes were read so far.
+    pub(super) fn read(&self) -> u64 {
+        // SAFETY: the state lives as long as this; no callback runs meanwhile.
+        unsafe { (*self.state).read }
     }
 
     /// Forgets that an end was reached, so that reading can go on elsewhere.
@@ -109,6 +118,7 @@ unsafe extern "C" fn read(opaque: *mut c_void, buffer: *mut u8, length: c_int) -
             // SAFETY: FFmpeg's buffer has room for `length` bytes.
             unsafe { std::ptr::copy_nonoverlapping(state.scratch.as_ptr(), buffer, count) };
             state.position = state.position.saturating_add(count as u64);
+            state.read = state.read.saturating_add(count as u64);
             c_int::try_from(count).unwrap_or(c_int::MAX)
         }
         Err(error) => {
