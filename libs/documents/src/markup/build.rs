@@ -132,7 +132,8 @@ impl Builder {
     }
 
     pub(crate) fn picture(&mut self, description: &str) {
-        if self.table.is_some() || !self.lists.is_empty() {
+        // In a link it is a badge or a button: its words will do.
+        if self.table.is_some() || !self.lists.is_empty() || self.link > 0 {
             self.words(description);
             return;
         }
