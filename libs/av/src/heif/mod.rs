@@ -8,7 +8,8 @@ mod sys;
 use std::ffi::CStr;
 
 use domain::limits::Limits;
-use serde_json::Map;
+use domain::wish::MetadataKind;
+use serde_json::{Map, Value};
 use stills::{Drawn, Easel, Error, Orientation, Page, Picture, Source, read_all};
 
 pub(crate) use encode::encode;
@@ -45,7 +46,13 @@ pub(crate) fn draw(source: &mut dyn Source, mut easel: Easel<'_>) -> Result<Draw
         let dimensions = picture.dimensions();
         easel.page(number, &mut Still { picture, dimensions })?;
     }
-    Ok(Drawn { metadata: Map::new(), engines: easel.done() })
+    let mut metadata = Map::new();
+    if easel.wish().metadata.contains(&MetadataKind::Exif)
+        && let Some(tags) = stills::exif_tags(&bytes, &limits)
+    {
+        metadata.insert(MetadataKind::Exif.name().to_owned(), Value::Object(tags));
+    }
+    Ok(Drawn { metadata, engines: easel.done() })
 }
 
 /// One picture of a file.

@@ -83,3 +83,21 @@ fn a_damaged_picture_is_corrupt() {
         assert!(draw(&bytes[..cut], &wish("64")).is_err(), "{cut}");
     }
 }
+
+#[test]
+fn a_pictures_exif_is_told() {
+    let picture = path("photo.jpg", "-f lavfi -i testsrc2=s=640x360 -frames:v 1");
+    // A block of tags with the camera's maker, put behind the start of the JPEG.
+    let tiff = b"MM\0*\0\0\0\x08\0\x01\x01\x0f\0\x02\0\0\0\x05\0\0\0\x1a\0\0\0\0Acme\0";
+    let mut jpeg = std::fs::read(&picture).expect("read");
+    let length = u16::try_from(2 + 6 + tiff.len()).expect("short").to_be_bytes();
+    let block = [b"\xff\xe1", &length[..], b"Exif\0\0", tiff].concat();
+    jpeg.splice(2..2, block);
+    let tagged = picture.with_file_name("tagged.jpg");
+    std::fs::write(&tagged, jpeg).expect("write");
+    let bytes = by("tagged.heic", "heif-enc", &[&tagged.display().to_string()]);
+    let mut wish = wish("64");
+    wish.metadata = [domain::wish::MetadataKind::Exif].into();
+    let outcome = draw(&bytes, &wish).expect("drawn");
+    assert_eq!(outcome.metadata["exif"]["Make"], "Acme");
+}
