@@ -50,7 +50,7 @@ fn read(file: &[u8]) -> Option<Exif> {
 }
 
 /// The tags of a file, or `None` if it has none that can be read.
-pub(crate) fn tags(file: &[u8], limits: &Limits) -> Option<Map<String, Value>> {
+pub fn tags(file: &[u8], limits: &Limits) -> Option<Map<String, Value>> {
     let exif = read(file)?;
     let mut tags = Map::new();
     // Braces and the like are counted in before the first tag.

@@ -38,6 +38,7 @@ pub use animation::{Animation, Motion, animate};
 pub use draw::{Drawn, draw, draws};
 pub use easel::{AvifEncoder, Easel, Page, Picture};
 pub use error::Error;
+pub use exif::tags as exif_tags;
 pub use image::metadata::Orientation;
 pub use media::{Made, Sink, Source, read_all};
 pub use page::within;
