@@ -112,6 +112,10 @@ bench-jobs *ARGS: (_bench "jobs" ARGS)
 [group('measure')]
 bench-images *ARGS: (_bench "images" ARGS)
 
+# Measure CPU seconds per file of many kinds beside what others would use
+[group('measure')]
+bench-media *ARGS: (_bench "media" ARGS)
+
 # Measure accepting and answering requests beside bare JetStream and bare warp
 [group('measure')]
 bench-api *ARGS: (_bench "api" ARGS)

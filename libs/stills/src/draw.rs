@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::animation::Animation;
 use crate::easel::{Easel, Picture};
 use crate::engines;
-use crate::error::Error;
+use crate::error::{Error, guarded};
 use crate::frames::{self, Frames};
 use crate::media::{Source, read_all};
 use crate::page::{Page, within};
@@ -36,9 +36,14 @@ pub struct Drawn {
 pub fn draw(
     filetype: &Filetype,
     source: &mut dyn Source,
-    mut easel: Easel<'_>,
+    easel: Easel<'_>,
 ) -> Result<Drawn, Error> {
-    let mut file = read_all(source)?;
+    let file = read_all(source)?;
+    guarded(|| kinds(filetype, file, easel))
+}
+
+/// Each kind in its own way.
+fn kinds(filetype: &Filetype, mut file: Vec<u8>, mut easel: Easel<'_>) -> Result<Drawn, Error> {
     let mut metadata = Map::new();
     let kind = match filetype.kind {
         Kind::Tiff if raw::is_raw(&file) => Kind::Raw,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use domain::limits::Limits;
 use domain::size::Shape;
-use domain::wish::{Background, Format, PreviewWish};
+use domain::wish::{Background, Format, MetadataKind, PreviewWish};
 use fast_image_resize::Resizer;
 use image::metadata::Orientation;
 
@@ -22,6 +22,7 @@ use crate::ladder::{Ladder, least};
 use crate::media::{Made, Sink};
 use crate::planes::{Chroma, Pixels};
 use crate::raster::{Layout, Raster};
+use crate::reading;
 
 /// A page that can be drawn.
 pub trait Page {
@@ -173,7 +174,10 @@ impl<'a> Easel<'a> {
         let original = page.dimensions();
         crate::page::within(original, self.limits)?;
         let shapes = self.shapes(original)?;
-        let picture = page.decode(least(original, &shapes), self.limits)?;
+        let to_read = self.wish.metadata.contains(&MetadataKind::Ocr);
+        let to_read = to_read.then(|| reading::shape(original, self.limits)).flatten();
+        let all: Vec<Shape> = shapes.iter().copied().chain(to_read).collect();
+        let picture = page.decode(least(original, &all), self.limits)?;
         if picture.to_srgb.is_some() {
             self.used(engines::MOXCMS);
         }
@@ -200,7 +204,15 @@ impl<'a> Easel<'a> {
             self.weigh(&file)?;
             files.insert(shape.to, file);
         }
-        self.hand_out(number, original, format, shapes, &files)
+        self.hand_out(number, original, format, shapes, &files)?;
+        match to_read {
+            Some(shape) => {
+                let page = reading::write(ladder.step(shape)?)?;
+                self.weigh(&page)?;
+                self.sink.ocr_page(number, shape.to, &page).map_err(Error::Sink)
+            }
+            None => Ok(()),
+        }
     }
 
     /// Draws a page that moves in every size, in a format that can move.

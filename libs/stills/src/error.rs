@@ -115,6 +115,12 @@ impl Error {
     }
 }
 
+/// Runs decoders of others, whose panics mean that a file is odd.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let given_up = |_panic| Err(Error::corrupt("the decoder gave up"));
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(given_up)
+}
+
 impl From<ImageError> for Error {
     fn from(error: ImageError) -> Self {
         match error {

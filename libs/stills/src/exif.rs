@@ -38,15 +38,15 @@ const OF_PIXELS: [Tag; 4] =
     [Tag::PixelXDimension, Tag::PixelYDimension, Tag::ColorSpace, Tag::ComponentsConfiguration];
 
 fn read(file: &[u8]) -> Option<Exif> {
-    Reader::new()
-        .continue_on_error(true)
-        .read_from_container(&mut Cursor::new(file))
-        .or_else(|_no_container| {
-            // Tags by themselves, as Photoshop and Canon keep them.
-            Reader::new().continue_on_error(true).read_raw(file.to_vec())
-        })
-        .or_else(|error| error.distill_partial_result(|_errors| {}))
-        .ok()
+    let mut reader = Reader::new();
+    let reader = reader.continue_on_error(true);
+    let found = if file.starts_with(b"II") || file.starts_with(b"MM") {
+        // Tags by themselves, as TIFF, Photoshop and Canon keep them.
+        reader.read_raw(file.to_vec())
+    } else {
+        reader.read_from_container(&mut Cursor::new(file))
+    };
+    found.or_else(|error| error.distill_partial_result(|_errors| {})).ok()
 }
 
 /// The tags of a file, or `None` if it has none that can be read.

@@ -24,6 +24,7 @@ mod jpeg;
 mod jxl;
 mod ladder;
 mod light;
+mod lzw;
 mod media;
 mod notes;
 mod page;
@@ -31,6 +32,8 @@ mod planes;
 mod psd;
 mod raster;
 mod raw;
+mod reading;
+mod strips;
 mod tiff;
 mod webp;
 

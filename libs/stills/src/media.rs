@@ -30,6 +30,14 @@ pub trait Sink {
     /// # Errors
     /// Whatever keeps it from being handed out; it ends the job.
     fn artifact(&mut self, made: &Made<'_>) -> io::Result<()>;
+
+    /// A page to have its text read: a gray PNG of these dimensions. Only where `ocr` is wished for.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being handed out; it ends the job.
+    fn ocr_page(&mut self, _page: u32, _dimensions: (u32, u32), _png: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// One artifact made.

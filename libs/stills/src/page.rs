@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::jxl;
 use crate::planes::Pixels;
 use crate::raster::{Layout, Raster, upright};
+use crate::strips::Strips;
 use crate::{jpeg, light, webp};
 
 /// A page that is open but not decoded.
@@ -28,6 +29,8 @@ pub(crate) struct Page<'a> {
     /// How to turn it upright.
     pub(crate) orientation: Orientation,
     source: Source<'a>,
+    /// A shorter way to the pixels of a TIFF, if there is one.
+    strips: Option<Strips<'a>>,
 }
 
 enum Source<'a> {
@@ -57,7 +60,7 @@ impl<'a> Page<'a> {
             Kind::Jxl => {
                 let open = jxl::Open::new(bytes, limits)?;
                 let source = Source::Jxl(Box::new(open));
-                Self { stored: jxl_dimensions(&source), orientation: UPRIGHT, source }
+                Self::plain(jxl_dimensions(&source), UPRIGHT, source)
             }
             Kind::Png => {
                 // Its decoder takes dimensions beyond all bounds for a want of memory.
@@ -65,7 +68,11 @@ impl<'a> Page<'a> {
                 Self::of(Box::new(PngDecoder::new(reader)?))
             }
             Kind::Gif => Self::of(Box::new(GifDecoder::new(reader)?)),
-            Kind::Tiff => Self::of(Box::new(TiffDecoder::new(reader)?)),
+            Kind::Tiff => {
+                let page = Self::of(Box::new(TiffDecoder::new(reader)?));
+                let strips = Strips::find(bytes).filter(|found| found.dimensions() == page.stored);
+                Self { strips, ..page }
+            }
             Kind::Bmp => Self::of(Box::new(BmpDecoder::new(reader)?)),
             Kind::Ico => Self::of(Box::new(IcoDecoder::new(reader)?)),
             Kind::Pnm => Self::of(Box::new(PnmDecoder::new(reader)?)),
@@ -85,11 +92,10 @@ impl<'a> Page<'a> {
     fn jpeg(bytes: &'a [u8]) -> Result<Self, Error> {
         let segments = jpeg::segments(bytes);
         Ok(match jpeg::dimensions(bytes)? {
-            Some(stored) => Self {
-                stored,
-                orientation: segments.orientation.unwrap_or(UPRIGHT),
-                source: Source::Jpeg { bytes, segments },
-            },
+            Some(stored) => {
+                let orientation = segments.orientation.unwrap_or(UPRIGHT);
+                Self::plain(stored, orientation, Source::Jpeg { bytes, segments })
+            }
             None => Self::of(Box::new(JpegDecoder::new(Cursor::new(bytes))?)),
         })
     }
@@ -104,16 +110,18 @@ impl<'a> Page<'a> {
         let exif = exif.map(|exif| exif.strip_prefix(b"Exif\0\0").unwrap_or(exif));
         let orientation = exif.and_then(Orientation::from_exif_chunk).unwrap_or(UPRIGHT);
         let stored = header.dimensions;
-        Ok(Self { stored, orientation, source: Source::Webp { bytes, header } })
+        Ok(Self::plain(stored, orientation, Source::Webp { bytes, header }))
     }
 
     fn of(mut decoder: Box<dyn ImageDecoder + 'a>) -> Self {
-        Self {
-            stored: decoder.dimensions(),
-            // Metadata that cannot be read does not keep the picture from being drawn.
-            orientation: decoder.orientation().unwrap_or(UPRIGHT),
-            source: Source::Other(decoder),
-        }
+        let stored = decoder.dimensions();
+        // Metadata that cannot be read does not keep the picture from being drawn.
+        let orientation = decoder.orientation().unwrap_or(UPRIGHT);
+        Self::plain(stored, orientation, Source::Other(decoder))
+    }
+
+    const fn plain(stored: (u32, u32), orientation: Orientation, source: Source<'a>) -> Self {
+        Self { stored, orientation, source, strips: None }
     }
 
     /// Width and height the right way up.
@@ -177,6 +185,10 @@ impl<'a> Page<'a> {
                 bounds.max_alloc = Some(limits.renderer_memory_bytes);
                 decoder.set_limits(bounds)?;
                 let icc = decoder.icc_profile().unwrap_or_default();
+                if let Some(strips) = self.strips {
+                    let pixels = Pixels::Raster(strips.decode()?);
+                    return Ok(Picture::decoded(pixels, self.orientation, icc.as_deref()));
+                }
                 let image = DynamicImage::from_decoder(decoder)?;
                 match icc.as_deref().and_then(|icc| colour::deep_to_srgb(&image, icc)) {
                     Some(raster) => (Pixels::Raster(raster), None),

@@ -10,8 +10,10 @@
 pub mod bare;
 pub mod cpu;
 pub mod figures;
+pub mod likeness;
 pub mod load;
 pub mod node;
+pub mod pictures;
 pub mod redis;
 pub mod stack;
 pub mod stub;

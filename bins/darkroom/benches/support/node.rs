@@ -1,4 +1,5 @@
-//! A peer that runs in Node.js: commands go in as lines of JSON, results come out likewise.
+//! A peer that runs in Node.js or Python: commands go in as lines of JSON, results come out
+//! likewise.
 
 use std::process::Stdio;
 
@@ -20,17 +21,29 @@ pub struct Peer {
 impl Peer {
     /// Starts a script of `.config/bench`.
     pub fn start(script: &str, arguments: &[&str]) -> Result<Self, Trouble> {
-        let mut child = Command::new("node")
+        Self::run(
+            Command::new("node").env("NODE_PATH", root().join(".tools/bench/node_modules")),
+            script,
+            arguments,
+        )
+    }
+
+    /// Starts a script of `.config/bench` that is written in Python.
+    pub fn start_python(script: &str, arguments: &[&str]) -> Result<Self, Trouble> {
+        Self::run(&mut Command::new(root().join(".tools/venv-peers/bin/python")), script, arguments)
+    }
+
+    fn run(program: &mut Command, script: &str, arguments: &[&str]) -> Result<Self, Trouble> {
+        let mut child = program
             .arg(root().join(".config/bench").join(script))
             .args(arguments)
-            .env("NODE_PATH", root().join(".tools/bench/node_modules"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| format!("start node: {error}"))?;
-        let input = child.stdin.take().ok_or("node takes no commands")?;
-        let output = child.stdout.take().ok_or("node gives no results")?;
+            .map_err(|error| format!("start {script}: {error}"))?;
+        let input = child.stdin.take().ok_or("the peer takes no commands")?;
+        let output = child.stdout.take().ok_or("the peer gives no results")?;
         Ok(Self { child, input, output: BufReader::new(output).lines() })
     }
 

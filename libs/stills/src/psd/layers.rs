@@ -11,7 +11,7 @@ use super::channels::{Planes, layer_channel};
 use super::{Cut, Header, Psd};
 
 /// Groups deeper than this show their layers at this depth: the answer's nesting is limited.
-const MAX_DEPTH: usize = 3;
+const MAX_DEPTH: usize = 2;
 /// The most channels of a layer.
 const MAX_CHANNELS: u16 = 56;
 /// The longest name, in characters.
@@ -262,6 +262,7 @@ impl Layer<'_> {
     /// The layer's own pixels with their opacity.
     pub(crate) fn raster(&self, psd: &Psd<'_>) -> Result<Raster, Error> {
         let size = self.dimensions();
+        within(size, &psd.limits)?;
         let mut bytes = Vec::new();
         let opacity = (OPACITY, None);
         let colours = (0_i16..).take(psd.header.mode.colours()).map(|id| (id, Some(())));
@@ -312,8 +313,6 @@ impl Layer<'_> {
 impl Psd<'_> {
     /// Channels of a layer, in sRGB.
     fn layer_picture(&self, planes: &Planes, size: (u32, u32)) -> Result<Raster, Error> {
-        let most = Limits { pixels: u64::from(u32::MAX), ..Limits::default() };
-        within(size, &most)?;
         let picture = self.picture(planes, size)?;
         picture.into_srgb()
     }

@@ -98,6 +98,7 @@ pub(crate) struct Psd<'a> {
     resources: BTreeMap<u16, &'a [u8]>,
     layers: Layers<'a>,
     composite: Cut<'a>,
+    limits: Limits,
 }
 
 impl<'a> Psd<'a> {
@@ -124,7 +125,8 @@ impl<'a> Psd<'a> {
         let resources = resources(Cut(cut.section()?));
         let length = cut.long(big)?;
         let layers = Layers::read(Cut(cut.take(length)?), &header, limits)?;
-        Ok(Self { header, palette, resources, layers, composite: cut })
+        let limits = *limits;
+        Ok(Self { header, palette, resources, layers, composite: cut, limits })
     }
 
     pub(crate) fn exif(&self) -> Option<&'a [u8]> {
@@ -290,7 +292,6 @@ impl<'a> Psd<'a> {
         if !layer.has_pixels() {
             return Ok(());
         }
-        within(layer.dimensions(), easel.limits())?;
         let raster = layer.raster(self)?;
         let bytes = crate::encode::png(&raster)?;
         easel.extra(&Made {

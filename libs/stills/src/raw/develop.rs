@@ -108,16 +108,17 @@ impl<'a> Sensor<'a> {
         self.dimensions
     }
 
+    /// Whether its values are stored as they are.
+    pub(crate) const fn can_be_developed(&self) -> bool {
+        !self.packed
+    }
+
     const fn developed(&self) -> (u32, u32) {
         let (width, height) = self.dimensions;
         if self.mosaic { (width / 2, height / 2) } else { (width, height) }
     }
 
     fn develop(&self) -> Result<Raster, Error> {
-        if self.packed {
-            let what = "a camera's raw file that is packed and has no preview".to_owned();
-            return Err(Error::Unsupported { what });
-        }
         let (width, height) = self.developed();
         if width == 0 || height == 0 {
             return Err(Error::corrupt("a raw picture without pixels"));

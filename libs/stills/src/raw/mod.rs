@@ -57,9 +57,8 @@ impl<'a> Raw<'a> {
             walk::parts(file)
         };
         let mut preview = largest(&parts.jpegs);
-        if preview.as_ref().is_none_or(|preview| is_small(preview.dimensions))
-            && parts.sensor.is_none()
-        {
+        let can_develop = parts.sensor.as_ref().is_some_and(develop::Sensor::can_be_developed);
+        if preview.as_ref().is_none_or(|preview| is_small(preview.dimensions)) && !can_develop {
             // Nothing where it should be: wherever a JPEG begins.
             preview = largest(&walk::anywhere(file)).or(preview);
         }
@@ -99,16 +98,16 @@ impl<'a> Raw<'a> {
             }
         }
         for number in easel.open(1)? {
-            match (&self.preview, &self.sensor) {
-                (Some(preview), None) => easel.page(number, &mut preview.leaf(self.orientation))?,
-                (Some(preview), Some(_)) if !is_small(preview.dimensions) => {
+            let sensor = self.sensor.as_ref().filter(|sensor| sensor.can_be_developed());
+            match (&self.preview, sensor) {
+                (Some(preview), sensor) if sensor.is_none() || !is_small(preview.dimensions) => {
                     easel.page(number, &mut preview.leaf(self.orientation))?;
                 }
                 (_, Some(sensor)) => {
                     let page = &mut develop::Leaf { sensor, orientation: self.orientation };
                     easel.page(number, page)?;
                 }
-                (None, None) => {
+                (_, None) => {
                     let what = "a camera's raw file without a preview".to_owned();
                     return Err(Error::Unsupported { what });
                 }

@@ -10,10 +10,13 @@ use libwebp_sys as sys;
 use super::{MAX_EDGE_PX, Picture, failed, int, settings};
 use crate::animation::Motion;
 use crate::error::Error;
-use crate::raster::Raster;
+use crate::raster::{Layout, Raster};
 
 /// The assembler's interface that we were written for.
 const ABI: c_int = sys::WEBP_MUX_ABI_VERSION as c_int;
+/// Where the file's flags are, and which of them tells of transparency.
+const FLAGS_AT: usize = 20;
+const ALPHA_FLAG: u8 = 0x10;
 /// The fewest and most frames between those that stand by themselves.
 const KEYS: (c_int, c_int) = (9, 30);
 
@@ -23,6 +26,8 @@ pub(crate) struct WebpWriter {
     dimensions: (u32, u32),
     now_ms: c_int,
     frames: u32,
+    /// Whether something shows through, be it only around the frames.
+    clear: bool,
 }
 
 impl WebpWriter {
@@ -47,7 +52,7 @@ impl WebpWriter {
         let encoder =
             unsafe { sys::WebPAnimEncoderNewInternal(width, height, &raw const options, ABI) };
         let encoder = NonNull::new(encoder).ok_or(Error::Memory { what: "write a WebP" })?;
-        Ok(Self { encoder, config, dimensions, now_ms: 0, frames: 0 })
+        Ok(Self { encoder, config, dimensions, now_ms: 0, frames: 0, clear: false })
     }
 
     pub(crate) fn add(&mut self, frame: &Raster, duration_ms: u32) -> Result<(), Error> {
@@ -69,6 +74,8 @@ impl WebpWriter {
         let duration = c_int::try_from(duration_ms.max(1)).unwrap_or(c_int::MAX);
         self.now_ms = self.now_ms.saturating_add(duration);
         self.frames += 1;
+        self.clear |= frame.layout == Layout::Rgba
+            && frame.pixels.as_chunks::<4>().0.iter().any(|[.., alpha]| *alpha < 255);
         Ok(())
     }
 
@@ -86,8 +93,13 @@ impl WebpWriter {
             if sys::WebPAnimEncoderAssemble(encoder, &raw mut data) == 0 || data.bytes.is_null() {
                 return Err(failed("assemble"));
             }
-            let bytes = std::slice::from_raw_parts(data.bytes, data.size).to_vec();
+            let mut bytes = std::slice::from_raw_parts(data.bytes, data.size).to_vec();
             sys::WebPFree(data.bytes.cast_mut().cast());
+            // Frames cut to what can be seen have no transparency of their own, so that libwebp
+            // says there is none.
+            if let (true, Some(flags)) = (self.clear, bytes.get_mut(FLAGS_AT)) {
+                *flags |= ALPHA_FLAG;
+            }
             Ok(bytes)
         }
     }

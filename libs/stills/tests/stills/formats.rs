@@ -159,3 +159,34 @@ fn a_lossy_webp_comes_out_as_it_went_in() {
         }
     }
 }
+
+#[test]
+fn tiff_in_strips_of_every_packing_is_the_same_picture() {
+    use tiff::encoder::{Compression, DeflateLevel, TiffEncoder, colortype};
+    use tiff::tags::Predictor;
+    let picture = photo(131, 77).to_rgb8();
+    for compression in [
+        Compression::Uncompressed,
+        Compression::Lzw,
+        Compression::Packbits,
+        Compression::Deflate(DeflateLevel::default()),
+    ] {
+        for predictor in [Predictor::None, Predictor::Horizontal] {
+            if matches!(compression, Compression::Uncompressed | Compression::Packbits)
+                && predictor != Predictor::None
+            {
+                continue;
+            }
+            let mut file = std::io::Cursor::new(Vec::new());
+            TiffEncoder::new(&mut file)
+                .expect("begun")
+                .with_compression(compression)
+                .with_predictor(predictor)
+                .write_image::<colortype::RGB8>(131, 77, picture.as_raw())
+                .expect("written");
+            let file = file.into_inner();
+            let basket = drawn(&file, &wish(&["original"], Some(Format::Png)));
+            assert_eq!(basket.made[0].image().to_rgb8(), picture, "{predictor:?}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! CPU time and memory of drawing files of many kinds, by the real renderers behind their walls,
+//! beside what others would use for each.
+//!
+//! Ours counts everything: starting renderers, building their walls, speaking with them, and this
+//! process. Of several peers the cheapest counts. vipsthumbnail is libvips with a start of its own,
+//! so sharp stands for both.
+
+#![allow(clippy::print_stdout, reason = "its figures are what a benchmark is for")]
+
+#[path = "support/photo.rs"]
+mod photo;
+#[path = "media/stills.rs"]
+mod stills;
+mod support;
+
+use clap::Parser;
+use support::Trouble;
+use support::figures::Figures;
+
+#[derive(Parser)]
+struct Arguments {
+    /// How often both sides are measured.
+    #[arg(long, default_value_t = 3)]
+    pairs: usize,
+    /// Jobs of one measurement.
+    #[arg(long, default_value_t = 3)]
+    jobs: u32,
+    /// Only works whose name holds this.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// What cargo tells every benchmark.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Trouble> {
+    let arguments = Arguments::parse();
+    let mut figures = Figures::default();
+    stills::measure(&arguments, &mut figures).await?;
+    figures.conclude();
+    Ok(())
+}
