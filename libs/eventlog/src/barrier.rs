@@ -2,22 +2,24 @@
 //!
 //! A reader that must reflect everything stored before its request arrived needs the stream's last
 //! sequence as of *after* the request arrived. A question in flight therefore serves only those who
-//! asked before it was sent; everybody who comes later shares a later one. Two questions may overlap, so
-//! that nobody waits a whole round trip for the next one to leave; and before a question leaves,
-//! whoever is ready to run gets to join it, so that a busy process asks seldom.
+//! asked before it was sent; everybody who comes later shares a later one. Before a question leaves, whoever
+//! is ready to run gets to join it, so that a busy process asks seldom. When answers take long, a
+//! few questions overlap, so that nobody waits a whole round trip for the next one to leave.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{error::Unavailable, log::Log};
 
 const ASKING: &str = "ask for the last sequence of a stream";
 /// Questions in flight at most.
-const MAX_QUESTIONS: u32 = 2;
+const MAX_QUESTIONS: u32 = 3;
+/// How long a question must be under way before the next one leaves beside it.
+const APART: Duration = Duration::from_millis(3);
 
 /// Answers how far one stream has come; clones share their questions.
 #[derive(Clone)]
@@ -32,6 +34,16 @@ pub struct Barrier {
 struct Queue {
     waiting: Vec<oneshot::Sender<u64>>,
     questions: u32,
+    /// When the last one left.
+    left: Option<Instant>,
+}
+
+impl Queue {
+    /// Whether a question may leave beside `others`.
+    fn has_room(&self, others: u32) -> bool {
+        let apart = || self.left.is_none_or(|left| left.elapsed() >= APART);
+        others == 0 || (others < MAX_QUESTIONS && apart())
+    }
 }
 
 impl Barrier {
@@ -51,7 +63,7 @@ impl Barrier {
         let room = {
             let mut queue = self.queue();
             queue.waiting.push(sender);
-            let room = queue.questions < MAX_QUESTIONS;
+            let room = queue.has_room(queue.questions);
             queue.questions += u32::from(room);
             room
         };
@@ -69,10 +81,12 @@ impl Barrier {
                 let mut queue = self.queue();
                 // Whoever gave up needs no answer.
                 queue.waiting.retain(|sender| !sender.is_closed());
-                if queue.waiting.is_empty() {
+                // Whoever waits is seen to by the others once they have their answer.
+                if queue.waiting.is_empty() || !queue.has_room(queue.questions - 1) {
                     queue.questions -= 1;
                     return;
                 }
+                queue.left = Some(Instant::now());
                 std::mem::take(&mut queue.waiting)
             };
             let answer = tokio::time::timeout(self.patience, self.log.last_sequence(self.stream));

@@ -1,6 +1,6 @@
 //! How a stored message looks in each of the ways the server hands it out.
 
-use async_nats::{HeaderMap, Message};
+use async_nats::{HeaderMap, HeaderValue, Message};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde_json::Value;
@@ -22,15 +22,16 @@ pub(crate) fn header_map(headers: &Headers) -> HeaderMap {
 
 /// A message as it came over the connection.
 pub(crate) fn note(message: Message) -> Note {
-    let mut headers: Vec<(String, String)> = message
-        .headers
-        .iter()
-        .flat_map(HeaderMap::iter)
-        .flat_map(|(name, values)| {
-            values.iter().map(|value| (name.to_string(), value.as_str().to_owned()))
-        })
-        .collect();
-    headers.sort();
+    // With room for the status and for what a twin adds.
+    let count = message.headers.as_ref().map_or(0, HeaderMap::len);
+    let mut headers: Vec<(String, String)> = Vec::with_capacity(count + 2);
+    for (name, values) in message.headers.iter().flat_map(HeaderMap::iter) {
+        let pair = |value: &HeaderValue| {
+            (AsRef::<str>::as_ref(name).to_owned(), value.as_str().to_owned())
+        };
+        headers.extend(values.iter().map(pair));
+    }
+    headers.sort_unstable();
     if let Some(status) = message.status {
         headers.push((STATUS.to_owned(), status.as_u16().to_string()));
         headers.push((DESCRIPTION.to_owned(), message.description.unwrap_or_default()));

@@ -15,7 +15,7 @@ use std::{
 };
 
 use futures::{
-    Stream, StreamExt as _,
+    FutureExt as _, Stream, StreamExt as _,
     stream::{BoxStream, ReadyChunks},
 };
 use tokio::{sync::mpsc, time::Instant};
@@ -207,7 +207,12 @@ impl Reader {
             let Ok(notes) = tokio::time::timeout_at(deadline, hints.next()).await else {
                 return Ok(());
             };
-            let notes = notes.ok_or(Unavailable::silent("listen to a stream"))?;
+            let mut notes = notes.ok_or(Unavailable::silent("listen to a stream"))?;
+            // What comes while others have their turn goes with it: a busy process applies seldom.
+            tokio::task::yield_now().await;
+            if let Some(Some(more)) = hints.next().now_or_never() {
+                notes.extend(more);
+            }
             let messages = self.in_order(notes);
             if !messages.is_empty() {
                 self.sender.send(Ok(messages)).await.map_err(|_closed| End::Closed)?;
