@@ -79,7 +79,7 @@ pub(crate) enum Settlement {
 
 /// Takes messages from one durable consumer.
 pub(crate) enum Puller {
-    Server(wire::Puller),
+    Server(Box<wire::Puller>),
     Memory(memory::Puller),
 }
 
@@ -196,7 +196,9 @@ impl Backend {
 
     pub(crate) async fn puller(&self, stream: &str, consumer: &str) -> Result<Puller, Unavailable> {
         match self {
-            Self::Server(wire) => wire.puller(stream, consumer).await.map(Puller::Server),
+            Self::Server(wire) => {
+                wire.puller(stream, consumer).await.map(|puller| Puller::Server(Box::new(puller)))
+            }
             Self::Memory(memory) => Ok(Puller::Memory(memory.puller(stream, consumer))),
         }
     }

@@ -113,6 +113,10 @@ pub async fn apply(log: &Log, replicas: u8) -> Result<(), TopologyError> {
         let verb = match &found {
             None => "create",
             Some(found) if item.drifts(Some(found)).is_empty() => continue,
+            Some(found) if item.must_be_made_anew(found) => {
+                item.delete(wire).await?;
+                "create"
+            }
             Some(_) => "update",
         };
         let report = item.put(wire, verb).await?;
@@ -185,6 +189,30 @@ impl Item {
         }
     }
 
+    /// [`WORK`] or a consumer of it, kept or filled in another way than wanted. The server changes
+    /// that for none, or forgets where it was; but these can be made anew, from what is in [`JOBS`] and what is in the queue: a
+    /// message too many is looked at, and nothing more.
+    fn must_be_made_anew(&self, found: &Map<String, Value>) -> bool {
+        let differs = |field: &&str| {
+            let set = |config: &Map<String, Value>| {
+                config.get(*field).filter(|value| !is_unset(value)).cloned()
+            };
+            set(found) != set(&self.config)
+        };
+        self.stream == WORK && ["persist_mode", "mem_storage", "sources"].iter().any(differs)
+    }
+
+    async fn delete(&self, wire: &Wire) -> Result<(), TopologyError> {
+        let subject = match &self.consumer {
+            None => format!("STREAM.DELETE.{}", self.stream),
+            Some(consumer) => format!("CONSUMER.DELETE.{}.{consumer}", self.stream),
+        };
+        match wire.api(&subject, &Value::Null, "delete a stream or consumer").await? {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.refused(error)),
+        }
+    }
+
     /// The server holds the filter in the subject against that in the request, so that rights can
     /// be given for it.
     fn consumer_subject(&self, consumer: &str) -> String {
@@ -236,32 +264,31 @@ fn items(replicas: u8) -> Vec<Item> {
         let stream = name(&config);
         let Value::Object(mut config) = config else { continue };
         config.insert("num_replicas".to_owned(), replicas.into());
+        if replicas > 1 {
+            // Servers that agree on each message know no other way than to keep it at once.
+            config.remove("persist_mode");
+        }
         items.push(Item { stream, consumer: None, config });
     }
     for (stream, config) in consumers() {
-        items.extend(consumer(stream, config, replicas));
+        items.extend(consumer(stream, config));
     }
     items
 }
 
-/// How far workers have come need not outlive all servers of a cluster: what they have not
-/// acknowledged is in the stream. Kept in memory it costs no synchronisation of three disks for
-/// every message that is handed out or settled. A single server keeps it on its disk: nothing
-/// else would know of the consumer after a restart.
-fn consumer(stream: String, config: Value, replicas: u8) -> Option<Item> {
+fn consumer(stream: String, config: Value) -> Option<Item> {
     let consumer = Some(name(&config));
-    let Value::Object(mut config) = config else { return None };
-    if stream == WORK && replicas > 1 {
-        config.insert("mem_storage".to_owned(), true.into());
-    }
+    let Value::Object(config) = config else { return None };
     Some(Item { stream, consumer, config })
 }
 
-/// Makes a consumer of [`WORK`] again that the servers know nothing of any more. It starts with
-/// the first message that nobody has acknowledged: the queue holds no others.
+/// Makes a consumer of [`WORK`] again that the servers know nothing of any more. How far workers
+/// have come is kept in memory, where it costs no disk for every message that is handed out or
+/// settled: a consumer made anew starts with the first message that nobody has acknowledged, and
+/// the queue holds no others.
 pub(crate) async fn restore(wire: &Wire, stream: &str, name: &str) -> Result<(), TopologyError> {
     let described = consumers().into_iter().filter(|(of, _)| of == WORK && of == stream);
-    let mut items = described.filter_map(|(of, config)| consumer(of, config, wire.replicas));
+    let mut items = described.filter_map(|(of, config)| consumer(of, config));
     let Some(item) = items.find(|item| item.consumer.as_deref() == Some(name)) else {
         return Ok(());
     };

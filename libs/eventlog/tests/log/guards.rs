@@ -6,7 +6,7 @@ use async_nats::{ConnectOptions, Event};
 use eventlog::{ConnectError, Durability, DurabilityError, Log, Secret, server::ROLES, topology};
 use tokio::sync::mpsc;
 
-use crate::support::{Server, Three};
+use crate::support::{No, Server, Three, Toy, fresh_id, now, request, until};
 
 #[tokio::test]
 async fn synced_durability_is_proven_on_one_server() {
@@ -72,6 +72,40 @@ async fn the_topology_applies_twice_and_shows_what_somebody_changed() {
     );
     topology::apply(&log, 1).await.unwrap();
     assert_eq!(topology::diff(&log, 1).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_queue_that_is_kept_in_another_way_is_made_anew_and_loses_nothing() {
+    let server = Server::start().await;
+    let (log, bare) = (server.log("operator").await, server.bare("operator").await);
+    let ask = async |subject: &str, body: serde_json::Value| {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = bare.request(subject.to_owned(), body.into()).await.unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(&answer.payload).unwrap();
+        assert!(answer.get("error").is_none(), "{answer}");
+        answer
+    };
+    for _ in 0..5 {
+        log.transact::<Toy, No>(&fresh_id(), now(), request).await.unwrap();
+    }
+    let described = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let mut stream = described(include_str!("../../../../nats/streams/WORK.json"));
+    let mut consumer = described(include_str!("../../../../nats/consumers/WORK.worker-07.json"));
+    stream.as_object_mut().unwrap().remove("persist_mode");
+    consumer["mem_storage"] = false.into();
+    ask("$JS.API.STREAM.DELETE.WORK", serde_json::Value::Null).await;
+    ask("$JS.API.STREAM.CREATE.WORK", stream).await;
+    let query =
+        serde_json::json!({ "stream_name": "WORK", "action": "create", "config": consumer });
+    ask("$JS.API.CONSUMER.CREATE.WORK.worker-07", query).await;
+    topology::apply(&log, 1).await.unwrap();
+    assert_eq!(topology::diff(&log, 1).await.unwrap(), []);
+    until("all that is due is queued again", async || {
+        let info = ask("$JS.API.STREAM.INFO.WORK", serde_json::Value::Null).await;
+        info["state"]["messages"] == 5
+    })
+    .await;
+    server.embedded.stop().await;
 }
 
 /// Who may publish (`>`) or subscribe (`<`) what; everybody else may not.
