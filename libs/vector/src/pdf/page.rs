@@ -1,13 +1,14 @@
 //! One page of a PDF, drawn as large as it is wanted.
 
+use std::cell::RefCell;
+
 use domain::limits::Limits;
 use hayro::hayro_interpret::InterpreterSettings;
 use hayro::hayro_interpret::util::TransformExt;
 use hayro::hayro_syntax::page::Page;
 use hayro::kurbo::Affine;
 use hayro::vello_cpu::color::palette::css::WHITE;
-use hayro::vello_cpu::peniko::ImageAlphaType;
-use hayro::vello_cpu::{Pixels, Pixmap, RasterizerSettings, RenderContext, Resources, TargetInit};
+use hayro::vello_cpu::{Pixmap, RasterizerSettings, RenderContext, Resources, TargetInit};
 use hayro::{RenderCache, RenderSettings, render_into};
 use stills::{Error, Layout, Picture, Raster};
 
@@ -19,15 +20,22 @@ const ORIGINAL_SCALE: f64 = 150.0 / 72.0;
 /// Largest unit of a page that is believed, in points.
 const MOST_USER_UNIT: f64 = 1e6;
 
-/// What pages share: fonts and glyphs found so far.
+/// What pages share: fonts and glyphs found so far, and the memory they are drawn in.
 pub(super) struct Studio<'a> {
     cache: RenderCache<'a>,
     settings: InterpreterSettings,
+    canvas: RefCell<Canvas>,
+}
+
+struct Canvas {
+    context: RenderContext,
+    pixmap: Pixmap,
 }
 
 impl Studio<'_> {
     pub(super) fn new(settings: InterpreterSettings) -> Self {
-        Self { cache: RenderCache::new(), settings }
+        let canvas = Canvas { context: RenderContext::new(1, 1), pixmap: Pixmap::new(1, 1) };
+        Self { cache: RenderCache::new(), settings, canvas: RefCell::new(canvas) }
     }
 }
 
@@ -70,21 +78,23 @@ impl stills::Page for Leaf<'_, '_> {
         if !transform.is_finite() {
             return Err(Error::corrupt("a page without dimensions"));
         }
-        let mut context = RenderContext::new(width, height);
-        let Studio { cache, settings } = self.studio;
-        let rendering = RenderSettings::default();
-        render_into(self.page, cache, settings, &rendering, &mut context, transform);
+        let mut canvas = self.studio.canvas.borrow_mut();
+        let Canvas { context, pixmap } = &mut *canvas;
+        context.reset_and_resize(width, height);
+        pixmap.resize(width, height);
+        let Studio { cache, settings, .. } = self.studio;
+        render_into(self.page, cache, settings, &RenderSettings::default(), context, transform);
         context.flush();
-        let mut pixmap = Pixmap::new(width, height);
         let paper =
             RasterizerSettings { target_init: TargetInit::Clear(WHITE), ..Default::default() };
-        context.render_with(&mut pixmap, &mut Resources::default(), paper);
+        context.render_with(&mut *pixmap, &mut Resources::default(), paper);
         // Whatever is drawn on white paper leaves it opaque.
-        pixmap.set_may_have_transparency(false);
-        let (layout, pixels) = match pixmap.try_take_rgb8(ImageAlphaType::AlphaPremultiplied) {
-            Pixels::Rgb8(pixels) => (Layout::Rgb, pixels),
-            Pixels::Rgba8(pixels) => (Layout::Rgba, pixels),
-        };
+        let quads = pixmap.data_as_u8_slice().as_chunks::<4>().0;
+        let mut pixels = vec![0; quads.len() * 3];
+        for (into, [red, green, blue, _]) in pixels.as_chunks_mut::<3>().0.iter_mut().zip(quads) {
+            *into = [*red, *green, *blue];
+        }
+        let layout = Layout::Rgb;
         Ok(Picture::upright(Raster::new(width.into(), height.into(), layout, pixels)?))
     }
 }
