@@ -153,11 +153,12 @@ impl About {
             }
         }
         let has = |letters: &str| letters.chars().all(|letter| face.glyph_index(letter).is_some());
-        let scripts = SCRIPTS
+        let scripts: Vec<_> = SCRIPTS
             .iter()
             .filter(|(_, letters, _)| has(letters))
             .map(|(name, _, line)| (*name, *line))
             .collect();
+        let has_script = !scripts.is_empty();
         Ok(Self {
             names,
             weight: face.weight().to_number(),
@@ -169,7 +170,7 @@ impl About {
             faces: ttf_parser::fonts_in_collection(bytes).unwrap_or(1),
             permissions: face.permissions(),
             scripts,
-            samples: samples(&face),
+            samples: if has_script { String::new() } else { samples(&face) },
             axes: face
                 .variation_axes()
                 .into_iter()
@@ -280,25 +281,16 @@ impl About {
     }
 }
 
-/// The first letters that a font has a drawing of.
+/// The first letters that a font has a drawing of. They are asked for one by one: what a font lists
+/// may be all numbers, over and over.
 fn samples(face: &Face<'_>) -> String {
     const MOST_CHARS: usize = 60;
-    let mut samples: Vec<char> = Vec::new();
-    for table in face.tables().cmap.iter().flat_map(|cmap| cmap.subtables) {
-        if !table.is_unicode() {
-            continue;
-        }
-        table.codepoints(|code| {
-            if samples.len() < MOST_CHARS
-                && let Some(letter) = char::from_u32(code)
-                && code > 32
-                && !letter.is_control()
-                && !samples.contains(&letter)
-            {
-                samples.push(letter);
-            }
-        });
-    }
+    let planes =
+        ('!'..='\u{ffff}').chain('\u{1f000}'..='\u{1faff}').chain('\u{f0000}'..='\u{f0fff}');
+    let drawn = planes
+        .filter(|letter| !letter.is_control() && !letter.is_whitespace())
+        .filter(|letter| face.glyph_index(*letter).is_some_and(|glyph| glyph.0 > 0));
+    let samples: Vec<char> = drawn.take(MOST_CHARS).collect();
     samples.chunks(10).map(|chunk| chunk.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
 }
 

@@ -106,6 +106,34 @@ fn a_zip_that_lies_about_itself_is_only_listed() {
 }
 
 #[test]
+fn a_font_that_claims_every_letter_many_times_over_is_drawn_in_time() {
+    // Its map of letters: one group after another from 0 to the largest number there is.
+    let mut map = b"\0\0\0\x01\0\x03\0\x0a\0\0\0\x0c\0\x0c\0\0".to_vec();
+    let groups = 2_000_u32;
+    map.extend((16 + 12 * groups).to_be_bytes());
+    map.extend(0_u32.to_be_bytes());
+    map.extend(groups.to_be_bytes());
+    for _ in 0..groups {
+        map.extend(0_u32.to_be_bytes());
+        map.extend(u32::MAX.to_be_bytes());
+        map.extend(u32::MAX.to_be_bytes());
+    }
+    let mut font = fonts()[6].to_vec();
+    let tables = u16::from_be_bytes([font[4], font[5]]);
+    let place = u32::try_from(font.len()).unwrap();
+    for table in 0..usize::from(tables) {
+        let entry = 12 + 16 * table;
+        if &font[entry..entry + 4] == b"cmap" {
+            font[entry + 8..entry + 12].copy_from_slice(&place.to_be_bytes());
+            let length = u32::try_from(map.len()).unwrap();
+            font[entry + 12..entry + 16].copy_from_slice(&length.to_be_bytes());
+        }
+    }
+    font.extend(map);
+    endures("a font", &font).expect("a specimen");
+}
+
+#[test]
 fn an_empty_source_is_refused() {
     assert!(matches!(Job::new().run(b""), Err(Error::Empty)));
 }
