@@ -91,18 +91,15 @@ impl Ladder {
                     return Ok(&self.base.pixels);
                 }
                 None => base.resized(resizer, size, self.finely)?,
-                Some(to_srgb) => {
-                    let own = match base {
-                        Pixels::Raster(raster) if raster.dimensions() == size => {
-                            Pixels::Raster(to_srgb.apply(raster)?)
-                        }
-                        other => {
-                            let sized = other.resized(resizer, size, Chroma::Full)?;
-                            Pixels::Raster(to_srgb.apply(&sized.into_raster(resizer)?)?)
-                        }
-                    };
-                    own
-                }
+                Some(to_srgb) => match base {
+                    Pixels::Raster(raster) if raster.dimensions() == size => {
+                        Pixels::Raster(to_srgb.apply(raster)?)
+                    }
+                    other => {
+                        let sized = other.resized(resizer, size, Chroma::Full)?;
+                        Pixels::Raster(to_srgb.apply(&sized.into_raster(resizer)?)?)
+                    }
+                },
             }
         };
         self.made.push(pixels);

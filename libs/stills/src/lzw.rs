@@ -28,7 +28,7 @@ pub(crate) fn unpack(packed: &[u8], target: &mut [u8]) -> Result<(), Error> {
             count += 8;
         }
         count -= bits;
-        let code = usize::try_from(held >> count & ((1 << bits) - 1)).map_err(|_| odd())?;
+        let code = usize::try_from(held >> count & ((1 << bits) - 1)).map_err(|_odd| odd())?;
         held &= (1 << count) - 1;
         if code == CLEAR {
             (next, bits, last) = (FIRST, 9, None);
@@ -40,7 +40,7 @@ pub(crate) fn unpack(packed: &[u8], target: &mut [u8]) -> Result<(), Error> {
         let begun = at;
         if code < CLEAR {
             let place = target.get_mut(at).ok_or_else(odd)?;
-            *place = u8::try_from(code).map_err(|_| odd())?;
+            *place = u8::try_from(code).map_err(|_odd| odd())?;
             at += 1;
         } else {
             let (from, length) = match last {
@@ -67,8 +67,8 @@ pub(crate) fn unpack(packed: &[u8], target: &mut [u8]) -> Result<(), Error> {
             && let Some(place) = strings.get_mut(next)
         {
             *place = (
-                u32::try_from(from).map_err(|_| odd())?,
-                u32::try_from(length + 1).map_err(|_| odd())?,
+                u32::try_from(from).map_err(|_odd| odd())?,
+                u32::try_from(length + 1).map_err(|_odd| odd())?,
             );
             next += 1;
             // One earlier than needed, as its inventors had it.

@@ -169,8 +169,8 @@ fn runs(
     (row, rows): (usize, usize),
     header: &Header,
 ) -> Result<Vec<u8>, Error> {
-    let width = u32::try_from(row).map_err(|_| Error::Memory { what: "pixels" })?;
-    let height = u32::try_from(rows).map_err(|_| Error::Memory { what: "pixels" })?;
+    let width = u32::try_from(row).map_err(|_odd| Error::Memory { what: "pixels" })?;
+    let height = u32::try_from(rows).map_err(|_odd| Error::Memory { what: "pixels" })?;
     let mut plane = room(width, height, 1)?;
     for target in plane.chunks_exact_mut(row.max(1)) {
         let length = if header.big { lengths.int()? as usize } else { lengths.short()?.into() };

@@ -176,7 +176,8 @@ fn record<'a>(cut: &mut Cut<'a>, header: &Header) -> Result<Record<'a>, Error> {
     let (top, left) = (cut.signed()?, cut.signed()?);
     let (bottom, right) = (cut.signed()?, cut.signed()?);
     let edge = |from: i32, to: i32| {
-        u32::try_from(i64::from(to) - i64::from(from)).map_err(|_| Error::corrupt("PSD: odd layer"))
+        u32::try_from(i64::from(to) - i64::from(from))
+            .map_err(|_odd| Error::corrupt("PSD: odd layer"))
     };
     let (width, height) = (edge(left, right)?, edge(top, bottom)?);
     let count = cut.short()?;

@@ -358,7 +358,7 @@ impl<'a> Cut<'a> {
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
         let taken = self.take(N)?;
-        taken.try_into().map_err(|_| Error::corrupt("PSD: ends too early"))
+        taken.try_into().map_err(|_odd| Error::corrupt("PSD: ends too early"))
     }
 
     pub(crate) fn byte(&mut self) -> Result<u8, Error> {
@@ -380,7 +380,7 @@ impl<'a> Cut<'a> {
     /// A length, which is wider in big files.
     pub(crate) fn long(&mut self, big: bool) -> Result<usize, Error> {
         let length = if big { self.array().map(u64::from_be_bytes)? } else { self.int()?.into() };
-        usize::try_from(length).map_err(|_| Error::corrupt("PSD: odd length"))
+        usize::try_from(length).map_err(|_odd| Error::corrupt("PSD: odd length"))
     }
 
     /// A part that begins with its length.

@@ -74,7 +74,7 @@ impl<'a> Walk<'a> {
             b"CMT2" | b"CMT4" => self.parts.tags.push(body.into()),
             b"THMB" | b"PRVW" => self.parts.jpegs.extend(jpeg(body)),
             b"stsz" => {
-                self.size = number(body, 4, 4).filter(|size| *size > 0).or(number(body, 12, 4))
+                self.size = number(body, 4, 4).filter(|size| *size > 0).or(number(body, 12, 4));
             }
             b"stco" => self.offset = number(body, 8, 4),
             b"co64" => self.offset = number(body, 8, 8),

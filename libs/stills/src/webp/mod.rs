@@ -37,7 +37,7 @@ pub(crate) fn header(file: &[u8]) -> Result<Header, Error> {
     if status != sys::VP8StatusCode::VP8_STATUS_OK {
         return Err(refusal(status));
     }
-    let edge = |edge: c_int| u32::try_from(edge).map_err(|_| Error::corrupt("odd dimensions"));
+    let edge = |edge: c_int| u32::try_from(edge).map_err(|_odd| Error::corrupt("odd dimensions"));
     Ok(Header {
         dimensions: (edge(found.width)?, edge(found.height)?),
         moves: found.has_animation != 0,
@@ -112,7 +112,7 @@ fn run(file: &[u8], config: &mut sys::WebPDecoderConfig) -> Result<(), Error> {
 }
 
 pub(crate) fn int(number: u32) -> Result<c_int, Error> {
-    c_int::try_from(number).map_err(|_| Error::corrupt("odd dimensions"))
+    c_int::try_from(number).map_err(|_odd| Error::corrupt("odd dimensions"))
 }
 
 /// Scale (of 2^16) and the two zeros between WebP's ranges, which leave room at both ends, and
