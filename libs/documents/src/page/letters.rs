@@ -57,9 +57,9 @@ pub(crate) enum Side {
     End,
 }
 
-struct Script2Font;
+struct FontsOfScripts;
 
-impl Fallback for Script2Font {
+impl Fallback for FontsOfScripts {
     fn common_fallback(&self) -> &[&'static str] {
         COMMON
     }
@@ -133,7 +133,7 @@ impl Letters {
         let system = FontSystem::new_with_locale_and_db_and_fallback(
             "en-US".to_owned(),
             database,
-            Script2Font,
+            FontsOfScripts,
         );
         Self { system, cache: SwashCache::new(), specimen: family }
     }
