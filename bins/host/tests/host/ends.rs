@@ -108,7 +108,7 @@ fn marker() -> String {
 }
 
 /// Does not outlive a test that fails.
-struct Worker(Child);
+struct Worker(Child, tempfile::TempDir);
 
 impl Drop for Worker {
     fn drop(&mut self) {
@@ -122,19 +122,22 @@ fn killable() -> Worker {
     let mut command = Command::new(own);
     command.args(["--exact", "ends::worker_to_be_killed", "--nocapture", "--", CHILD]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    Worker(command.process_group(0).spawn().expect("started"))
+    let folder = tempfile::tempdir().expect("a folder");
+    command.env("TMPDIR", folder.path());
+    Worker(command.process_group(0).spawn().expect("started"), folder)
 }
 
 #[test]
 fn killing_the_worker_leaves_no_process_and_no_file() {
     let began = tempfile::tempfile().and_then(|file| file.metadata()?.modified());
     let began = began.expect("the time");
-    let worker = killable();
+    let mut worker = killable();
     let pid = i32::try_from(worker.0.id()).expect("a pid");
     wait_until("it is at work", || families(&[pid]).len() >= 8);
     let all = families(&[pid]);
     assert!(!processes("ends-killed").is_empty());
-    drop(worker);
+    let Worker(child, _folder) = &mut worker;
+    child.kill().and_then(|()| child.wait()).expect("killed");
     wait_until("all have ended", || {
         !all.iter().copied().any(alive) && processes("ends-killed").is_empty()
     });
