@@ -25,10 +25,11 @@ mod wave;
 use filetype::{Filetype, Kind};
 use stills::{Drawn, Easel, Error, Raster, Source};
 
-/// Loads what the libraries load once. To be called before the walls stand: libheif looks into a
-/// folder for plug-ins.
+/// Loads what the libraries load once. To be called, once, before the walls stand: libheif looks
+/// into a folder for plug-ins, and the C library opens a file for each character set.
 pub fn prepare() {
     ff::quiet();
+    ff::load_charsets();
     heif::prepare();
 }
 

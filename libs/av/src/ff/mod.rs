@@ -7,6 +7,7 @@
 
 #![allow(unsafe_code, reason = "FFmpeg is a C library")]
 
+mod charsets;
 mod decoder;
 mod demuxer;
 mod encoder;
@@ -26,6 +27,7 @@ use std::ffi::{CStr, c_char};
 use ffmpeg_sys_next as sys;
 use stills::Error;
 
+pub(crate) use charsets::load as load_charsets;
 pub(crate) use decoder::{Care, Codec, Decoder, Skip};
 pub(crate) use demuxer::Demuxer;
 pub(crate) use encoder::{Encoder, SoundShape, VideoShape};
