@@ -12,6 +12,8 @@ pub(crate) enum Expected {
     Damaged,
     /// Needs a password.
     Locked,
+    /// Of a variety that is not drawn yet.
+    Refused,
 }
 
 /// One line of the list.
@@ -67,6 +69,7 @@ fn parse(line: &str) -> Option<Entry> {
     let expected = match *words.first()? {
         "damaged" => Expected::Damaged,
         "locked" => Expected::Locked,
+        "refused" => Expected::Refused,
         _ => Expected::Drawn { dimensions: dimensions(), pages: number("pages=") },
     };
     let has = |word: &str| words.contains(&word);

@@ -24,7 +24,7 @@ fn broken(cases: &mut Cases, name: &str, file: &[u8], dice: &mut Dice, times: [u
     let [cuts, flips, numbers, shuffles] = times;
     for step in 1..=cuts {
         let length = file.len() * step / (cuts + 1);
-        cases.of("cut").add(format!("{name} after {length}"), file[..length].to_vec());
+        cases.of("cut").add(format!("{name} after {length}, step {step}"), file[..length].to_vec());
     }
     for round in 0..flips {
         let mut flipped = file.to_vec();
@@ -41,7 +41,7 @@ fn broken(cases: &mut Cases, name: &str, file: &[u8], dice: &mut Dice, times: [u
         let at = dice.below(lying.len().min(512));
         let end = (at + [1, 2, 4, 8][round % 4]).min(lying.len());
         lying[at..end].fill(edge);
-        cases.of("number").add(format!("{name}, {edge:x} at {at}"), lying);
+        cases.of("number").add(format!("{name}, {edge:x} at {at}, round {round}"), lying);
     }
     for round in 0..shuffles {
         let (from, to) = (dice.below(file.len()), dice.below(file.len()));
@@ -53,6 +53,8 @@ fn broken(cases: &mut Cases, name: &str, file: &[u8], dice: &mut Dice, times: [u
         } else {
             moved.drain(from..(from + length).min(file.len()));
         }
-        cases.of("shuffle").add(format!("{name}, {length} from {from} to {to}"), moved);
+        cases
+            .of("shuffle")
+            .add(format!("{name}, {length} from {from} to {to}, round {round}"), moved);
     }
 }

@@ -486,7 +486,7 @@ fn others(cases: &mut Cases) {
     for number in [&[0x01u8][..], &[0xff; 10], &[0x80; 10], &[0xff, 0xff, 0x7f]] {
         let body =
             [&b"Rar!\x1a\x07\x01\0"[..], &[0; 4], number, number, number, &[0xff; 30]].concat();
-        cases.of("rar").add(format!("numbers of {} bytes", number.len()), body);
+        cases.of("rar").add(format!("numbers of {}", number.escape_ascii()), body);
     }
     for (kind, body) in [
         ("bz2", [&b"BZh9"[..], &b"1AY&SY"[..], &[0xff; 60]].concat()),
