@@ -19,9 +19,8 @@ use crate::studio::{Drawing, Studio};
 pub(crate) fn run(visit: &Visit, studio: &dyn Studio) -> Result<(), VisitError> {
     let (order, fonts) = visit.order()?;
     let mut source = Ranges { visit, length: order.source_bytes, head: Vec::new() };
-    let identified = filetype::identify(source.length, |offset, buffer| {
-        source.read_at(offset, buffer)
-    });
+    let identified =
+        filetype::identify(source.length, |offset, buffer| source.read_at(offset, buffer));
     let filetype = match identified {
         Ok(_) if source.head.is_empty() => {
             return visit.failed(FailureCode::SourceEmpty, "the source has no bytes");

@@ -53,11 +53,8 @@ pub(crate) async fn fulfil(
     };
     let total_pages = stages.draw(opened).await?;
     let (findings, render_ms) = (stages.findings, stages.render_ms);
-    let durations = Durations {
-        fetch_ms: millis(fetch),
-        render_ms,
-        store_ms: millis(begun.elapsed()),
-    };
+    let durations =
+        Durations { fetch_ms: millis(fetch), render_ms, store_ms: millis(begun.elapsed()) };
     let (found, engines) = findings.finish(limits.metadata_bytes);
     let metadata = seal_metadata(desk, lease, &found).await?;
     let completed = Completed { total_pages, metadata, engines, durations };
@@ -67,11 +64,7 @@ pub(crate) async fn fulfil(
 }
 
 /// Where results go, and what the job may use.
-async fn lay_out(
-    desk: &Desk,
-    lease: &Lease,
-    wish: &PreviewWish,
-) -> Result<(Shelf, Limits), Stop> {
+async fn lay_out(desk: &Desk, lease: &Lease, wish: &PreviewWish) -> Result<(Shelf, Limits), Stop> {
     let uploader = desk.custody.open_uploader(&lease.id, lease.job()?).await?;
     let (destination, limits) = desk.account(lease.id.account).await?;
     Ok((Shelf::new(lease.id, destination, &uploader, wish.sizes.clone())?, limits))

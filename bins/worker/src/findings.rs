@@ -63,7 +63,10 @@ impl Findings {
     }
 
     /// All of it, within so many bytes of JSON; what is too much gives way, and says so.
-    pub(crate) fn finish(mut self, max_bytes: u32) -> (Map<String, Value>, BTreeMap<String, String>) {
+    pub(crate) fn finish(
+        mut self,
+        max_bytes: u32,
+    ) -> (Map<String, Value>, BTreeMap<String, String>) {
         let ocr = MetadataKind::Ocr.name();
         let own = match self.metadata.remove(ocr) {
             Some(Value::Array(own)) => own,
@@ -91,7 +94,8 @@ fn pages(own: Vec<Value>, read: BTreeMap<u32, Recognised>) -> Vec<Value> {
         })
         .collect();
     for page in own {
-        let said = page.get("text").and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
+        let said =
+            page.get("text").and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
         if let Some(number) = number(&page).filter(|number| said || !pages.contains_key(number)) {
             pages.insert(number, page);
         }
@@ -155,7 +159,8 @@ mod tests {
         let mut findings = Findings::default();
         findings.add(map(json!({ "document": { "title": "A" } })), BTreeMap::new());
         findings.settle(MetadataKind::Document);
-        let of_pdf = json!({ "document": { "title": "B", "producer": "C", "pages": 3 }, "exif": 1 });
+        let of_pdf =
+            json!({ "document": { "title": "B", "producer": "C", "pages": 3 }, "exif": 1 });
         findings.add(map(of_pdf), BTreeMap::from([("hayro".to_owned(), "1".to_owned())]));
         let expected = json!({ "document": { "title": "A", "pages": 3 }, "exif": 1 });
         assert_eq!(finished(findings, 1_000), expected);
@@ -173,8 +178,12 @@ mod tests {
             findings.read(page, text(&format!("read {page}")));
         }
         let all = finished(findings, 10_000);
-        let texts: Vec<&str> =
-            all["ocr"].as_array().unwrap().iter().map(|page| page["text"].as_str().unwrap()).collect();
+        let texts: Vec<&str> = all["ocr"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|page| page["text"].as_str().unwrap())
+            .collect();
         assert_eq!(texts, ["own", "read 2", "read 3"]);
     }
 

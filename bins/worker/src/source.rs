@@ -160,7 +160,6 @@ pub(crate) async fn open(
     };
     let (source, fetched) = match far(desk, opened, deadline, over)? {
         Way::Far(far, size_bytes) => {
-            let far = Arc::new(far);
             traces.hold(&far);
             traces.fetched = Some(far.fetched_bytes().await);
             (Source::Far(far, size_bytes), fetched(size_bytes))
@@ -180,7 +179,7 @@ pub(crate) async fn open(
 
 /// Where a source is read.
 enum Way {
-    Far(Far, u64),
+    Far(Arc<Far>, u64),
     Here(Box<egress::Fetched>),
 }
 
@@ -204,7 +203,7 @@ fn far(
     let client = desk.egress.clone();
     let place = Place { client, url: opened.final_url, validator, size_bytes, deadline };
     let start = (opened.body, len_bytes);
-    Ok(Way::Far(Far::new(place, file, start, over.clone()), size_bytes))
+    Ok(Way::Far(Arc::new(Far::new(place, file, start, over.clone())), size_bytes))
 }
 
 /// Takes a source in whole.

@@ -105,11 +105,8 @@ impl Stages<'_> {
         let pdf = workshop.office_to_pdf(file, extension, last, &limits).await?;
         // What made the PDF is not what the document says of itself.
         self.findings.settle(MetadataKind::Document);
-        let sheet = Sheet {
-            source: Source::made(pdf, self.traces)?,
-            wish: self.wish.clone(),
-            page: None,
-        };
+        let sheet =
+            Sheet { source: Source::made(pdf, self.traces)?, wish: self.wish.clone(), page: None };
         Ok(self.made(&sheet).await?.total_pages)
     }
 
@@ -187,7 +184,8 @@ impl Stages<'_> {
                     let Some(fetched) = self.fetched.take() else { continue };
                     let (media_type, encoding) = (sniffed.media_type, sniffed.encoding);
                     let fetched = Fetched { media_type, encoding, ..fetched };
-                    let act = self.lease.act(|state, who| job::fetched(state, who, fetched.clone()));
+                    let act =
+                        self.lease.act(|state, who| job::fetched(state, who, fetched.clone()));
                     act.await?;
                 }
                 Kept::Pages => {}

@@ -58,9 +58,9 @@ pub(crate) fn check(file: &File, format: Format, dimensions: (u32, u32)) -> Resu
         Format::Avif => boxes::avif(&head(file)?, dimensions),
         Format::Mp4 => boxes::film(file, length(file)?),
         Format::Vtt => cues::are_harmless(&text(file)?).then_some((0, 0)),
-        Format::Json => serde_json::from_slice::<serde::de::IgnoredAny>(&text(file)?)
-            .is_ok()
-            .then_some((0, 0)),
+        Format::Json => {
+            serde_json::from_slice::<serde::de::IgnoredAny>(&text(file)?).is_ok().then_some((0, 0))
+        }
     };
     match found {
         None => Err(Flaw::OtherFormat),
@@ -68,7 +68,6 @@ pub(crate) fn check(file: &File, format: Format, dimensions: (u32, u32)) -> Resu
         Some(_) => Err(Flaw::OtherDimensions),
     }
 }
-
 
 fn head(file: &File) -> Result<Vec<u8>, Flaw> {
     read(file, HEAD_BYTES)

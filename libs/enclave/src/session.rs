@@ -79,11 +79,8 @@ impl Session {
 
     fn order(&mut self) -> Result<(), RenderError> {
         let job = self.tally.job();
-        let order = Order {
-            wish: job.wish.clone(),
-            source_bytes: job.source_bytes,
-            limits: job.limits,
-        };
+        let order =
+            Order { wish: job.wish.clone(), source_bytes: job.source_bytes, limits: job.limits };
         let order = frame::encode(Kind::Order, &order).map_err(RenderError::Order)?;
         let fonts = self.fonts.clone();
         self.timed(|session, until| {
@@ -165,8 +162,7 @@ impl Session {
         let left = source_bytes.saturating_sub(read.offset);
         let len = left.min(read.len.min(RANGE_BYTES).into());
         self.read_bytes = self.read_bytes.saturating_add(len.max(1));
-        if self.read_bytes > source_bytes.saturating_add(4_096).saturating_mul(MAX_REREADS)
-        {
+        if self.read_bytes > source_bytes.saturating_add(4_096).saturating_mul(MAX_REREADS) {
             return Err(lie(&"the source read over and over"));
         }
         self.buffer.resize(usize::try_from(len).unwrap_or_default(), 0);

@@ -168,9 +168,7 @@ impl Tally {
     fn is_asked(&self, made: &ArtifactMade) -> bool {
         let wish = &self.job.wish;
         match made.role.asked_as() {
-            None => {
-                self.is_page_asked(made.page) && (made.size_index as usize) < wish.sizes.len()
-            }
+            None => self.is_page_asked(made.page) && (made.size_index as usize) < wish.sizes.len(),
             Some(extra) => {
                 let most = if made.role == Role::Layer { MAX_LAYERS } else { 1 };
                 self.total_pages.is_some()

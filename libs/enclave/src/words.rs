@@ -157,7 +157,10 @@ mod tests {
         assert_eq!(check(json!({ "psd": {} }), 1_000), Err(Flaw::Unasked));
         assert_eq!(check(json!({ "exif": { "": 1 } }), 1_000), Err(Flaw::Key));
         assert_eq!(check(json!({ "exif": { "a\n": 1 } }), 1_000), Err(Flaw::Key));
-        assert_eq!(check(json!({ "exif": { "a": { "x".repeat(129): 1 } } }), 1_000), Err(Flaw::Key));
+        assert_eq!(
+            check(json!({ "exif": { "a": { "x".repeat(129): 1 } } }), 1_000),
+            Err(Flaw::Key)
+        );
         assert_eq!(check(json!({ "exif": { "a": "long" } }), 10), Err(Flaw::TooMuch));
     }
 

@@ -183,7 +183,8 @@ async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Result<Answer, 
     let total = source.bytes.len();
     let range = field(header::RANGE).filter(|_| source.ranges && source.is_meant(field));
     let range = range.and_then(|text| parse(text, total));
-    let bytes = range.clone().map_or_else(|| source.bytes.clone(), |range| source.bytes.slice(range));
+    let bytes =
+        range.clone().map_or_else(|| source.bytes.clone(), |range| source.bytes.slice(range));
     *shared.sent.lock().unwrap().entry(path).or_default() += bytes.len() as u64;
     Ok(serve(source, range, bytes))
 }

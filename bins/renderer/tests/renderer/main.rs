@@ -20,10 +20,7 @@ use tokio::sync::mpsc;
 const EVENTS: usize = 8;
 
 fn config() -> Config {
-    Config {
-        running: 4,
-        ..Config::of(PathBuf::from(env!("CARGO_BIN_EXE_darkroom-renderer")))
-    }
+    Config { running: 4, ..Config::of(PathBuf::from(env!("CARGO_BIN_EXE_darkroom-renderer"))) }
 }
 
 /// What came of one job.

@@ -116,7 +116,8 @@ async fn a_source_that_cannot_be_read_is_not_the_files_fault() {
     let pool = Pool::start(&config()).expect("a pool");
     let job = RenderJob { wish: wish(&["10"], None), source_bytes: 10, limits: Limits::default() };
     let (events, _heard) = mpsc::channel(8);
-    let error = pool.render(Renderer::Light, job, Box::new(Broken), events).await.expect_err("unread");
+    let error =
+        pool.render(Renderer::Light, job, Box::new(Broken), events).await.expect_err("unread");
     assert!(matches!(error, RenderError::Source { offset: 0, .. }), "{error:?}");
     assert_eq!(error.code().name(), "internal");
 }

@@ -105,7 +105,10 @@ async fn whatever_is_read_in_whatever_order_is_what_lies_there() {
         let from = (seed >> 20) as usize % bytes.len();
         let length = (seed >> 45) as usize % (300 << 10);
         let to = (from + length).min(bytes.len());
-        assert!(read(&far, from as u64, length).await.unwrap() == bytes[from..to], "{from}+{length}");
+        assert!(
+            read(&far, from as u64, length).await.unwrap() == bytes[from..to],
+            "{from}+{length}"
+        );
     }
     let whole = far.whole().await.unwrap();
     let mut all = vec![0; bytes.len()];

@@ -72,7 +72,8 @@ pub(super) fn film(file: &File, length: u64) -> Option<(u32, u32)> {
     let mut first = [0; 64];
     let known = usize::try_from(length).unwrap_or(usize::MAX).min(first.len());
     at(file, 0, first.get_mut(..known)?)?;
-    let brands: &[&[u8; 4]] = &[b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1"];
+    let brands: &[&[u8; 4]] =
+        &[b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1"];
     let ftyp = usize::try_from(u32::from_be_bytes(array(&first, 0)?)).ok()?;
     if !is_of(first.get(..ftyp.min(known))?, brands) {
         return None;
