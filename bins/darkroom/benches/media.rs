@@ -12,6 +12,8 @@ mod photo;
 #[path = "media/stills.rs"]
 mod stills;
 mod support;
+#[path = "media/vector.rs"]
+mod vector;
 
 use clap::Parser;
 use support::Trouble;
@@ -38,6 +40,7 @@ async fn main() -> Result<(), Trouble> {
     let arguments = Arguments::parse();
     let mut figures = Figures::default();
     stills::measure(&arguments, &mut figures).await?;
+    vector::measure(&arguments, &mut figures).await?;
     figures.conclude();
     Ok(())
 }

@@ -156,8 +156,7 @@ fn tower(levels: usize, times: usize, part: &str, show: impl Fn(usize) -> String
             )
         })
         .chain([format!(
-            "<{part} id='p{levels}' width='9' height='9'><rect width='9' height='9'/></{}>",
-            part
+            "<{part} id='p{levels}' width='9' height='9'><rect width='9' height='9'/></{part}>"
         )])
         .collect()
 }
