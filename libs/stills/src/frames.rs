@@ -7,7 +7,7 @@ use domain::limits::Limits;
 use filetype::Kind;
 use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::metadata::LoopCount;
-use image::{AnimationDecoder, ImageDecoder};
+use image::{AnimationDecoder, ImageDecoder, Rgba};
 
 use crate::error::Error;
 use crate::page::within;
@@ -46,7 +46,9 @@ impl<'a> Frames<'a> {
                 (dimensions, decoder.loop_count(), decoder.into_frames())
             }
             _ => {
-                let decoder = WebPDecoder::new(reader)?;
+                let mut decoder = WebPDecoder::new(reader)?;
+                // Without one, what is to vanish stays.
+                decoder.set_background_color(Rgba([0; 4]))?;
                 (decoder.dimensions(), decoder.loop_count(), decoder.into_frames())
             }
         };

@@ -91,7 +91,12 @@ fn apng() -> Vec<u8> {
 fn frames(format: Format, bytes: &[u8]) -> Vec<(RgbaImage, u32)> {
     let frames = match format {
         Format::Gif => GifDecoder::new(Cursor::new(bytes)).expect("a GIF").into_frames(),
-        _ => WebPDecoder::new(Cursor::new(bytes)).expect("a WebP").into_frames(),
+        _ => {
+            let mut decoder = WebPDecoder::new(Cursor::new(bytes)).expect("a WebP");
+            // Without one, its decoder lets stay what is to vanish.
+            decoder.set_background_color(Rgba([0; 4])).expect("set");
+            decoder.into_frames()
+        }
     };
     frames
         .map(|frame| {
