@@ -326,9 +326,9 @@ pub fn events(data: &[u8]) {
     headers.push("darkroom-prev", line());
     let body = lines.next().unwrap_or_default().to_vec().into();
     let raw = eventlog::Raw { stream: "S".to_owned(), subject, seq: 1, headers, body };
-    let _ = raw.decode::<domain::job::Job>();
-    let _ = raw.decode::<domain::account::Account>();
-    let _ = raw.decode::<domain::delivery::Delivery>();
+    let _ = raw.decode::<domain::job::Jobs>();
+    let _ = raw.decode::<domain::account::Accounts>();
+    let _ = raw.decode::<domain::delivery::Deliveries>();
     assert_eq!(raw.hash(), raw.clone().hash());
     let _ = eventlog::verify_chain([&raw, &raw]);
     let _ = (raw.traceparent(), raw.event_name());
