@@ -141,20 +141,19 @@ pub(crate) fn source_failure(error: &egress::Error) -> Stop {
 pub(crate) fn storage_failure(error: &storage::Error) -> Stop {
     use storage::Error;
     let code = match error {
-        Error::Denied(_)
-        | Error::ClockSkew(_)
-        | Error::Invalid(_)
+        Error::Denied(_) => FailureCode::DestinationDenied,
+        Error::Invalid(_)
         | Error::Unprepared { .. }
         | Error::Destination(_)
         | Error::Forbidden(_)
         | Error::Key(_)
         | Error::Header(_)
         | Error::MissingObject(_)
-        | Error::Expiry => FailureCode::DestinationDenied,
+        | Error::Expiry => FailureCode::DestinationInvalid,
+        Error::ClockSkew(_) => FailureCode::ClockSkew,
         Error::MissingBucket(_) => FailureCode::DestinationMissing,
-        Error::Full(_) | Error::Unavailable(_) | Error::Unreachable { .. } => {
-            FailureCode::DestinationUnavailable
-        }
+        Error::Full(_) => FailureCode::DestinationFull,
+        Error::Unavailable(_) | Error::Unreachable { .. } => FailureCode::DestinationUnavailable,
         Error::TooLarge { .. } => FailureCode::OutputTooLarge,
         Error::Body(_) => FailureCode::Internal,
     };

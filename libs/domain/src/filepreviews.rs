@@ -175,7 +175,8 @@ pub fn body(id: JobId, job: &Job, opened: &Opened, style: &Style) -> Body {
         original_file: job
             .fetched
             .as_ref()
-            .map(|fetched| original_file(fetched, total_pages, wish, opened)),
+            .map(|fetched| original_file(fetched, total_pages, wish, opened))
+            .map(|file| with_links_of_pages(file, job, opened)),
         user_data: opened.user_data.clone(),
         extras: of(|role| !role.is_rendition()).map(|artifact| extra(artifact, opened)).collect(),
         error: outcome.and_then(failure),
@@ -256,6 +257,22 @@ fn original_file(
         encoding: fetched.encoding.clone(),
         metadata: metadata(fetched, wish, opened),
     }
+}
+
+/// Each page of text says where the picture of that page lies.
+fn with_links_of_pages(mut file: OriginalFile, job: &Job, opened: &Opened) -> OriginalFile {
+    let texts = file.metadata.as_mut().and_then(|all| all.get_mut(MetadataKind::Ocr.name()));
+    for text in texts.and_then(Value::as_array_mut).into_iter().flatten() {
+        let page = text.get("page").and_then(Value::as_u64);
+        let picture = job.artifacts.iter().find(|artifact| {
+            artifact.role.is_rendition() && Some(u64::from(artifact.page)) == page
+        });
+        let link = picture.and_then(|picture| opened.urls.get(&picture.name));
+        if let (Some(fields), Some(link)) = (text.as_object_mut(), link) {
+            fields.insert("url".to_owned(), Value::from(link.clone()));
+        }
+    }
+    file
 }
 
 /// A leading dot is part of the name, not the start of an extension.

@@ -199,6 +199,12 @@ impl Pages {
         Self { spelling: "1".to_owned(), ranges: vec![(1, 1)] }
     }
 
+    /// Every page, up to [`MAX_PAGES`].
+    #[must_use]
+    pub fn all() -> Self {
+        Self { spelling: "all".to_owned(), ranges: vec![(1, MAX_PAGES)] }
+    }
+
     /// Reads a caller's text.
     ///
     /// # Errors

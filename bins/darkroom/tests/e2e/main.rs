@@ -12,6 +12,7 @@ mod bad_input;
 mod chaos;
 mod commands;
 mod jobs;
+mod kinds;
 mod malformed;
 mod renderer;
 mod replicas;

@@ -47,13 +47,16 @@ impl Request {
         };
         let callback_url = fields.take("callback_url");
         let callback_url = callback_url.map(|value| web_url("callback_url", &value)).transpose()?;
+        let options = options::options(fields.take("options"))?;
+        // Each moment asked for is a page, and wanted.
+        let unless_told = if options.at.is_empty() { Pages::first() } else { Pages::all() };
         Ok(Self {
             wish: PreviewWish {
                 sizes: sizes(fields.take("sizes"))?,
                 format: format(fields.take("format"))?,
                 metadata: metadata(fields.take("metadata"))?,
-                pages: pages(fields.take("pages"))?,
-                options: options::options(fields.take("options"))?,
+                pages: pages(fields.take("pages"), unless_told)?,
+                options,
             },
             fields: PersonalFields {
                 source_url,
@@ -230,9 +233,9 @@ fn metadata(value: Option<Value>) -> Result<std::collections::BTreeSet<MetadataK
     Ok(kinds)
 }
 
-fn pages(value: Option<Value>) -> Result<Pages, Problem> {
+fn pages(value: Option<Value>, unless_told: Pages) -> Result<Pages, Problem> {
     match value {
-        None => Ok(Pages::first()),
+        None => Ok(unless_told),
         Some(Value::Number(page)) => Pages::parse(&page.to_string()),
         Some(value) => Pages::parse(&text("pages", value)?),
     }
