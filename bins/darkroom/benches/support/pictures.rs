@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use domain::limits::Limits;
 use domain::size::Size;
 use domain::wish::{Format, PreviewWish};
-use enclave::{Artifact, Config, Pool, RenderEvent, RenderJob};
+use enclave::{Artifact, Config, Outcome, Pool, RenderEvent, RenderJob, Renderer};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -84,9 +84,12 @@ impl Ours {
             }
             artifacts
         };
-        let (rendered, artifacts) =
-            tokio::join!(self.0.render(job, Box::new(source), sender), heard);
-        Ok((rendered?, artifacts))
+        let render = self.0.render(Renderer::Light, job, Box::new(source), sender);
+        let (outcome, artifacts) = tokio::join!(render, heard);
+        match outcome? {
+            Outcome::Rendered(rendered) => Ok((rendered, artifacts)),
+            Outcome::HandedOver(over) => Err(format!("handed over to {:?}", over.to).into()),
+        }
     }
 }
 
