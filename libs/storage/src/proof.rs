@@ -107,15 +107,15 @@ pub async fn prove(destination: Destination, network: &Network) -> Result<Proof,
     }
     Ok(Proof {
         put: Access::Allowed,
-        get: access(reader.get(PROBE_KEY, PROBE_MAX_BYTES).await),
-        head: access(reader.head(PROBE_KEY).await),
-        list: access(reader.list("", 1).await),
+        get: access(&reader.get(PROBE_KEY, PROBE_MAX_BYTES).await),
+        head: access(&reader.head(PROBE_KEY).await),
+        list: access(&reader.list("", 1).await),
         // Last: where it is allowed the probe is gone.
-        delete: access(reader.delete(PROBE_KEY).await),
+        delete: access(&reader.delete(PROBE_KEY).await),
     })
 }
 
-fn access<T>(outcome: Result<T, Error>) -> Access {
+fn access<T>(outcome: &Result<T, Error>) -> Access {
     match outcome {
         // Who is told that the probe is not there may ask.
         Ok(_) | Err(Error::MissingObject(_) | Error::TooLarge { .. }) => Access::Allowed,

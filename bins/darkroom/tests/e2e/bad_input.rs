@@ -37,7 +37,7 @@ async fn every_malformed_picture_fails_with_a_reason_and_the_next_job_is_unaffec
     let stack = Stack::start(1, &ports, &[("DARKROOM__RETRY__FIRST_MS", "50")]).await;
     let (caller, worker) = (stack.caller(0), stack.pid(Part::Worker));
     let cases = malformed::cases();
-    assert!(cases.len() >= 30);
+    assert!(cases.iter().filter(|case| !matches!(case.end, End::Completes)).count() >= 30);
     let mut names = BTreeMap::new();
     for case in &cases {
         let path = format!("/{}", case.name);

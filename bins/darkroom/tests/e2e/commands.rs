@@ -119,10 +119,10 @@ fn a_url_is_handed_over_as_it_is(up: &Up, sources: &SourceServer) {
 }
 
 fn what_goes_wrong_is_said_with_a_remedy(up: &Up) {
-    let text = up.data().join("mine/text.jpg");
-    fs::write(&text, "no picture").unwrap();
+    let torn = up.data().join("mine/torn.jpg");
+    fs::write(&torn, &pictures::PHOTOGRAPH[..pictures::PHOTOGRAPH.len() / 2]).unwrap();
     for (source, expected) in [
-        (text.to_str().unwrap(), "(unsupported)"),
+        (torn.to_str().unwrap(), "(corrupt)"),
         ("http://169.254.169.254/latest", "(source_forbidden)"),
         ("/nowhere/at/all.jpg", "read /nowhere/at/all.jpg"),
     ] {
@@ -131,7 +131,7 @@ fn what_goes_wrong_is_said_with_a_remedy(up: &Up) {
         assert!(said.err.contains("\ntry: "), "a remedy in {}", said.err);
         assert!(said.out.is_empty(), "{}", said.out);
     }
-    let said = run(up, &["preview", text.to_str().unwrap(), "--sizes", "huge"]).ended(1);
+    let said = run(up, &["preview", torn.to_str().unwrap(), "--sizes", "huge"]).ended(1);
     assert!(said.err.contains("sizes"), "{}", said.err);
     let said = run(up, &["preview", "x.jpg", "--env-file", "/nowhere"]).ended(1);
     assert!(said.err.contains("read /nowhere"), "{}", said.err);

@@ -87,7 +87,7 @@ fn cases() -> Vec<Case> {
         ),
         case("csvkit/examples/iris.csv", json!({}), "text/csv", 1, &[], &[]),
         case(
-            "mail-parser/resources/eml/regressions/mixed-image.eml",
+            "mail-parser/resources/eml/legacy/000.eml",
             json!({ "metadata": ["mail"] }),
             "message/rfc822",
             1,

@@ -29,7 +29,8 @@ pub(crate) struct Case {
 
 const DAMAGED: End = End::Fails(&["corrupt", "unsupported"]);
 const CORRUPT: End = End::Fails(&["corrupt"]);
-const UNSUPPORTED: End = End::Fails(&["unsupported"]);
+/// It is no picture, and is drawn as what it is: a text, a page, or an icon for what nobody knows.
+const OTHER: End = End::Completes;
 const TOO_LARGE: End = End::Fails(&["too_many_pixels"]);
 /// Whether the size or the missing data is found first is the format's affair.
 const BOMBED: End = End::Fails(&["too_many_pixels", "corrupt"]);
@@ -56,7 +57,7 @@ fn truncated() -> Vec<Case> {
     let (jpeg, png) = (PHOTOGRAPH, png(64, 48, [200, 30, 30]));
     vec![
         case("empty.jpg", [], End::Fails(&["source_empty"])),
-        case("one-byte.jpg", &jpeg[..1], UNSUPPORTED),
+        case("one-byte.jpg", &jpeg[..1], OTHER),
         case("signature-alone.jpg", &jpeg[..3], DAMAGED),
         case("within-jfif.jpg", &jpeg[..15], DAMAGED),
         case("within-exif.jpg", &jpeg[..100], DAMAGED),
@@ -87,11 +88,11 @@ fn flipped() -> Vec<Case> {
     let (jpeg, png) = (PHOTOGRAPH, png(64, 48, [30, 200, 30]));
     let frame = frame(jpeg);
     vec![
-        case("flipped-signature.jpg", flip(jpeg, 0, 0x10), UNSUPPORTED),
+        case("flipped-signature.jpg", flip(jpeg, 0, 0x10), OTHER),
         case("flipped-precision.jpg", flip(jpeg, frame + 4, 0x40), DAMAGED),
         case("no-components.jpg", flip(jpeg, frame + 9, 0x03), DAMAGED),
         case("flipped-frame-length.jpg", flip(jpeg, frame + 3, 0x20), UNSURE),
-        case("flipped-signature.png", flip(&png, 1, 0x01), UNSUPPORTED),
+        case("flipped-signature.png", flip(&png, 1, 0x01), OTHER),
         case("flipped-width.png", flip(&png, 19, 0x01), CORRUPT),
         case("flipped-depth.png", flip(&png, 24, 0x40), CORRUPT),
         case("flipped-colour-type.png", flip(&png, 25, 0x80), CORRUPT),
@@ -105,11 +106,11 @@ fn lying() -> Vec<Case> {
     vec![
         case("a-png.jpg", png(64, 48, [30, 30, 200]), End::Completes),
         case("a-jpeg.png", PHOTOGRAPH, End::Completes),
-        case("text.jpg", "Dear customer,\n\nthis is no picture.\n", UNSUPPORTED),
-        case("a-page.png", html, UNSUPPORTED),
-        case("an-archive.jpg", *b"PK\x03\x04\x14\x00\x00\x00\x08\x00", UNSUPPORTED),
-        case("a-program.jpg", *b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0", UNSUPPORTED),
-        case("zeros.jpg", [0; 4_096], UNSUPPORTED),
+        case("text.jpg", "Dear customer,\n\nthis is no picture.\n", OTHER),
+        case("a-page.png", html, OTHER),
+        case("an-archive.jpg", *b"PK\x03\x04\x14\x00\x00\x00\x08\x00", CORRUPT),
+        case("a-program.jpg", *b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0", OTHER),
+        case("zeros.jpg", [0; 4_096], OTHER),
         case("signature-and-text.jpg", *b"\xff\xd8\xff and then only text", DAMAGED),
         case("signature-and-text.webp", *b"RIFF\x20\0\0\0WEBPVP8 and then only text", DAMAGED),
     ]

@@ -16,9 +16,13 @@ async fn kill_renderers(stack: &Stack, id: &str, attempt: usize) {
         drawing.then_some(())
     })
     .await;
-    for process in processes::children(stack.pid(Part::Worker)) {
-        assert_eq!(process.name, "darkroom-render");
-        processes::kill(process.pid);
+    // Those that are only being started still have their starter's name.
+    let started = processes::descendants(stack.pid(Part::Worker));
+    let renderers: Vec<_> =
+        started.iter().filter(|process| process.name.starts_with("darkroom-render")).collect();
+    assert!(!renderers.is_empty(), "{started:?}");
+    for renderer in renderers {
+        processes::kill(renderer.pid);
     }
 }
 
