@@ -1,5 +1,11 @@
 //! Kinds are told by bytes alone, however short, damaged or misleading they are.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that slips fails, as it should"
+)]
+
 use filetype::{Filetype, HEAD_BYTES, Kind, identify, sniff};
 use proptest::prelude::*;
 

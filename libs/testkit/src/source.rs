@@ -186,7 +186,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Result<Answer, 
     let bytes =
         range.clone().map_or_else(|| source.bytes.clone(), |range| source.bytes.slice(range));
     *shared.sent.lock().unwrap().entry(path).or_default() += bytes.len() as u64;
-    Ok(serve(source, range, bytes))
+    Ok(serve(source, range.as_ref(), bytes))
 }
 
 impl Source {
@@ -198,7 +198,7 @@ impl Source {
     }
 }
 
-fn serve(source: Source, range: Option<Range<usize>>, bytes: Bytes) -> Answer {
+fn serve(source: Source, range: Option<&Range<usize>>, bytes: Bytes) -> Answer {
     let total = source.bytes.len();
     let status = if range.is_some() { 206 } else { source.status };
     let mut response = Response::builder().status(status);

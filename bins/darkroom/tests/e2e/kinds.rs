@@ -177,10 +177,8 @@ async fn check(caller: &Caller, body: &Value, case: &Case) {
         let extra = extras.iter().find(|extra| extra["kind"] == *kind);
         let extra = extra.unwrap_or_else(|| panic!("{file}: no {kind} in {extras:?}"));
         let found = caller.get(extra["url"].as_str().unwrap()).await;
-        assert_eq!(
-            (found.status, &found.headers["content-type"] == extra["mimetype"].as_str().unwrap()),
-            (200, true)
-        );
+        assert_eq!(found.status, 200, "{file}: {extra}");
+        assert_eq!(found.headers["content-type"], extra["mimetype"].as_str().unwrap(), "{file}");
     }
     for place in case.found {
         let found = body["original_file"]["metadata"].pointer(place);

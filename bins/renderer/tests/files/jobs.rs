@@ -143,7 +143,7 @@ async fn visit<S: RangeSource + Sync + 'static>(
             match event {
                 RenderEvent::Sniffed(it) => sniffed = Some(it),
                 RenderEvent::Pages { total } => pages = Some(total),
-                RenderEvent::Artifact(artifact) => pictures.push(picture(artifact)),
+                RenderEvent::Artifact(artifact) => pictures.push(picture(&artifact)),
                 RenderEvent::PageToRead(_) => {}
             }
         }
@@ -164,7 +164,7 @@ async fn visit<S: RangeSource + Sync + 'static>(
     Drawn { end, sniffed, pages, pictures, waited }
 }
 
-fn picture(artifact: Artifact) -> Picture {
+fn picture(artifact: &Artifact) -> Picture {
     let mut bytes = Vec::new();
     (&artifact.file).read_to_end(&mut bytes).expect("read");
     Picture {

@@ -1,5 +1,9 @@
 //! Documents, from bytes to pages and metadata, without walls around them.
-#![allow(clippy::indexing_slicing, reason = "a test that slips fails, as it should")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test that slips fails, as it should"
+)]
 
 mod archives;
 mod hostile;

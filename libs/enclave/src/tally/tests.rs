@@ -67,6 +67,7 @@ fn done() -> Value {
     json!({ "metadata": {}, "engines": {}, "cpu_ms": 1, "peak_bytes": 1 })
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "what was said is asked about once")]
 fn is_lie(said: Result<Said, RenderError>) -> bool {
     matches!(said, Err(RenderError::Failed { code: FailureCode::RendererCrashed, .. }))
 }

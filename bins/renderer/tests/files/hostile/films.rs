@@ -242,7 +242,7 @@ fn matroska(cases: &mut Cases) {
             let mut nested = Vec::new();
             for left in (1..=depth as u64).rev() {
                 nested.extend(id);
-                nested.extend((1u64 << 56 | (left - 1) * 12).to_be_bytes());
+                nested.extend(((1u64 << 56) | ((left - 1) * 12)).to_be_bytes());
             }
             cases.add(format!("{depth} {what} in each other"), segment(&nested));
         }

@@ -28,7 +28,7 @@ pub(super) fn options(value: Option<Value>) -> Result<Options, Problem> {
         }
     };
     let options = Options {
-        quality: fields.take("quality").map(quality).transpose()?,
+        quality: fields.take("quality").as_ref().map(quality).transpose()?,
         background: fields.take("background").map(background).transpose()?,
         crop: choice("options.crop", fields.take("crop"), &CROPS)?,
         embedded: choice("options.embedded", fields.take("embedded"), &EMBEDDED)?,
@@ -65,8 +65,8 @@ fn choice<T: Copy + Default>(
     }
 }
 
-fn quality(value: Value) -> Result<Quality, Problem> {
-    let number = match &value {
+fn quality(value: &Value) -> Result<Quality, Problem> {
+    let number = match value {
         Value::Number(number) => number.as_u64(),
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
