@@ -26,9 +26,10 @@ use filetype::{Filetype, Kind};
 use stills::{Drawn, Easel, Error, Raster, Source};
 
 /// Loads what the libraries load once. To be called, once, before the walls stand: libheif looks
-/// into a folder for plug-ins, and the C library opens a file for each character set.
+/// into a folder for plug-ins, and the C library opens files for character sets and the time zone.
 pub fn prepare() {
     ff::quiet();
+    ff::settle_time_zone();
     ff::load_charsets();
     heif::prepare();
 }

@@ -59,6 +59,21 @@ pub(crate) fn quiet() {
     unsafe { sys::av_log_set_level(sys::AV_LOG_QUIET) };
 }
 
+unsafe extern "C" {
+    /// POSIX: reads the time zone. The `libc` crate lacks it.
+    fn tzset();
+}
+
+/// Sets the time zone to UTC, where FFmpeg's times are. The C library reads it anew from a file
+/// whenever a time is written, unless the environment names it and it has been read before.
+pub(crate) fn settle_time_zone() {
+    // SAFETY: there is one thread yet, and both texts are constants.
+    unsafe {
+        libc::setenv(c"TZ".as_ptr(), c"UTC0".as_ptr(), 1);
+        tzset();
+    }
+}
+
 /// A text of FFmpeg's; `None` where there is none or it is not UTF-8.
 fn text<'a>(pointer: *const c_char) -> Option<&'a str> {
     if pointer.is_null() {
