@@ -24,7 +24,7 @@ use crate::{exit::Exit, operator::Operator};
 Examples:
   darkroom account list
   darkroom account limits ACCOUNT
-  darkroom account limits ACCOUNT --set pixels=400000000 --set pages=50
+  darkroom account limits ACCOUNT --limit pixels=400000000 --limit pages=50
   darkroom account limits ACCOUNT --unset pages
 
 An account's own limits stand before those of the installation ([limits] in the settings), upwards
@@ -41,7 +41,7 @@ enum Verb {
         #[command(flatten)]
         operator: Operator,
     },
-    /// An account's limits; with --set or --unset, change them first
+    /// An account's limits; with --limit or --unset, change them first
     Limits(LimitsArguments),
 }
 
@@ -52,7 +52,7 @@ struct LimitsArguments {
     account: AccountId,
     /// Give it a limit of its own
     #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
-    set: Vec<(String, u64)>,
+    limit: Vec<(String, u64)>,
     /// Take the installation's limit again
     #[arg(long, value_name = "NAME")]
     unset: Vec<String>,
@@ -130,7 +130,7 @@ fn change(
     limits: &mut Overrides,
     arguments: &LimitsArguments,
 ) -> Result<(), domain::limits::InvalidLimit> {
-    for (name, value) in &arguments.set {
+    for (name, value) in &arguments.limit {
         limits.set(name, Some(*value))?;
     }
     arguments.unset.iter().try_for_each(|name| limits.set(name, None))

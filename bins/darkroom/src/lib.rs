@@ -149,3 +149,13 @@ fn quiet() -> Result<(), Failure> {
         ..LogSettings::default()
     })?)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -69,14 +69,14 @@ fn an_account_has_limits_of_its_own(up: &Up) {
         let data = up.data();
         run(up, &[&["account", "limits", account, "--data", data.to_str().unwrap()], more].concat())
     };
-    let shown = limits(&["--set", "pixels=1_000"]).ended(0);
+    let shown = limits(&["--limit", "pixels=1_000"]).ended(0);
     let line = shown.out.lines().find(|line| line.starts_with("pixels")).unwrap();
     assert!(line.contains("1000") && line.ends_with("its own"), "{line}");
     let picture = up.data().join("mine/ridges at dusk.jpg");
     let refused = run(up, &["preview", picture.to_str().unwrap()]).ended(1);
     assert!(refused.err.contains("too_many_pixels"), "{}", refused.err);
-    limits(&["--set", "pixel=5"]).ended(1);
-    limits(&["--set", "pixels=0"]).ended(1);
+    limits(&["--limit", "pixel=5"]).ended(1);
+    limits(&["--limit", "pixels=0"]).ended(1);
     let shown = limits(&["--unset", "pixels"]).ended(0);
     assert!(!shown.out.contains("its own"), "{}", shown.out);
     run(up, &["preview", picture.to_str().unwrap()]).ended(0);
