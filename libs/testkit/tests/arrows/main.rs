@@ -50,7 +50,7 @@ const KNOWS: &[(&str, &[&str])] = &[
         &["custody", "domain", "egress", "enclave", "eventlog", "service", "storage", "vault"],
     ),
     // Holds no secret and reaches nothing: no vault, eventlog, storage or egress.
-    ("host", &["enclave"]),
+    ("host", &["domain", "enclave"]),
     ("renderer", &["documents", "domain", "enclave", "filetype", "stills", "vector"]),
     ("renderer-av", &["av", "domain", "enclave", "filetype", "renderer", "stills"]),
     (
