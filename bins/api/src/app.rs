@@ -43,6 +43,8 @@ pub(crate) struct App {
     pub(crate) streams: Arc<Semaphore>,
     accounts: Barrier,
     jobs: Barrier,
+    members: Barrier,
+    uploads: Barrier,
 }
 
 impl App {
@@ -57,6 +59,8 @@ impl App {
             views: Views::default(),
             accounts: barrier(topology::ACCOUNTS),
             jobs: barrier(topology::JOBS),
+            members: barrier(topology::MEMBERS),
+            uploads: barrier(topology::UPLOADS),
             api: parts.api,
             public_url: parts.public_url,
             log: parts.log,
@@ -80,6 +84,8 @@ impl App {
         match stream {
             Stream::Accounts => &self.accounts,
             Stream::Jobs => &self.jobs,
+            Stream::Members => &self.members,
+            Stream::Uploads => &self.uploads,
         }
     }
 }
@@ -89,5 +95,7 @@ pub(crate) const fn name(stream: Stream) -> &'static str {
     match stream {
         Stream::Accounts => topology::ACCOUNTS,
         Stream::Jobs => topology::JOBS,
+        Stream::Members => topology::MEMBERS,
+        Stream::Uploads => topology::UPLOADS,
     }
 }

@@ -1,4 +1,4 @@
-//! Who asks: HTTP Basic with key and secret, or a browser with the key alone.
+//! Who asks: HTTP Basic with key and secret, a browser with the key alone, or a member who logged in.
 
 use base64::{
     Engine as _, alphabet,
@@ -6,7 +6,11 @@ use base64::{
 };
 use std::sync::Arc;
 
-use domain::{account::Application, id::AccountId};
+use domain::{
+    account::{Application, FailureWord},
+    id::{AccountId, MemberId, SessionId},
+    scope::{Role, Scope},
+};
 use http::{HeaderMap, HeaderValue, header};
 use readmodel::{Holder, Stream};
 
@@ -17,32 +21,90 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// The cookie that holds the token of a session.
+pub(crate) const SESSION_COOKIE: &str = "__Host-darkroom_session";
+
 /// What an endpoint wants to know of who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
     /// Nothing.
     Anyone,
-    /// Key and secret.
-    Secret,
-    /// Key and secret; or the key alone, from a page of an origin that the key allows.
-    SecretOrOrigin,
+    /// Key and secret, or a member who logged in; either must be allowed this.
+    Caller(Scope),
+    /// The same; or the key alone, from a page of an origin that the key allows.
+    CallerOrOrigin(Scope),
+    /// A member who logged in, about their own matters.
+    Session,
+}
+
+impl Access {
+    /// What a caller must be allowed.
+    pub(crate) const fn scope(self) -> Option<Scope> {
+        match self {
+            Self::Anyone | Self::Session => None,
+            Self::Caller(scope) | Self::CallerOrOrigin(scope) => Some(scope),
+        }
+    }
 }
 
 /// Who asks.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) account: AccountId,
-    pub(crate) application: Arc<Application>,
-    pub(crate) proof: Proof,
+    pub(crate) by: By,
 }
 
 /// How they showed it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Proof {
-    /// By the secret.
-    Secret,
+#[derive(Debug, Clone)]
+pub(crate) enum By {
+    /// By an application's secret.
+    Secret(Arc<Application>),
     /// By asking from a page of this origin. The key is no secret then, so they see less.
-    Origin(HeaderValue),
+    Origin(Arc<Application>, HeaderValue),
+    /// By the cookie of a session.
+    Session(Member),
+}
+
+/// A member who logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) member: MemberId,
+    pub(crate) session: SessionId,
+    pub(crate) role: Role,
+}
+
+impl Caller {
+    /// The key pair that asks, for what only a key pair can ask.
+    pub(crate) fn application(&self) -> Result<&Arc<Application>, Problem> {
+        match &self.by {
+            By::Secret(application) | By::Origin(application, _) => Ok(application),
+            By::Session(_) => Err(Problem::KeyNeeded),
+        }
+    }
+
+    /// The member who asks, if one does.
+    pub(crate) const fn member(&self) -> Option<Member> {
+        match &self.by {
+            By::Secret(_) | By::Origin(..) => None,
+            By::Session(member) => Some(*member),
+        }
+    }
+
+    /// How they want a failed job to be spelled.
+    pub(crate) fn failure_word(&self) -> FailureWord {
+        match &self.by {
+            By::Secret(application) | By::Origin(application, _) => application.terms.failure_word,
+            By::Session(_) => FailureWord::default(),
+        }
+    }
+
+    /// Whether they are allowed that.
+    pub(crate) fn may(&self, scope: Scope) -> bool {
+        match &self.by {
+            By::Secret(application) | By::Origin(application, _) => application.terms.may(scope),
+            By::Session(member) => member.role.may(scope),
+        }
+    }
 }
 
 /// What an `Authorization` header says.
@@ -61,41 +123,59 @@ pub(crate) async fn identify(
     if access == Access::Anyone {
         return Ok(None);
     }
-    let Some(value) = headers.get(header::AUTHORIZATION) else {
-        return Err(Problem::NoCredentials);
+    let caller = match headers.get(header::AUTHORIZATION) {
+        Some(value) if access != Access::Session => by_key(app, headers, value, access).await?,
+        _ => return Err(Problem::NoCredentials),
     };
+    match access.scope() {
+        Some(scope) if !caller.may(scope) => Err(Problem::ScopeMissing(scope)),
+        _ => Ok(Some(caller)),
+    }
+}
+
+async fn by_key(
+    app: &App,
+    headers: &HeaderMap,
+    value: &HeaderValue,
+    access: Access,
+) -> Result<Caller, Problem> {
+    let now = app.clock.now();
     let shown = app.custody.stand_in(value.as_bytes());
-    if let Some(Known { account, application }) = app.callers.recall(&shown) {
-        return Ok(Some(Caller { account, application, proof: Proof::Secret }));
+    if let Some(Known { account, application, .. }) = app.callers.recall(&shown, now) {
+        return Ok(Caller { account, by: By::Secret(application) });
     }
     let era = app.callers.era();
     match claim(value)? {
         Claim::Secret { key, secret } => {
             let holder = holder(app, &key).await?;
-            // An unknown key costs as much as a wrong secret.
-            let digest = holder.as_ref().map_or("", |holder| &holder.application.secret_digest);
-            let matches = app.custody.secret_matches(&secret, digest);
+            let digests = holder.as_ref().map_or(vec![], |holder| holder.pair.digests(now));
+            // An unknown key, one that has expired and a wrong secret cost the same.
+            let mut matches = false;
+            for place in 0..2 {
+                let digest = digests.get(place).copied().unwrap_or_default();
+                matches |= app.custody.secret_matches(&secret, digest);
+            }
             let holder = holder.filter(|_| matches).ok_or(Problem::WrongKey)?;
-            let caller = caller(holder, Proof::Secret);
-            let Caller { account, application, .. } = caller.clone();
-            app.callers.remember(era, shown, Known { account, application });
-            Ok(Some(caller))
+            let until = holder.pair.changes_at(now);
+            let (account, application) = (holder.account, Arc::new(holder.pair.application));
+            let known = Known { account, application: Arc::clone(&application), until };
+            app.callers.remember(era, shown, known);
+            Ok(Caller { account, by: By::Secret(application) })
         }
-        Claim::Key(key) if access == Access::SecretOrOrigin => {
+        Claim::Key(key) if matches!(access, Access::CallerOrOrigin(_)) => {
             let holder = holder(app, &key).await?.ok_or(Problem::WrongKey)?;
             let origin = headers.get(header::ORIGIN).ok_or(Problem::WrongKey)?;
-            let allowed = holder.application.origins.iter().any(|allowed| origin == allowed);
-            if !allowed {
+            if holder.pair.digests(now).is_empty() {
+                return Err(Problem::WrongKey);
+            }
+            let application = Arc::new(holder.pair.application);
+            if !application.terms.origins.iter().any(|allowed| origin == allowed) {
                 return Err(Problem::OriginNotAllowed);
             }
-            Ok(Some(caller(holder, Proof::Origin(origin.clone()))))
+            Ok(Caller { account: holder.account, by: By::Origin(application, origin.clone()) })
         }
         Claim::Key(_) => Err(Problem::WrongKey),
     }
-}
-
-fn caller(holder: Holder, proof: Proof) -> Caller {
-    Caller { account: holder.account, application: Arc::new(holder.application), proof }
 }
 
 /// A key that is not known here may have been made a moment ago.

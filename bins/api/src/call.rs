@@ -8,7 +8,7 @@ use url::form_urlencoded;
 use warp::reply::{Reply as _, Response};
 
 use crate::{
-    auth::{Caller, Proof},
+    auth::{By, Caller},
     problem::Problem,
 };
 
@@ -20,6 +20,8 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     /// What stands in the place of `{id}`, as it was sent.
     pub(crate) id: String,
+    /// What stands in the place of the second segment left open, as it was sent.
+    pub(crate) name: String,
     pub(crate) query: String,
     pub(crate) body: Bytes,
     pub(crate) caller: Option<Caller>,
@@ -94,9 +96,9 @@ impl Caller {
 
     /// Whether jobs that this application of the account asked for may be shown.
     pub(crate) fn may_see_jobs_of(&self, application: ApplicationId) -> bool {
-        match self.proof {
-            Proof::Secret => true,
-            Proof::Origin(_) => application == self.application.application,
+        match &self.by {
+            By::Secret(_) | By::Session(_) => true,
+            By::Origin(own, _) => application == own.application,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use domain::{account::Application, id::AccountId};
+use domain::{Timestamp, account::Application, id::AccountId};
 
 /// Most callers remembered; beyond, all are forgotten.
 const MAX_CALLERS: usize = 4_096;
@@ -21,6 +21,8 @@ pub(crate) type StandIn = [u8; 32];
 pub(crate) struct Known {
     pub(crate) account: AccountId,
     pub(crate) application: Arc<Application>,
+    /// When what is known ends by itself.
+    pub(crate) until: Option<Timestamp>,
 }
 
 /// When credentials were looked at. What has been forgotten since is not remembered any more.
@@ -43,8 +45,9 @@ impl Callers {
         Era(self.book().era)
     }
 
-    pub(crate) fn recall(&self, shown: &StandIn) -> Option<Known> {
-        self.book().known.get(shown).cloned()
+    pub(crate) fn recall(&self, shown: &StandIn, now: Timestamp) -> Option<Known> {
+        let known = self.book().known.get(shown).cloned();
+        known.filter(|known| known.until.is_none_or(|until| now < until))
     }
 
     /// Remembers a caller, unless something happened to an account since `era`.
@@ -73,10 +76,12 @@ impl Callers {
 
 #[cfg(test)]
 mod tests {
-    use domain::{account::FailureWord, id::ApplicationId};
+    use domain::{account::Terms, id::ApplicationId};
     use uuid::Uuid;
 
     use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
     fn someone() -> Known {
         Known {
@@ -85,9 +90,9 @@ mod tests {
                 application: ApplicationId::from_uuid(Uuid::from_u128(2)),
                 key: "dk_1".to_owned(),
                 secret_digest: String::new(),
-                origins: vec![],
-                failure_word: FailureWord::Failure,
+                terms: Terms::default(),
             }),
+            until: None,
         }
     }
 
@@ -95,10 +100,17 @@ mod tests {
     fn whatever_happens_to_an_account_makes_every_caller_forgotten() {
         let callers = Callers::default();
         callers.remember(callers.era(), [1; 32], someone());
-        assert!(callers.recall(&[1; 32]).is_some());
-        assert!(callers.recall(&[2; 32]).is_none());
+        assert!(callers.recall(&[1; 32], NOW).is_some());
+        assert!(callers.recall(&[2; 32], NOW).is_none());
         callers.forget();
-        assert!(callers.recall(&[1; 32]).is_none());
+        assert!(callers.recall(&[1; 32], NOW).is_none());
+    }
+
+    #[test]
+    fn what_is_known_of_a_caller_ends_when_it_says() {
+        let callers = Callers::default();
+        callers.remember(callers.era(), [1; 32], Known { until: Some(NOW), ..someone() });
+        assert!(callers.recall(&[1; 32], NOW).is_none());
     }
 
     #[test]
@@ -107,7 +119,7 @@ mod tests {
         let before = callers.era();
         callers.forget();
         callers.remember(before, [1; 32], someone());
-        assert!(callers.recall(&[1; 32]).is_none());
+        assert!(callers.recall(&[1; 32], NOW).is_none());
     }
 
     #[test]

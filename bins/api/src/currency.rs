@@ -13,24 +13,25 @@ const NEVER: i64 = i64::MIN;
 
 /// When each stream's rows were last known to hold everything that was stored.
 pub(crate) struct Currency {
-    accounts_ms: AtomicI64,
-    jobs_ms: AtomicI64,
+    confirmed_ms: [AtomicI64; Stream::ALL.len()],
     damaged: AtomicU8,
 }
 
 impl Currency {
     pub(crate) const fn new() -> Self {
         Self {
-            accounts_ms: AtomicI64::new(NEVER),
-            jobs_ms: AtomicI64::new(NEVER),
+            confirmed_ms: [const { AtomicI64::new(NEVER) }; Stream::ALL.len()],
             damaged: AtomicU8::new(0),
         }
     }
 
     const fn cell(&self, stream: Stream) -> &AtomicI64 {
+        let [accounts, jobs, members, uploads] = &self.confirmed_ms;
         match stream {
-            Stream::Accounts => &self.accounts_ms,
-            Stream::Jobs => &self.jobs_ms,
+            Stream::Accounts => accounts,
+            Stream::Jobs => jobs,
+            Stream::Members => members,
+            Stream::Uploads => uploads,
         }
     }
 
@@ -80,13 +81,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_ready_while_both_streams_are_current() {
+    fn a_process_is_ready_while_every_stream_is_current() {
         let currency = Currency::new();
         let at = |ms| Timestamp::from_millisecond(ms).unwrap();
         assert_eq!(currency.complaints(at(0)).len(), 1);
         currency.confirm(Stream::Accounts, at(1_000));
         assert_eq!(currency.complaints(at(1_000)).len(), 1);
-        currency.confirm(Stream::Jobs, at(1_000));
+        for stream in Stream::ALL {
+            currency.confirm(stream, at(1_000));
+        }
         assert!(currency.complaints(at(1_000 + READY_WITHIN_MS)).is_empty());
         assert_eq!(currency.complaints(at(1_001 + READY_WITHIN_MS)).len(), 1);
         currency.set_damaged(Stream::Jobs, true);

@@ -9,11 +9,11 @@ use utoipa::openapi::{
     path::{OperationBuilder, ParameterBuilder, ParameterIn},
     request_body::RequestBodyBuilder,
     schema::Schema,
-    security::{Http, HttpAuthScheme, SecurityScheme},
+    security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
 };
 
 use crate::{
-    auth::Access,
+    auth::{Access, SESSION_COOKIE},
     problem::{Problem, Spelling},
     routes::{Endpoint, TABLE, Verb},
 };
@@ -57,6 +57,8 @@ pub(crate) fn document(public_url: &str) -> Value {
         let method = match endpoint.verb {
             Verb::Get => HttpMethod::Get,
             Verb::Post => HttpMethod::Post,
+            Verb::Put => HttpMethod::Put,
+            Verb::Patch => HttpMethod::Patch,
             Verb::Delete => HttpMethod::Delete,
         };
         let item = PathItem::new(method, operation(endpoint));
@@ -68,7 +70,11 @@ pub(crate) fn document(public_url: &str) -> Value {
     let paths =
         paths.into_iter().fold(PathsBuilder::new(), |paths, (path, item)| paths.path(path, item));
     let key = SecurityScheme::Http(Http::new(HttpAuthScheme::Basic));
-    let components = ComponentsBuilder::new().security_scheme("key", key).build();
+    let session = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(SESSION_COOKIE)));
+    let components = ComponentsBuilder::new()
+        .security_scheme("key", key)
+        .security_scheme("session", session)
+        .build();
     let document = OpenApiBuilder::new()
         .info(
             InfoBuilder::new()
@@ -96,6 +102,10 @@ fn operation(endpoint: &Endpoint) -> OperationBuilder {
     if endpoint.path.contains("{id}") {
         operation =
             operation.parameter(parameter(ParameterIn::Path, "id", "Its UUID.", Required::True));
+    }
+    if endpoint.path.contains("{name}") {
+        operation =
+            operation.parameter(parameter(ParameterIn::Path, "name", "Its name.", Required::True));
     }
     for known in doc.parameters {
         let place = match known.place {
@@ -126,8 +136,11 @@ fn operation(endpoint: &Endpoint) -> OperationBuilder {
     operation = operation.response("default", no.build());
     match endpoint.access {
         Access::Anyone => operation,
-        Access::Secret | Access::SecretOrOrigin => {
-            operation.security(SecurityRequirement::new("key", Vec::<String>::new()))
+        Access::Caller(scope) | Access::CallerOrOrigin(scope) => operation
+            .security(SecurityRequirement::new("key", [scope.name()]))
+            .security(SecurityRequirement::new("session", [scope.name()])),
+        Access::Session => {
+            operation.security(SecurityRequirement::new("session", Vec::<String>::new()))
         }
     }
 }

@@ -11,11 +11,11 @@ use warp::{Filter, filters::path::FullPath, reply::Response};
 
 use crate::{
     app::App,
-    auth::{self, Proof},
+    auth::{self, By},
     call::{Call, json_bytes},
     incoming::read_body,
     problem::{Problem, Spelling},
-    routes::{self, Matched, Verb},
+    routes::{self, Matched},
 };
 
 /// Largest head of a request: path, query and headers, in bytes.
@@ -70,20 +70,20 @@ where
 {
     let path = path.as_str();
     let spelling = Spelling::of_path(path);
-    let (endpoint, id) = match routes::find(&method, path) {
-        Matched::Endpoint(endpoint, id) => (endpoint, id.to_owned()),
+    let (endpoint, [id, name]) = match routes::find(&method, path) {
+        Matched::Endpoint(endpoint, [id, name]) => (endpoint, [id.to_owned(), name.to_owned()]),
         Matched::Preflight { allow } => return preflight(&headers, &allow),
         Matched::OtherMethod { allow } => {
             return Problem::MethodNotAllowed { allow }.into_response(spelling);
         }
         Matched::Nothing => return Problem::NoSuchPath.into_response(spelling),
     };
-    let mut call = Call { headers, id, query, body: Bytes::new(), caller: None };
+    let mut call = Call { headers, id, name, query, body: Bytes::new(), caller: None };
     let mut origin = None;
     let answer = async {
         call.caller = auth::identify(&app, &call.headers, endpoint.access).await?;
         origin = allowed_origin(&call);
-        if endpoint.verb == Verb::Post {
+        if endpoint.verb.has_body() {
             let patience = Duration::from_millis(app.api.body_read_ms);
             call.body = Box::pin(read_body(body, app.api.body_bytes, patience)).await?;
         }
@@ -116,13 +116,14 @@ where
 /// The origin that may read the answer, if the request came from a page.
 fn allowed_origin(call: &Call) -> Option<HeaderValue> {
     let caller = call.caller.as_ref()?;
-    match &caller.proof {
-        Proof::Origin(origin) => Some(origin.clone()),
-        Proof::Secret => {
+    match &caller.by {
+        By::Origin(_, origin) => Some(origin.clone()),
+        By::Secret(application) => {
             let origin = call.headers.get(header::ORIGIN)?;
-            let allowed = caller.application.origins.iter().any(|allowed| origin == allowed);
+            let allowed = application.terms.origins.iter().any(|allowed| origin == allowed);
             allowed.then(|| origin.clone())
         }
+        By::Session(_) => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Everything a client can be told that is not what it asked for: the only place that names statuses.
 
 use bytes::Bytes;
+use domain::scope::Scope;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use warp::reply::{Reply as _, Response};
@@ -23,6 +24,16 @@ pub(crate) enum Problem {
     NoCredentials,
     /// Whoever asks is not known.
     WrongKey,
+    /// Whoever asks is not allowed that.
+    ScopeMissing(Scope),
+    /// Only a key pair can ask for that.
+    KeyNeeded,
+    /// Something else stands in the way, as it is.
+    Conflict { code: &'static str, message: String },
+    /// Something that is needed has been used up for now.
+    QuotaExceeded { message: String, retry_after_s: u64 },
+    /// There is nothing of that name for this caller.
+    NotFound { what: &'static str, id: String },
     /// The key may not be used from a page of this origin.
     OriginNotAllowed,
     /// There is no such preview for this caller.
@@ -80,6 +91,11 @@ impl Problem {
             Self::NoCredentials,
             Self::WrongKey,
             Self::OriginNotAllowed,
+            Self::ScopeMissing(Scope::JobsRead),
+            Self::KeyNeeded,
+            Self::Conflict { code: "conflict", message: String::new() },
+            Self::QuotaExceeded { message: String::new(), retry_after_s: 1 },
+            Self::NotFound { what: "upload", id: String::new() },
             Self::NoSuchPreview(String::new()),
             Self::NoSuchJob(String::new()),
             Self::NoSuchPath,
@@ -103,11 +119,17 @@ impl Problem {
             | Self::FieldInvalid { .. }
             | Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::NoCredentials | Self::WrongKey => StatusCode::UNAUTHORIZED,
-            Self::OriginNotAllowed => StatusCode::FORBIDDEN,
-            Self::NoSuchPreview(_) | Self::NoSuchJob(_) | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::OriginNotAllowed | Self::ScopeMissing(_) | Self::KeyNeeded => {
+                StatusCode::FORBIDDEN
+            }
+            Self::NotFound { .. }
+            | Self::NoSuchPreview(_)
+            | Self::NoSuchJob(_)
+            | Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::QuotaExceeded { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::JobEnded => StatusCode::CONFLICT,
+            Self::JobEnded | Self::Conflict { .. } => StatusCode::CONFLICT,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::OtherRequest => StatusCode::UNPROCESSABLE_ENTITY,
             Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -128,6 +150,11 @@ impl Problem {
             Self::NoCredentials => "no_credentials",
             Self::WrongKey => "wrong_key",
             Self::OriginNotAllowed => "origin_not_allowed",
+            Self::ScopeMissing(_) => "scope_missing",
+            Self::KeyNeeded => "key_needed",
+            Self::Conflict { code, .. } => code,
+            Self::QuotaExceeded { .. } => "quota_exceeded",
+            Self::NotFound { .. } => "not_found",
             Self::NoSuchPreview(_) => "no_such_preview",
             Self::NoSuchJob(_) => "no_such_job",
             Self::NoSuchPath => "no_such_path",
@@ -155,6 +182,14 @@ impl Problem {
             Self::OriginNotAllowed => {
                 "This API key cannot be used from pages of this origin.".to_owned()
             }
+            Self::ScopeMissing(scope) => {
+                format!("This needs the scope \"{}\", which the caller does not have.", scope.name())
+            }
+            Self::KeyNeeded => {
+                "This can only be asked for with an application's key and secret.".to_owned()
+            }
+            Self::Conflict { message, .. } | Self::QuotaExceeded { message, .. } => message.clone(),
+            Self::NotFound { what, id } => format!("There is no {what} with ID {id}."),
             Self::NoSuchPreview(id) => format!("There is no preview with ID {id}."),
             Self::NoSuchJob(id) => format!("There is no job with ID {id}."),
             Self::NoSuchPath => "There is nothing at this path; see /openapi.json.".to_owned(),
@@ -231,6 +266,9 @@ impl Problem {
         match &self {
             Self::Overloaded | Self::Unavailable | Self::NotReady { .. } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+            }
+            Self::QuotaExceeded { retry_after_s, .. } => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after_s));
             }
             Self::NoCredentials | Self::WrongKey => {
                 let challenge = HeaderValue::from_static("Basic realm=\"darkroom\"");

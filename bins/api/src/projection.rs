@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use domain::{Aggregate, account::Accounts, id::JobId, job::Jobs};
+use domain::{
+    Aggregate, account::Accounts, id::JobId, job::Jobs, member::Members, upload::Uploads,
+};
 use eventlog::{Log, Raw, Span, follow};
 use futures::StreamExt as _;
 use readmodel::{Change, Entry, Positions, Store, Stream};
@@ -45,7 +47,7 @@ pub async fn rebuild(log: &Log, store: Arc<Store>, until: Positions) -> Result<P
     Ok(store.positions())
 }
 
-/// Where both streams end now.
+/// Where every stream ends now.
 ///
 /// # Errors
 /// [`Error::Replay`] when the log does not answer.
@@ -53,10 +55,12 @@ pub async fn ends(log: &Log) -> Result<Positions, Error> {
     Ok(Positions {
         accounts: log.last_sequence(app::name(Stream::Accounts)).await?,
         jobs: log.last_sequence(app::name(Stream::Jobs)).await?,
+        members: log.last_sequence(app::name(Stream::Members)).await?,
+        uploads: log.last_sequence(app::name(Stream::Uploads)).await?,
     })
 }
 
-/// Keeps the read model up to the log until the shutdown: both streams followed, and their ends
+/// Keeps the read model up to the log until the shutdown: every stream followed, and their ends
 /// compared with what has been reached.
 ///
 /// # Errors
@@ -70,6 +74,8 @@ pub(crate) async fn keep(app: Arc<App>, shutdown: CancellationToken) -> Result<(
     tokio::try_join!(
         follow(&app, Stream::Accounts, &parts),
         follow(&app, Stream::Jobs, &parts),
+        follow(&app, Stream::Members, &parts),
+        follow(&app, Stream::Uploads, &parts),
         watch(&app, &parts),
     )?;
     Ok(())
@@ -87,6 +93,7 @@ async fn follow(app: &Arc<App>, stream: Stream, shutdown: &CancellationToken) ->
                     // Whoever knows that something has happened must not be answered from before.
                     match stream {
                         Stream::Accounts => app.callers.forget(),
+                        Stream::Members | Stream::Uploads => {}
                         Stream::Jobs => app.views.forget(touched),
                     }
                     app.currency.set_damaged(stream, false);
@@ -187,7 +194,7 @@ async fn apply(
 fn touched(entry: &Entry) -> Option<JobId> {
     match &entry.change {
         Change::Job(id, _) => Some(id.job),
-        Change::Account(..) | Change::Unreadable => None,
+        Change::Account(..) | Change::Member(..) | Change::Upload(..) | Change::Unreadable => None,
     }
 }
 
@@ -195,6 +202,8 @@ fn entry(stream: Stream, raw: &Raw) -> Entry {
     let change = match stream {
         Stream::Jobs => decode::<Jobs>(raw, Change::Job),
         Stream::Accounts => decode::<Accounts>(raw, Change::Account),
+        Stream::Members => decode::<Members>(raw, Change::Member),
+        Stream::Uploads => decode::<Uploads>(raw, Change::Upload),
     };
     let at = raw.time().unwrap_or(domain::Timestamp::UNIX_EPOCH);
     Entry { stream, seq: raw.seq, at, change }

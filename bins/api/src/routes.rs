@@ -25,6 +25,10 @@ pub(crate) enum Verb {
     Get,
     /// Make.
     Post,
+    /// Set as a whole.
+    Put,
+    /// Change in part.
+    Patch,
     /// End.
     Delete,
 }
@@ -34,8 +38,15 @@ impl Verb {
         match self {
             Self::Get => "GET",
             Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }
+    }
+
+    /// Whether requests have a body that is read.
+    pub(crate) const fn has_body(self) -> bool {
+        matches!(self, Self::Post | Self::Put | Self::Patch)
     }
 
     fn is(self, method: &Method) -> bool {
@@ -47,7 +58,8 @@ impl Verb {
 /// One verb at one path.
 pub(crate) struct Endpoint {
     pub(crate) verb: Verb,
-    /// `{id}` stands for one segment. A slash after the end makes no difference.
+    /// `{id}` and `{name}` stand for one segment each, in this order. A slash after the end makes
+    /// no difference.
     pub(crate) path: &'static str,
     pub(crate) access: Access,
     pub(crate) handler: Handler,
@@ -71,8 +83,8 @@ pub(crate) const TABLE: &[Endpoint] = &[
 
 /// What a method and a path lead to.
 pub(crate) enum Matched<'a> {
-    /// This endpoint, and what stands in the place of `{id}`.
-    Endpoint(&'static Endpoint, &'a str),
+    /// This endpoint, and what stands in the places of `{id}` and `{name}`.
+    Endpoint(&'static Endpoint, [&'a str; 2]),
     /// A browser asks whether a page may ask.
     Preflight { allow: String },
     /// The path has endpoints, for these methods only.
@@ -85,9 +97,9 @@ pub(crate) enum Matched<'a> {
 pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Matched<'a> {
     let mut verbs = Vec::new();
     for endpoint in TABLE {
-        if let Some(id) = fit(endpoint.path, path) {
+        if let Some(places) = fit(endpoint.path, path) {
             if endpoint.verb.is(method) {
-                return Matched::Endpoint(endpoint, id);
+                return Matched::Endpoint(endpoint, places);
             }
             verbs.push(endpoint.verb.name());
         }
@@ -110,14 +122,23 @@ pub(crate) fn template(path: &str) -> &'static str {
     known.map_or("none", |endpoint| endpoint.path)
 }
 
-/// What stands in the place of `{id}`, or nothing at all, where `path` has the form of `template`.
-fn fit<'a>(template: &str, path: &'a str) -> Option<&'a str> {
+/// What stands in the places of `{id}` and `{name}`, where `path` has the form of `template`.
+fn fit<'a>(template: &str, path: &'a str) -> Option<[&'a str; 2]> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    let Some((before, rest)) = template.split_once('{') else {
-        return (path == template.trim_end_matches('/')).then_some("");
-    };
-    let id = path.strip_prefix(before)?.strip_suffix(rest.strip_prefix("id}")?)?;
-    (!id.is_empty() && !id.contains('/')).then_some(id)
+    let mut wanted = template.trim_end_matches('/').split('/');
+    let mut given = path.split('/');
+    let (mut places, mut taken) = (["", ""], 0);
+    loop {
+        match (wanted.next(), given.next()) {
+            (None, None) => return Some(places),
+            (Some(open), Some(segment)) if open.starts_with('{') => {
+                *places.get_mut(taken)? = Some(segment).filter(|segment| !segment.is_empty())?;
+                taken += 1;
+            }
+            (Some(want), Some(have)) if want == have => {}
+            _ => return None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -127,17 +148,19 @@ mod tests {
     #[test]
     fn paths_fit_their_templates_with_and_without_a_slash_at_the_end() {
         for (template, path, expected) in [
-            ("/", "/", Some("")),
-            ("/", "", Some("")),
-            ("/v2/previews", "/v2/previews", Some("")),
-            ("/v2/previews", "/v2/previews/", Some("")),
+            ("/", "/", Some(["", ""])),
+            ("/", "", Some(["", ""])),
+            ("/v2/previews", "/v2/previews", Some(["", ""])),
+            ("/v2/previews", "/v2/previews/", Some(["", ""])),
             ("/v2/previews", "/v2/previews//", None),
             ("/v2/previews", "/v2/preview", None),
-            ("/v2/previews/{id}", "/v2/previews/7", Some("7")),
-            ("/v2/previews/{id}", "/v2/previews/7/", Some("7")),
+            ("/v2/previews/{id}", "/v2/previews/7", Some(["7", ""])),
+            ("/v2/previews/{id}", "/v2/previews/7/", Some(["7", ""])),
             ("/v2/previews/{id}", "/v2/previews/", None),
             ("/v2/previews/{id}", "/v2/previews/7/8", None),
-            ("/v1/jobs/{id}/events", "/v1/jobs/7/events/", Some("7")),
+            ("/v1/jobs/{id}/events", "/v1/jobs/7/events/", Some(["7", ""])),
+            ("/v1/artifacts/{id}/{name}", "/v1/artifacts/7/a.jpg", Some(["7", "a.jpg"])),
+            ("/v1/artifacts/{id}/{name}", "/v1/artifacts/7", None),
             ("/v1/jobs/{id}/events", "/v1/jobs/events", None),
             ("/v1/jobs/{id}", "/v1/jobs/7/events", None),
         ] {

@@ -109,10 +109,14 @@ async fn compare(
                 hash
             }
         };
-        let Positions { accounts, jobs } = report.positions;
+        let Positions { accounts, jobs, members, uploads } = report.positions;
         let verdict = if hash == report.hash { "same" } else { "DIFFERENT" };
         let mut out = stdout();
-        writeln!(out, "{} at ACCOUNTS {accounts}, JOBS {jobs}: {verdict}", report.replica)?;
+        writeln!(
+            out,
+            "{} at ACCOUNTS {accounts}, JOBS {jobs}, MEMBERS {members}, UPLOADS {uploads}: {verdict}",
+            report.replica
+        )?;
         writeln!(out, "  live    {}\n  rebuilt {hash}", report.hash)?;
         if hash != report.hash {
             exit = Exit::Differs;

@@ -140,7 +140,10 @@ impl Deliverer {
         let url = parse(&url)?;
         let account = self.log.load::<Accounts>(&job_id.account).await?.state;
         let secret = account.webhook_secret.as_ref().ok_or(Unprepared::NoSecret)?;
-        let secret = self.custody.open_webhook_secret(job_id.account, secret).await?;
+        let secret = {
+            let field = field::WEBHOOK_SECRET;
+            self.custody.open_credential(job_id.account, field, secret).await?
+        };
         let opened = self.custody.open_view(job_id, job).await?;
         let body = filepreviews::body(job_id.job, job, &opened, &self.style(&account, job));
         let body = Bytes::from(serde_json::to_vec(&body)?);
@@ -176,7 +179,9 @@ impl Deliverer {
         let application = account.applications.get(&job.requested.application);
         Style {
             public_url: self.settings.public_url.trim_end_matches('/').to_owned(),
-            failure_word: application.map(|known| known.failure_word).unwrap_or_default(),
+            failure_word: application
+                .map(|known| known.application.terms.failure_word)
+                .unwrap_or_default(),
         }
     }
 }

@@ -75,7 +75,7 @@ impl Desk {
         let destination = match &state.destination {
             None => self.custody.development_destination(),
             Some(own) => {
-                self.custody.open_destination(account, own, &self.networks.to(own)).await?
+                self.custody.open_destination(account, own, &self.networks.to(&own.place)).await?
             }
         };
         Ok((destination, self.limits.with(&state.limits)))

@@ -35,7 +35,7 @@ const DETAIL_CHARS: usize = 2_000;
 
 /// Handles jobs, one call a message.
 pub(crate) struct Handler {
-    desk: Desk,
+    desk: Arc<Desk>,
     /// Jobs at work in this process: a message that comes again meanwhile needs no second look.
     working: Mutex<HashMap<Id, ()>>,
     /// Ends attempts that outlast the stop of the process.
@@ -43,7 +43,7 @@ pub(crate) struct Handler {
 }
 
 impl Handler {
-    pub(crate) fn new(desk: Desk, abort: CancellationToken) -> Self {
+    pub(crate) fn new(desk: Arc<Desk>, abort: CancellationToken) -> Self {
         Self { desk, working: Mutex::default(), abort }
     }
 

@@ -5,6 +5,7 @@
 //! on a disk, so that it is gone with the process, however that ends.
 
 mod attempt;
+mod chores;
 mod desk;
 mod far;
 mod findings;
@@ -91,12 +92,14 @@ pub async fn run(
     }
     let workshop = workshop(&settings.worker).await?;
     let desk = desk(&settings, clock, enclave::Pool::start(&renderers)?, workshop).await?;
+    let desk = Arc::new(desk);
     let (log, worker) = (desk.log.clone(), desk.worker);
     let slots = settings.worker.slots();
     tracing::info!(worker.id = %worker, slots, "ready for jobs");
 
     let abort = CancellationToken::new();
     let drained = drain(shutdown.clone(), settings.worker.drain_ms, abort.clone());
+    let chores = tokio::spawn(chores::run(Arc::clone(&desk), shutdown.clone()));
     let handler = Arc::new(Handler::new(desk, abort));
     let slots = Arc::new(Semaphore::new(slots));
     let queue = follow::Queue::new(topology::WORK, topology::worker_consumers(), slots);
@@ -110,6 +113,8 @@ pub async fn run(
         () = work => {}
         () = drained => {}
     }
+    // A chore cut short is done again.
+    chores.abort();
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use domain::account::Destination;
+use domain::account::Place;
 use egress::Gate;
 use futures::future::BoxFuture;
 use storage::{Network, Patience, Resolve};
@@ -29,9 +29,9 @@ impl Networks {
         Self { gate, pools: Mutex::default() }
     }
 
-    /// The way to a customer's endpoint.
-    pub(crate) fn to(&self, destination: &Destination) -> Network {
-        let port = destination
+    /// The way to a customer's bucket.
+    pub(crate) fn to(&self, place: &Place) -> Network {
+        let port = place
             .endpoint
             .as_deref()
             .and_then(|endpoint| url::Url::parse(endpoint).ok()?.port_or_known_default())
@@ -74,23 +74,22 @@ impl Resolve for Judged {
 
 #[cfg(test)]
 mod tests {
-    use domain::Sealed;
-
     use super::*;
 
-    fn destination(endpoint: &str) -> Destination {
-        Destination {
+    fn place(endpoint: &str) -> Place {
+        Place {
             endpoint: Some(endpoint.to_owned()),
             region: "us-east-1".to_owned(),
             bucket: "results".to_owned(),
             prefix: String::new(),
             path_style: true,
-            credentials: Sealed::from_envelope(String::new()),
+            bucket_owner: None,
+            access_key_hint: String::new(),
         }
     }
 
     async fn open(networks: &Networks, endpoint: &str) -> Result<(), storage::Error> {
-        let own = destination(endpoint);
+        let own = place(endpoint);
         let target = storage::Destination {
             endpoint: own.endpoint.clone(),
             region: own.region.clone(),

@@ -67,9 +67,10 @@ impl From<custody::Error> for Stop {
     fn from(error: custody::Error) -> Self {
         match error {
             custody::Error::Destination(source) => storage_failure(&source),
-            custody::Error::Erased | custody::Error::Vault(_) | custody::Error::Link(_) => {
-                Self::internal(&error)
-            }
+            custody::Error::Erased
+            | custody::Error::Vault(_)
+            | custody::Error::Credentials
+            | custody::Error::Link(_) => Self::internal(&error),
         }
     }
 }

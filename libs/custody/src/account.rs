@@ -1,14 +1,21 @@
 //! The secrets of an account: what signs its webhooks, and the credentials of its bucket.
 
-use domain::{Sealed, account::Destination, id::AccountId, job::StoredIn, sealed::field};
-use serde::{Deserialize, Serialize};
+use domain::{
+    Sealed,
+    account::{Destination, Place},
+    id::AccountId,
+    job::StoredIn,
+    sealed::field,
+};
+use serde::Deserialize;
 use storage::{Bucket, Credentials, Encryption, Network};
 use vault::Secret;
+use zeroize::Zeroizing;
 
 use crate::{Custody, Error};
 
 /// Credentials as they are sealed.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct SealedCredentials {
     access_key: String,
     secret_key: String,
@@ -38,37 +45,81 @@ impl Custody {
         Ok(Sealed::from_envelope(key.seal(field, value.as_bytes())))
     }
 
-    /// The secret that signs the account's webhooks.
+    /// Opens a text that was sealed under the account's key.
     ///
     /// # Errors
     /// [`Error::Erased`], or when the vault fails or refuses the ciphertext.
-    pub async fn open_webhook_secret(
+    pub async fn open_for_account(
         &self,
         account: AccountId,
+        field: &str,
         sealed: &Sealed,
-    ) -> Result<Secret, Error> {
+    ) -> Result<String, Error> {
         let key = self.vault.account_key(&account.to_string()).await?;
-        let text = key.open_text(field::WEBHOOK_SECRET, sealed.envelope())?;
-        Ok(Secret::from(text.as_str()))
+        Ok(key.open_text(field, sealed.envelope())?.to_string())
     }
 
-    /// Seals the credentials of a destination.
+    /// Seals a credential of the account's, which only those who act with it can open.
     ///
     /// # Errors
     /// When the vault fails.
-    pub async fn seal_credentials(
+    pub async fn seal_credential(
         &self,
         account: AccountId,
+        field: &str,
+        value: &str,
+    ) -> Result<Sealed, Error> {
+        let key = self.vault.create_account_key(&account.to_string()).await?;
+        Ok(Sealed::from_envelope(key.seal(field, value.as_bytes())))
+    }
+
+    /// Opens a credential of the account's.
+    ///
+    /// # Errors
+    /// [`Error::Erased`], or when the vault fails or refuses the ciphertext.
+    pub async fn open_credential(
+        &self,
+        account: AccountId,
+        field: &str,
+        sealed: &Sealed,
+    ) -> Result<Secret, Error> {
+        let key = self.vault.account_key(&account.to_string()).await?;
+        let text = key.open_text(field, sealed.envelope())?;
+        Ok(Secret::from(text.as_str()))
+    }
+
+    /// Seals the credentials of a bucket.
+    ///
+    /// # Errors
+    /// When the vault fails.
+    pub async fn seal_bucket_credentials(
+        &self,
+        account: AccountId,
+        field: &str,
         access_key: &str,
         secret_key: &str,
     ) -> Result<Sealed, Error> {
-        let key = self.vault.create_account_key(&account.to_string()).await?;
-        let credentials = SealedCredentials {
-            access_key: access_key.to_owned(),
-            secret_key: secret_key.to_owned(),
-        };
-        let envelope = key.seal_json(field::DESTINATION_CREDENTIALS, &credentials)?;
-        Ok(Sealed::from_envelope(envelope))
+        let pair = Zeroizing::new(
+            serde_json::json!({ "access_key": access_key, "secret_key": secret_key }).to_string(),
+        );
+        self.seal_credential(account, field, &pair).await
+    }
+
+    /// Opens the credentials of a bucket.
+    ///
+    /// # Errors
+    /// [`Error::Erased`], or when the vault fails or refuses the ciphertext.
+    pub async fn open_bucket_credentials(
+        &self,
+        account: AccountId,
+        field: &str,
+        sealed: &Sealed,
+    ) -> Result<Credentials, Error> {
+        let text = self.open_credential(account, field, sealed).await?;
+        let SealedCredentials { access_key, secret_key } =
+            serde_json::from_str(text.expose()).map_err(|_quotes_a_secret| Error::Credentials)?;
+        let secret_key = storage::Secret::from(secret_key);
+        Ok(Credentials { access_key, secret_key, session_token: None })
     }
 
     /// Where results go without a destination of the account's own.
@@ -87,22 +138,20 @@ impl Custody {
         own: &Destination,
         network: &Network,
     ) -> Result<OpenedDestination, Error> {
-        let key = self.vault.account_key(&account.to_string()).await?;
-        let credentials: SealedCredentials =
-            key.open_json(field::DESTINATION_CREDENTIALS, own.credentials.envelope())?;
+        let credentials = self
+            .open_bucket_credentials(account, field::DESTINATION_CREDENTIALS, &own.credentials)
+            .await?;
+        let Place { endpoint, region, bucket, prefix, path_style, bucket_owner, .. } =
+            own.place.clone();
         let destination = storage::Destination {
-            endpoint: own.endpoint.clone(),
-            region: own.region.clone(),
-            bucket: own.bucket.clone(),
-            prefix: own.prefix.clone(),
-            path_style: own.path_style,
-            credentials: Credentials {
-                access_key: credentials.access_key,
-                secret_key: storage::Secret::from(credentials.secret_key),
-                session_token: None,
-            },
+            endpoint,
+            region,
+            bucket,
+            prefix,
+            path_style,
+            credentials,
             encryption: Encryption::None,
-            bucket_owner: None,
+            bucket_owner,
         };
         let bucket = Bucket::open(destination, network).await.map_err(Error::Destination)?;
         Ok(OpenedDestination { bucket, stored_in: StoredIn::Destination })

@@ -9,6 +9,9 @@ pub enum Error {
     /// The vault failed.
     #[error("use the vault")]
     Vault(#[source] vault::Error),
+    /// A sealed pair of credentials is none.
+    #[error("the stored credentials are no pair of access key and secret key")]
+    Credentials,
     /// A link to development storage could not be made.
     #[error("make a link to development storage")]
     Link(#[source] storage::Error),

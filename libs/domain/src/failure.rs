@@ -79,6 +79,9 @@ codes! {
     DestinationFull = "destination_full", Lasting, "The destination bucket is full or over its quota.";
     DestinationInvalid = "destination_invalid", Lasting, "The destination is set up in a way that its server refuses.";
     ClockSkew = "clock_skew", Passing, "The destination's clock and this service's differ too much for signed requests.";
+    UploadMissing = "upload_missing", Lasting, "There is no such upload, it was never completed, or it has been removed.";
+    InputMissing = "input_missing", Lasting, "The account has no input that this bucket and key lie in.";
+    DestinationNotWriteOnly = "destination_not_write_only", Lasting, "The account demands a destination that is proven write-only, and its destination is not.";
     Internal = "internal", Passing, "Something inside this service failed; operators have been told.";
 }
 

@@ -79,4 +79,14 @@ ids! {
     DeliveryId = "a delivery id";
     /// One run of one worker process.
     WorkerId = "a worker id";
+    /// A person of an account.
+    MemberId = "a member id";
+    /// One log-in of a member.
+    SessionId = "a session id";
+    /// One file on its way into the platform bucket.
+    UploadId = "an upload id";
+    /// A customer's bucket for results, as it was set once.
+    DestinationId = "a destination id";
+    /// A customer's bucket that sources may be read from.
+    InputId = "an input id";
 }

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 
 pub use decide::{
     Attempt, Refusal, cancel, complete, erase, expire, fail_attempt, fetched, give_up, request,
-    start, stored, wipe,
+    request_erasure, start, stored, wipe,
 };
 pub use event::{
     Artifact, Completed, Durations, Event, Fetched, Kind, Location, Requested, Role, StoredIn,

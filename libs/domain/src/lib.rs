@@ -14,10 +14,14 @@ pub mod filepreviews;
 pub mod id;
 pub mod job;
 pub mod limits;
+pub mod member;
 mod options;
+pub mod proof;
 pub mod retry;
+pub mod scope;
 pub mod sealed;
 pub mod size;
+pub mod upload;
 pub mod wish;
 
 pub use aggregate::Aggregate;

@@ -51,4 +51,18 @@ pub mod field {
     pub const WEBHOOK_SECRET: &str = "webhook_secret";
     /// A name a person gave to an account or application.
     pub const LABEL: &str = "label";
+    /// Headers that every object of a destination carries.
+    pub const DESTINATION_HEADERS: &str = "destination_headers";
+    /// The customer's own key that a destination's server encrypts with.
+    pub const DESTINATION_KEY: &str = "destination_key";
+    /// Credentials of an input.
+    pub const INPUT_CREDENTIALS: &str = "input_credentials";
+    /// A member's address.
+    pub const EMAIL: &str = "email";
+    /// The hash of a member's password.
+    pub const PASSWORD_HASH: &str = "password_hash";
+    /// What a member's one-time codes are made of.
+    pub const TOTP_SECRET: &str = "totp_secret";
+    /// What S3 calls a multipart upload.
+    pub const MULTIPART: &str = "multipart";
 }

@@ -13,6 +13,10 @@ pub const JOBS: &str = "JOBS";
 pub const ACCOUNTS: &str = "ACCOUNTS";
 /// The stream of webhook deliveries.
 pub const DELIVERIES: &str = "DELIVERIES";
+/// The stream of members.
+pub const MEMBERS: &str = "MEMBERS";
+/// The stream of uploads.
+pub const UPLOADS: &str = "UPLOADS";
 /// The work queue of jobs.
 pub const WORK: &str = "WORK";
 /// The stream of messages set aside.
@@ -23,16 +27,22 @@ pub const CHECKPOINTS: &str = "CHECKPOINTS";
 pub const KEYS: &str = "KV_keys";
 /// The dispatcher's consumer on [`JOBS`].
 pub const DISPATCHER: &str = "dispatcher";
+/// The consumer on [`ACCOUNTS`] of whoever tries what destinations' credentials may do.
+pub const PROVER: &str = "prover";
+/// The consumers on [`ACCOUNTS`], [`JOBS`] and [`UPLOADS`] of whoever clears the platform bucket.
+pub const JANITOR: &str = "janitor";
 /// Over how many consumers [`WORK`] is spread.
 pub const SHARDS: u32 = 16;
 
 const STREAM_NOT_FOUND: u64 = 10_059;
 const CONSUMER_NOT_FOUND: u64 = 10_014;
 
-const STREAMS: [&str; 7] = [
+const STREAMS: [&str; 9] = [
     include_str!("../../../nats/streams/JOBS.json"),
     include_str!("../../../nats/streams/ACCOUNTS.json"),
     include_str!("../../../nats/streams/DELIVERIES.json"),
+    include_str!("../../../nats/streams/MEMBERS.json"),
+    include_str!("../../../nats/streams/UPLOADS.json"),
     include_str!("../../../nats/streams/WORK.json"),
     include_str!("../../../nats/streams/PARKED.json"),
     include_str!("../../../nats/streams/CHECKPOINTS.json"),
@@ -48,8 +58,13 @@ macro_rules! workers {
 const WORKERS: [(&str, &str); SHARDS as usize] = workers!(
     "00" "01" "02" "03" "04" "05" "06" "07" "08" "09" "10" "11" "12" "13" "14" "15"
 );
-const OTHERS: [(&str, &str); 1] =
-    [(JOBS, include_str!("../../../nats/consumers/JOBS.dispatcher.json"))];
+const OTHERS: [(&str, &str); 5] = [
+    (JOBS, include_str!("../../../nats/consumers/JOBS.dispatcher.json")),
+    (JOBS, include_str!("../../../nats/consumers/JOBS.janitor.json")),
+    (ACCOUNTS, include_str!("../../../nats/consumers/ACCOUNTS.prover.json")),
+    (ACCOUNTS, include_str!("../../../nats/consumers/ACCOUNTS.janitor.json")),
+    (UPLOADS, include_str!("../../../nats/consumers/UPLOADS.janitor.json")),
+];
 
 /// The consumers that workers take from, one for each shard of [`WORK`].
 #[must_use]
@@ -311,7 +326,7 @@ pub(crate) fn consumers() -> Vec<(String, Value)> {
 
 /// Whether `stream` takes several messages as one.
 pub(crate) fn takes_batches(stream: &str) -> bool {
-    [JOBS, ACCOUNTS, DELIVERIES, KEYS].contains(&stream)
+    [JOBS, ACCOUNTS, DELIVERIES, MEMBERS, UPLOADS, KEYS].contains(&stream)
 }
 
 /// How long a consumer waits for an acknowledgement.

@@ -1,6 +1,6 @@
 //! What a store is fed with: events, and where in the log they lie.
 
-use domain::{Timestamp, account, id::AccountId, job};
+use domain::{Timestamp, account, id::AccountId, job, member, upload};
 use serde::{Deserialize, Serialize};
 
 /// The streams a store follows.
@@ -11,16 +11,22 @@ pub enum Stream {
     Accounts,
     /// Histories of jobs.
     Jobs,
+    /// Histories of members.
+    Members,
+    /// Histories of uploads.
+    Uploads,
 }
 
 impl Stream {
     /// Every stream.
-    pub const ALL: [Self; 2] = [Self::Accounts, Self::Jobs];
+    pub const ALL: [Self; 4] = [Self::Accounts, Self::Jobs, Self::Members, Self::Uploads];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Accounts => "accounts",
             Self::Jobs => "jobs",
+            Self::Members => "members",
+            Self::Uploads => "uploads",
         }
     }
 }
@@ -45,6 +51,10 @@ pub enum Change {
     Job(job::Id, job::Event),
     /// Something happened to an account.
     Account(AccountId, account::Event),
+    /// Something happened to a member.
+    Member(member::Id, member::Event),
+    /// Something happened to an upload.
+    Upload(upload::Id, upload::Event),
     /// It could not be read. The place is kept, so that the gap is known and never silent.
     Unreadable,
 }
@@ -56,6 +66,12 @@ pub struct Positions {
     pub accounts: u64,
     /// In the histories of jobs.
     pub jobs: u64,
+    /// In the histories of members.
+    #[serde(default)]
+    pub members: u64,
+    /// In the histories of uploads.
+    #[serde(default)]
+    pub uploads: u64,
 }
 
 impl Positions {
@@ -65,6 +81,8 @@ impl Positions {
         match stream {
             Stream::Accounts => self.accounts,
             Stream::Jobs => self.jobs,
+            Stream::Members => self.members,
+            Stream::Uploads => self.uploads,
         }
     }
 
@@ -72,12 +90,17 @@ impl Positions {
         match stream {
             Stream::Accounts => self.accounts = seq,
             Stream::Jobs => self.jobs = seq,
+            Stream::Members => self.members = seq,
+            Stream::Uploads => self.uploads = seq,
         }
     }
 
     /// Whether these reach at least as far as `other` in every stream.
     #[must_use]
     pub const fn cover(&self, other: &Self) -> bool {
-        self.accounts >= other.accounts && self.jobs >= other.jobs
+        self.accounts >= other.accounts
+            && self.jobs >= other.jobs
+            && self.members >= other.members
+            && self.uploads >= other.uploads
     }
 }

@@ -4,6 +4,7 @@ use domain::{
     Timestamp,
     id::{AccountId, JobId},
     job::{self, Status},
+    member, upload,
 };
 
 use crate::entry::Stream;
@@ -36,6 +37,44 @@ pub(crate) fn account(id: AccountId) -> Key {
 /// The application with this public key.
 pub(crate) fn application(public: &str) -> Key {
     key("app/", &[public.as_bytes()])
+}
+
+/// A member.
+pub(crate) fn member(id: member::Id) -> Key {
+    key("member/", &[id.account.as_uuid().as_bytes(), id.member.as_uuid().as_bytes()])
+}
+
+/// The start of an account's members.
+pub(crate) fn members(account: AccountId) -> Key {
+    key("member/", &[account.as_uuid().as_bytes()])
+}
+
+/// A member of any account by the digest of their address.
+pub(crate) fn address(email_digest: &str, id: member::Id) -> Key {
+    let mut address = addresses(email_digest);
+    address.extend_from_slice(id.account.as_uuid().as_bytes());
+    address.extend_from_slice(id.member.as_uuid().as_bytes());
+    address
+}
+
+/// The start of the members of all accounts with this digest of their address.
+pub(crate) fn addresses(email_digest: &str) -> Key {
+    key("address/", &[email_digest.as_bytes(), b"/"])
+}
+
+/// A session by the digest of its token.
+pub(crate) fn session(token_digest: &str) -> Key {
+    key("session/", &[token_digest.as_bytes()])
+}
+
+/// An upload.
+pub(crate) fn upload(id: upload::Id) -> Key {
+    key("upload/", &[id.account.as_uuid().as_bytes(), id.upload.as_uuid().as_bytes()])
+}
+
+/// The start of an account's uploads.
+pub(crate) fn uploads(account: AccountId) -> Key {
+    key("upload/", &[account.as_uuid().as_bytes()])
 }
 
 /// The start of an account's list.

@@ -16,7 +16,7 @@ pub use crate::{
     cursor::{Cursor, InvalidCursor},
     entry::{Change, Entry, Positions, Stream},
     error::Error,
-    projection::{AccountRow, Holder, JobRow},
-    query::{Counts, MAX_PAGE_ROWS, Page},
+    projection::{AccountRow, Holder, JobRow, MemberRow, SessionOf, UploadRow},
+    query::{Counts, MAX_MEMBERS, MAX_PAGE_ROWS, Page},
     store::{Found, Store, WhyAnew},
 };

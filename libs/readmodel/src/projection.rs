@@ -6,16 +6,20 @@
 
 mod accounts;
 mod jobs;
+mod members;
+mod uploads;
 
 use std::collections::{BTreeMap, HashMap, hash_map::Entry as Slot};
 
-use domain::{id::AccountId, job};
+use domain::{id::AccountId, job, member, upload};
 use serde::{Serialize, de::DeserializeOwned};
 use sled::{Batch, Tree};
 
 pub use self::{
     accounts::{AccountRow, Holder},
     jobs::JobRow,
+    members::{MemberRow, SessionOf},
+    uploads::UploadRow,
 };
 use crate::{
     Error,
@@ -69,12 +73,21 @@ pub(crate) struct Changes<'a> {
     tree: &'a Tree,
     jobs: HashMap<job::Id, Touched<JobRow>>,
     accounts: HashMap<AccountId, Touched<AccountRow>>,
+    members: HashMap<member::Id, Touched<MemberRow>>,
+    uploads: HashMap<upload::Id, Touched<UploadRow>>,
     unreadable: Vec<Key>,
 }
 
 impl<'a> Changes<'a> {
     pub(crate) fn new(tree: &'a Tree) -> Self {
-        Self { tree, jobs: HashMap::new(), accounts: HashMap::new(), unreadable: Vec::new() }
+        Self {
+            tree,
+            jobs: HashMap::new(),
+            accounts: HashMap::new(),
+            members: HashMap::new(),
+            uploads: HashMap::new(),
+            unreadable: Vec::new(),
+        }
     }
 
     /// Takes in one entry.
@@ -96,6 +109,20 @@ impl<'a> Changes<'a> {
                 };
                 touched.after = Some(accounts::evolve(touched.after.take(), *id, event, entry));
             }
+            Change::Member(id, event) => {
+                let touched = match self.members.entry(*id) {
+                    Slot::Occupied(slot) => slot.into_mut(),
+                    Slot::Vacant(slot) => slot.insert(Touched::load(self.tree, &key::member(*id))?),
+                };
+                touched.after = members::evolve(touched.after.take(), *id, event, entry);
+            }
+            Change::Upload(id, event) => {
+                let touched = match self.uploads.entry(*id) {
+                    Slot::Occupied(slot) => slot.into_mut(),
+                    Slot::Vacant(slot) => slot.insert(Touched::load(self.tree, &key::upload(*id))?),
+                };
+                touched.after = uploads::evolve(touched.after.take(), *id, event, entry);
+            }
             Change::Unreadable => self.unreadable.push(key::unreadable(entry.stream, entry.seq)),
         }
         Ok(())
@@ -109,6 +136,12 @@ impl<'a> Changes<'a> {
             write(&mut batch, &mut counts, touched)?;
         }
         for touched in self.accounts.into_values() {
+            write(&mut batch, &mut counts, touched)?;
+        }
+        for touched in self.members.into_values() {
+            write(&mut batch, &mut counts, touched)?;
+        }
+        for touched in self.uploads.into_values() {
             write(&mut batch, &mut counts, touched)?;
         }
         for (key, change) in counts {
@@ -145,6 +178,9 @@ fn write<R: Row>(
         for key in before.counts() {
             *counts.entry(key).or_default() -= 1;
         }
+    }
+    if let (Some(before), None) = (&before, &after) {
+        batch.remove(before.key());
     }
     if let Some(after) = &after {
         for (key, value) in kept {

@@ -5,17 +5,22 @@ use std::{collections::BTreeMap, ops::Bound};
 use domain::{
     id::AccountId,
     job::{self, Status},
+    member, upload,
 };
 
 use crate::{
     Error, Store,
     cursor::Cursor,
     key::{self, Key, Place},
-    projection::{AccountRow, Holder, JobRow, read, read_number},
+    projection::{AccountRow, Holder, JobRow, MemberRow, SessionOf, UploadRow, read, read_number},
 };
 
 /// The most rows of one page.
 pub const MAX_PAGE_ROWS: usize = 200;
+
+/// The most members of an account that are listed, and the most members with one address that are
+/// looked at.
+pub const MAX_MEMBERS: usize = 1_000;
 
 /// How many jobs have each status; every status is there.
 pub type Counts = BTreeMap<Status, u64>;
@@ -52,6 +57,76 @@ impl Store {
     /// As [`Store::job`].
     pub fn application(&self, public_key: &str) -> Result<Option<Holder>, Error> {
         read(self.tree(), &key::application(public_key))
+    }
+
+    /// The member with this id.
+    ///
+    /// # Errors
+    /// As [`Store::job`].
+    pub fn member(&self, id: member::Id) -> Result<Option<MemberRow>, Error> {
+        read(self.tree(), &key::member(id))
+    }
+
+    /// The members of an account, at most [`MAX_MEMBERS`].
+    ///
+    /// # Errors
+    /// As [`Store::job`].
+    pub fn members(&self, account: AccountId) -> Result<Vec<MemberRow>, Error> {
+        self.rows(&key::members(account), MAX_MEMBERS)
+    }
+
+    /// The members of all accounts with this digest of their address, at most [`MAX_MEMBERS`].
+    ///
+    /// # Errors
+    /// As [`Store::job`].
+    pub fn members_with_address(&self, email_digest: &str) -> Result<Vec<MemberRow>, Error> {
+        let list = key::addresses(email_digest);
+        let mut found = Vec::new();
+        for key in self.tree().scan_prefix(&list).keys().take(MAX_MEMBERS) {
+            let key = key.map_err(Error::sled("list"))?;
+            let id = key.get(list.len()..).unwrap_or_default();
+            let row: Option<MemberRow> = read(self.tree(), &[b"member/", id].concat())?;
+            found.extend(row);
+        }
+        Ok(found)
+    }
+
+    /// Whose the session with this digest of its token is.
+    ///
+    /// # Errors
+    /// As [`Store::job`].
+    pub fn session(&self, token_digest: &str) -> Result<Option<SessionOf>, Error> {
+        read(self.tree(), &key::session(token_digest))
+    }
+
+    /// The upload with this id.
+    ///
+    /// # Errors
+    /// As [`Store::job`].
+    pub fn upload(&self, id: upload::Id) -> Result<Option<UploadRow>, Error> {
+        read(self.tree(), &key::upload(id))
+    }
+
+    /// An account's uploads, at most [`MAX_PAGE_ROWS`].
+    ///
+    /// # Errors
+    /// As [`Store::job`].
+    pub fn uploads(&self, account: AccountId) -> Result<Vec<UploadRow>, Error> {
+        self.rows(&key::uploads(account), MAX_PAGE_ROWS)
+    }
+
+    fn rows<R: serde::de::DeserializeOwned>(
+        &self,
+        list: &Key,
+        limit: usize,
+    ) -> Result<Vec<R>, Error> {
+        let values = self.tree().scan_prefix(list).take(limit);
+        values
+            .map(|row| {
+                let (key, value) = row.map_err(Error::sled("list"))?;
+                serde_json::from_slice(&value).map_err(|source| Error::row(&key, source))
+            })
+            .collect()
     }
 
     /// At most `limit` of an account's jobs, newest first, all or those of one status, after

@@ -8,7 +8,7 @@
 
 use domain::{
     FailureCode, Sealed, Timestamp,
-    account::{self, Application, FailureWord},
+    account::{self, Application},
     id::{AccountId, ApplicationId, JobId, WorkerId},
     job::{self, Artifact, Completed, Event, Fetched, Kind, Requested, Status, StoredIn},
     wish::PreviewWish,
@@ -40,6 +40,7 @@ fn requested() -> Event {
         application: ApplicationId::from_uuid(Uuid::from_u128(1)),
         kind: Kind::Preview { wish: PreviewWish::default() },
         source_url: sealed("url"),
+        upload: None,
         callback_url: None,
         user_data: None,
         uploader: None,
@@ -110,7 +111,7 @@ fn job_event(choice: u8) -> Event {
         14 => Event::CancelRequested {},
         15 => Event::Cancelled {},
         16 => Event::Expired {},
-        _ => Event::Erased {},
+        _ => Event::Erased { objects: 0 },
     }
 }
 
@@ -121,8 +122,7 @@ fn application(account: AccountId, n: u128) -> Application {
         application,
         key: format!("dk_{application}"),
         secret_digest: "00".into(),
-        origins: vec![],
-        failure_word: FailureWord::Failure,
+        terms: domain::account::Terms::default(),
     }
 }
 
@@ -239,7 +239,7 @@ fn what_has_been_taken_in_is_passed_over() {
     let hash = store.hash().unwrap();
     store.apply(&[first.clone(), first.clone()]).unwrap();
     assert_eq!(store.hash().unwrap(), hash);
-    assert_eq!(store.positions(), Positions { accounts: 0, jobs: 5 });
+    assert_eq!(store.positions(), Positions { jobs: 5, ..Positions::default() });
 
     // The same place in the other stream is another message.
     store
@@ -249,7 +249,7 @@ fn what_has_been_taken_in_is_passed_over() {
             Change::Account(id.account, account::Event::Opened { label: None }),
         )])
         .unwrap();
-    assert_eq!(store.positions(), Positions { accounts: 5, jobs: 5 });
+    assert_eq!(store.positions(), Positions { accounts: 5, jobs: 5, ..Positions::default() });
     assert!(store.account(id.account).unwrap().is_some());
 }
 
@@ -351,7 +351,7 @@ fn rows_survive_a_drop_without_a_flush() {
     let hash = store.hash().unwrap();
     drop(store);
     let (store, found) = Store::open(&folder.path().join("readmodel")).unwrap();
-    assert_eq!(found, Found::Rows(Positions { accounts: 0, jobs: 1 }));
+    assert_eq!(found, Found::Rows(Positions { jobs: 1, ..Positions::default() }));
     assert_eq!(store.hash().unwrap(), hash);
 }
 

@@ -32,7 +32,7 @@ pub use headers::{InvalidHeader, ObjectHeaders};
 pub use key::InvalidKey;
 pub use multipart::{MULTIPART_ABOVE_BYTES, PART_BYTES};
 pub use network::{Network, Patience, Resolve};
-pub use proof::{Access, PROBE_KEY, Proof, Standing, prove, write_only_policy};
+pub use proof::{PROBE_KEY, prove, write_only_policy};
 pub use reader::{Found, Listed, Reader};
 pub use secret::Secret;
 pub use settings::{InvalidSettings, Settings};

@@ -1,7 +1,7 @@
 //! What the credentials of a destination may do, found by trying: a bucket is proven write-only
 //! when a probe can be stored and can then be neither read, found, listed nor deleted.
 
-use serde::{Deserialize, Serialize};
+use domain::proof::{Access, Proof};
 
 use crate::{Body, Bucket, Destination, Error, Network, Object, ObjectHeaders, Reader};
 
@@ -14,74 +14,6 @@ const PROBE: &[u8] =
 can neither read, list nor delete. It is replaced whenever that is proven again.\n";
 /// The most bytes read of the probe.
 const PROBE_MAX_BYTES: u64 = 4 << 10;
-
-/// Whether something was allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Access {
-    /// It was done.
-    Allowed,
-    /// The server refused.
-    Denied,
-    /// The server failed, or answered what neither allows nor refuses.
-    Unclear,
-}
-
-/// What was tried, and what came of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proof {
-    /// Storing the probe.
-    pub put: Access,
-    /// Reading it.
-    pub get: Access,
-    /// Asking whether it is there.
-    pub head: Access,
-    /// Listing what lies under the prefix.
-    pub list: Access,
-    /// Deleting it.
-    pub delete: Access,
-}
-
-/// What a proof comes down to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
-    /// Only storing is allowed.
-    WriteOnly,
-    /// Something else is allowed as well.
-    Open,
-    /// Storing is not allowed.
-    Closed,
-    /// Something could not be tried.
-    Unclear,
-}
-
-impl Proof {
-    /// What it comes down to.
-    #[must_use]
-    pub fn standing(&self) -> Standing {
-        let others = [self.get, self.head, self.list, self.delete];
-        if self.put == Access::Denied {
-            Standing::Closed
-        } else if others.contains(&Access::Allowed) {
-            Standing::Open
-        } else if self.put == Access::Allowed && others.iter().all(|it| *it == Access::Denied) {
-            Standing::WriteOnly
-        } else {
-            Standing::Unclear
-        }
-    }
-
-    /// What is allowed and should not be, in S3's verbs.
-    #[must_use]
-    pub fn excess(&self) -> Vec<&'static str> {
-        [("GET", self.get), ("HEAD", self.head), ("LIST", self.list), ("DELETE", self.delete)]
-            .into_iter()
-            .filter(|(_, access)| *access == Access::Allowed)
-            .map(|(verb, _)| verb)
-            .collect()
-    }
-}
 
 /// Stores a probe in the destination and tries what only an owner should be able to do with it.
 ///
@@ -147,23 +79,6 @@ pub fn write_only_policy(bucket: &str, prefix: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_thing_too_many_opens_a_bucket_and_one_doubt_leaves_it_unclear() {
-        let fine = Proof {
-            put: Access::Allowed,
-            get: Access::Denied,
-            head: Access::Denied,
-            list: Access::Denied,
-            delete: Access::Denied,
-        };
-        assert_eq!((fine.standing(), fine.excess()), (Standing::WriteOnly, vec![]));
-        let listable = Proof { list: Access::Allowed, ..fine };
-        assert_eq!((listable.standing(), listable.excess()), (Standing::Open, vec!["LIST"]));
-        assert_eq!(Proof { get: Access::Unclear, ..fine }.standing(), Standing::Unclear);
-        assert_eq!(Proof { get: Access::Unclear, ..listable }.standing(), Standing::Open);
-        assert_eq!(Proof { put: Access::Denied, ..fine }.standing(), Standing::Closed);
-    }
 
     #[test]
     fn the_policy_is_json_and_grants_two_things() {

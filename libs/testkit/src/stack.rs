@@ -12,7 +12,7 @@ use std::{
 
 use custody::Custody;
 use domain::{
-    account::{self, Accounts, Application, FailureWord},
+    account::{self, Accounts, Application, Terms},
     id::{AccountId, ApplicationId},
     sealed::field,
 };
@@ -238,14 +238,13 @@ impl Stack {
         let network = Network::direct(Patience::default());
         let custody = Custody::new(Arc::new(vault), &self.s3.settings(), &network).await.unwrap();
         let (id, now) = (self.account, SystemClock.now());
-        let secret = custody.seal_for_account(id, field::WEBHOOK_SECRET, &self.webhook_secret);
+        let secret = custody.seal_credential(id, field::WEBHOOK_SECRET, &self.webhook_secret);
         let secret = secret.await.unwrap();
         let application = Application {
             application: ApplicationId::from_uuid(Uuid::new_v4()),
             key: self.key.clone(),
             secret_digest: custody.secret_digest(&self.secret),
-            origins: Vec::new(),
-            failure_word: FailureWord::default(),
+            terms: Terms::default(),
         };
         let open = |state: &account::State| account::open(state, None);
         operator.transact::<Accounts, _>(&id, now, open).await.unwrap();

@@ -89,7 +89,8 @@ async fn an_unknown_preview_is_named_in_the_contracts_words() {
 async fn a_page_uses_a_key_without_its_secret_from_its_own_origin_alone() {
     let world = World::memory().await;
     let api = world.api("a").await;
-    let tenant = world.tenant_with(|application| application.origins = vec![ORIGIN.into()]).await;
+    let tenant =
+        world.tenant_with(|application| application.terms.origins = vec![ORIGIN.into()]).await;
     let body = r#"{"url": "https://example.com/a.jpg"}"#;
     let post = |origin: Option<&str>| {
         let ask =
@@ -125,8 +126,7 @@ async fn a_page_uses_a_key_without_its_secret_from_its_own_origin_alone() {
         application: second.application,
         key: format!("{}-2", second.key),
         secret_digest: world.custody.secret_digest(&second.secret),
-        origins: vec![],
-        failure_word: domain::account::FailureWord::Failure,
+        terms: domain::account::Terms::default(),
     };
     second.key.clone_from(&other_key.key);
     world.add(tenant.account, other_key).await;

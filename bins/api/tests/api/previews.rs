@@ -225,7 +225,7 @@ async fn a_failure_is_spelled_as_the_application_wants_it() {
     let world = World::memory().await;
     let api = world.api("a").await;
     for (word, expected) in [(FailureWord::Failure, "failure"), (FailureWord::Error, "error")] {
-        let tenant = world.tenant_with(|application| application.failure_word = word).await;
+        let tenant = world.tenant_with(|application| application.terms.failure_word = word).await;
         let created = api.submit(&tenant).await;
         let failed = Event::Failed { attempts: 1, code: FailureCode::SourceNotFound, detail: None };
         world.happen(tenant.id(&created), failed).await;

@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use custody::Custody;
 use domain::{
-    account::{self, Accounts, Application, FailureWord},
+    account::{self, Accounts, Application},
     id::{AccountId, ApplicationId},
     job::{self, Jobs},
 };
@@ -129,8 +129,7 @@ impl World {
             application: ApplicationId::from_uuid(Uuid::new_v4()),
             key: key.clone(),
             secret_digest: self.custody.secret_digest(&secret),
-            origins: vec![],
-            failure_word: FailureWord::Failure,
+            terms: domain::account::Terms::default(),
         };
         change(&mut application);
         let now = SystemClock.now();

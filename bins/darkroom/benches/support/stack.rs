@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use custody::Custody;
 use domain::{
-    account::{self, Accounts, Application, FailureWord},
+    account::{self, Accounts, Application, Terms},
     id::{AccountId, ApplicationId},
 };
 use eventlog::{
@@ -218,8 +218,7 @@ async fn open_accounts(
             application: ApplicationId::from_uuid(Uuid::new_v4()),
             key: key.clone(),
             secret_digest: custody.secret_digest(&secret),
-            origins: Vec::new(),
-            failure_word: FailureWord::default(),
+            terms: Terms::default(),
         };
         let now = SystemClock.now();
         operator.transact::<Accounts, _>(&id, now, |state| account::open(state, None)).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use custody::Custody;
 use domain::{
     Timestamp,
-    account::{self, Accounts, Application, FailureWord},
+    account::{self, Accounts, Application, Terms},
     sealed::field,
 };
 use eventlog::{Keys, Log};
@@ -29,13 +29,12 @@ pub(crate) async fn open(
     let custody = Custody::new(Arc::new(vault), &servers.settings.storage, &network).await?;
     let id = keepsake.account;
     let secret = &keepsake.webhook_secret;
-    let sealed = custody.seal_for_account(id, field::WEBHOOK_SECRET, secret).await?;
+    let sealed = custody.seal_credential(id, field::WEBHOOK_SECRET, secret).await?;
     let application = Application {
         application: keepsake.application,
         key: keepsake.key.clone(),
         secret_digest: custody.secret_digest(&keepsake.secret),
-        origins: vec![],
-        failure_word: FailureWord::default(),
+        terms: Terms::default(),
     };
     let step = |state: &account::State| {
         let mut events = account::open(state, None)?;

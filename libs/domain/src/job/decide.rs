@@ -9,6 +9,7 @@
 //! | `fetched`, `stored`, `wipe`, `complete`, `fail_attempt` | no | no | yes | no: the lease is lost | no |
 //! | `cancel` | no | cancelled | cancel requested | cancel requested | no |
 //! | `expire`, `erase` | no | no | no | no | once |
+//! | `request_erasure` | no | once, and cancelled | once, and cancel requested | once, and cancel requested | once |
 
 use jiff::Timestamp;
 
@@ -223,14 +224,32 @@ pub fn expire(state: &State) -> Decision {
     }
 }
 
-/// Records that the job's keys are shredded.
+/// Asks that everything held about the job go; one that has not ended is cancelled.
+///
+/// # Errors
+/// [`Refusal::Unknown`].
+pub fn request_erasure(state: &State) -> Decision {
+    let job = present(state)?;
+    if job.erasure_requested_at.is_some() {
+        return Ok(vec![]);
+    }
+    let mut events = vec![Event::ErasureRequested {}];
+    match job.phase {
+        Phase::Queued { .. } => events.push(Event::Cancelled {}),
+        Phase::Running { cancelling: false, .. } => events.push(Event::CancelRequested {}),
+        Phase::Running { cancelling: true, .. } | Phase::Ended(_) => {}
+    }
+    Ok(events)
+}
+
+/// Records that the job's keys are shredded, and how many objects were removed with them.
 ///
 /// # Errors
 /// [`Refusal::Unknown`] or [`Refusal::NotEnded`].
-pub fn erase(state: &State) -> Decision {
+pub fn erase(state: &State, objects: u64) -> Decision {
     match &present(state)?.phase {
         Phase::Ended(ended) if ended.erased_at.is_some() => Ok(vec![]),
-        Phase::Ended(_) => Ok(vec![Event::Erased {}]),
+        Phase::Ended(_) => Ok(vec![Event::Erased { objects }]),
         Phase::Queued { .. } | Phase::Running { .. } => Err(Refusal::NotEnded),
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     FailureCode, Sealed,
-    id::{ApplicationId, WorkerId},
+    id::{ApplicationId, UploadId, WorkerId},
     wish::{Extra, PreviewWish},
 };
 
@@ -78,8 +78,19 @@ pub enum Event {
     Cancelled {},
     /// Its artifacts in development storage have been removed after their time.
     Expired {},
+    /// Everything held about it shall go.
+    ErasureRequested {},
     /// Its keys are shredded and its objects removed.
-    Erased {},
+    Erased {
+        /// Objects removed from the platform bucket.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        objects: u64,
+    },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Event {
@@ -98,7 +109,8 @@ impl Event {
             Self::CancelRequested {} => "cancel_requested",
             Self::Cancelled {} => "cancelled",
             Self::Expired {} => "expired",
-            Self::Erased {} => "erased",
+            Self::ErasureRequested {} => "erasure_requested",
+            Self::Erased { .. } => "erased",
         }
     }
 
@@ -117,8 +129,11 @@ pub struct Requested {
     /// What is wished for.
     #[serde(flatten)]
     pub kind: Kind,
-    /// The URL to read.
+    /// What to read: an `http(s)` URL, `upload:ID`, or `s3://bucket/key` of an input.
     pub source_url: Sealed,
+    /// The upload that is read, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<UploadId>,
     /// The URL that gets the webhook of this job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback_url: Option<Sealed>,

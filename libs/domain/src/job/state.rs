@@ -36,6 +36,9 @@ pub struct Job {
     pub fetched: Option<Fetched>,
     /// Stored artifacts, in order of page and size.
     pub artifacts: Vec<Artifact>,
+    /// When it was asked that everything held about it go.
+    #[serde(default)]
+    pub erasure_requested_at: Option<Timestamp>,
 }
 
 /// Where a job stands. Each variant carries what is true in it alone.
@@ -199,6 +202,7 @@ impl Job {
             phase: Phase::Queued { retry: None },
             fetched: None,
             artifacts: Vec::new(),
+            erasure_requested_at: None,
         }
     }
 
@@ -251,7 +255,8 @@ impl Job {
                     ended.expired_at = Some(at);
                 }
             }
-            Event::Erased {} => {
+            Event::ErasureRequested {} => self.erasure_requested_at = Some(at),
+            Event::Erased { .. } => {
                 if let Phase::Ended(ended) = &mut self.phase {
                     ended.erased_at = Some(at);
                 }

@@ -159,7 +159,7 @@ fn a_caller_cancels_what_has_not_ended() {
 
 #[test]
 fn only_what_has_ended_expires_or_is_erased_and_once() {
-    for decide in [job::expire as fn(&State) -> _, job::erase] {
+    for decide in [job::expire as fn(&State) -> _, |state| job::erase(state, 0)] {
         assert_eq!(decide(&given(&[])), Err(Refusal::Unknown));
         assert_eq!(decide(&given(&running())), Err(Refusal::NotEnded));
         let once = decide(&given(&done())).unwrap();

@@ -2,7 +2,9 @@
 
 use std::{fmt::Write as _, fs, path::PathBuf};
 
-use domain::{Aggregate, account::Accounts, delivery::Deliveries, job::Jobs};
+use domain::{
+    Aggregate, account::Accounts, delivery::Deliveries, job::Jobs, member::Members, upload::Uploads,
+};
 
 use crate::samples::samples;
 
@@ -14,8 +16,9 @@ Every event is a CloudEvents 1.0 message in NATS binary mode: the attributes are
 `ce-type`, `ce-time`, `ce-source`, `ce-specversion`), the body is the JSON below. `darkroom-prev`
 holds the SHA-256 of the aggregate's previous message, 64 zeros for the first. Personal fields
 (`source_url`, `callback_url`, `user_data`, `uploader`, `file_name`, `location`, `metadata`,
-`detail`, `label`, `credentials`, `secret`) hold AES-SIV ciphertext under the job's or account's
-key; the samples show a word in its place.
+`detail`, `label`, `credentials`, `secret`, `headers`, `key` of `encryption`, `email`, `password`,
+`multipart`) hold AES-SIV ciphertext under the job's or account's key, credentials under one that
+only those who act with them can open; the samples show a word in its place.
 
 An event keeps its name and its fields for ever. New fields may appear; ignore what you do not know.
 ";
@@ -32,17 +35,65 @@ const JOB: &[(&str, &str)] = &[
     ("cancel_requested", "The caller wants it to stop while a worker has it."),
     ("cancelled", "It ended because its caller wanted so."),
     ("expired", "Its artifacts in development storage are removed after their time."),
+    ("erasure_requested", "Everything held about it shall go."),
     ("erased", "Its keys are shredded and its objects removed."),
 ];
 
 const ACCOUNT: &[(&str, &str)] = &[
     ("opened", "The account exists."),
     ("application_added", "It has one more API key pair."),
+    ("application_changed", "A key pair is for something else from now on."),
+    (
+        "application_rotated",
+        "A key pair has a new secret; the one before opens until `previous_until`.",
+    ),
     ("application_revoked", "A key pair opens nothing any more."),
+    ("application_used", "A key pair was used on a day. Once a day."),
     ("destination_set", "Results go to this bucket from now on."),
     ("destination_cleared", "Results go to development storage from now on."),
+    ("proof_requested", "Somebody wants to know what the destination's credentials may do."),
+    ("destination_proven", "What the destination's credentials may do was found out by trying."),
+    ("destination_proof_failed", "It could not be found out."),
+    (
+        "write_only_demanded",
+        "Whether jobs are refused unless the destination is proven write-only.",
+    ),
+    ("input_set", "Sources may be read from this bucket."),
+    ("input_removed", "Sources are not read from a bucket any more."),
+    ("media_kept", "Whether uploads stay after the jobs that read them."),
     ("webhook_secret_set", "Webhooks are signed with this secret from now on."),
     ("limits_set", "Its jobs have these limits instead of the installation's from now on."),
+    (
+        "quotas_set",
+        "Its jobs together have these quotas instead of the installation's from now on.",
+    ),
+    ("erasure_requested", "Everything held about it shall go."),
+    ("erased", "Its keys are shredded and its objects removed."),
+];
+
+const MEMBER: &[(&str, &str)] = &[
+    ("invited", "Somebody with this address may join."),
+    ("joined", "They did, and chose a password."),
+    ("role_set", "They are something else from now on."),
+    ("reset_offered", "They may choose a new password without the old one."),
+    ("password_set", "They chose a new password. Every session ends."),
+    ("totp_set", "Logging in needs a one-time code from now on."),
+    ("totp_cleared", "Logging in needs no one-time code from now on."),
+    ("logged_in", "They logged in."),
+    ("login_failed", "Somebody tried to be them."),
+    ("seen", "A session is in use. Now and then."),
+    ("logged_out", "A session ended."),
+    ("removed", "They are not of the account any more."),
+];
+
+const UPLOAD: &[(&str, &str)] = &[
+    ("started", "Parts may be sent."),
+    (
+        "source_uploaded",
+        "The file lies in the platform bucket, as large and with the checksum that was announced.",
+    ),
+    ("expired", "It was not completed in time, or was given up; its parts are removed."),
+    ("removed", "The file was removed from the platform bucket."),
 ];
 
 const DELIVERY: &[(&str, &str)] = &[
@@ -83,6 +134,8 @@ fn the_document_of_events_is_that_of_the_samples() {
         HEAD.to_owned(),
         section::<Jobs>("<account>.<job>", JOB),
         section::<Accounts>("<account>", ACCOUNT),
+        section::<Members>("<account>.<member>", MEMBER),
+        section::<Uploads>("<account>.<upload>", UPLOAD),
         section::<Deliveries>("<account>.<endpoint>.<delivery>", DELIVERY),
     ]
     .concat();

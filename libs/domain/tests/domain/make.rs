@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{
     FailureCode, Sealed, Timestamp,
-    id::{ApplicationId, WorkerId},
+    id::{ApplicationId, UploadId, WorkerId},
     job::{
         Artifact, Attempt, Completed, Durations, Event, Fetched, Kind, Requested, Role, StoredIn,
     },
@@ -33,6 +33,7 @@ pub(crate) fn requested(fingerprint: &str) -> Requested {
         application: ApplicationId::derived(Default::default(), b"application"),
         kind: Kind::Preview { wish: PreviewWish::default() },
         source_url: sealed("source"),
+        upload: None,
         callback_url: None,
         user_data: None,
         uploader: None,
@@ -85,6 +86,7 @@ pub(crate) fn completed() -> Completed {
 pub(crate) fn every_event() -> Vec<Event> {
     let mut full = requested("f1");
     full.callback_url = Some(sealed("callback"));
+    full.upload = Some(UploadId::from_uuid(full.application.as_uuid()));
     full.user_data = Some(sealed("data"));
     full.uploader = Some(sealed("uploader"));
     vec![
@@ -108,6 +110,7 @@ pub(crate) fn every_event() -> Vec<Event> {
         Event::CancelRequested {},
         Event::Cancelled {},
         Event::Expired {},
-        Event::Erased {},
+        Event::ErasureRequested {},
+        Event::Erased { objects: 3 },
     ]
 }

@@ -6,11 +6,18 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use domain::{
     Aggregate, Sealed, Timestamp,
-    account::{Accounts, Application, Destination, Event as Account, FailureWord},
+    account::{
+        Accounts, Application, Destination, Encryption, Event as Account, FailureWord, Input,
+        Place, Terms,
+    },
     delivery::{Deliveries, Event as Delivery, FailureCode},
-    id::{ApplicationId, EventId, JobId},
+    id::{ApplicationId, DestinationId, EventId, InputId, JobId, MemberId, SessionId},
     job::Jobs,
-    limits::Overrides,
+    limits::{Overrides, QuotaOverrides},
+    member::{Event as Member, LoginFailure, Members},
+    proof::{Access, Proof},
+    scope::{Role, Scope},
+    upload::{Checksum, Event as Upload, RemovedBecause, Started, Uploads},
 };
 
 use crate::make::{at, every_event, sealed};
@@ -60,27 +67,81 @@ fn every_job_event_is_frozen_and_decodes() {
     hold::<Jobs>(&every_event());
 }
 
+fn place(bucket: &str) -> Place {
+    Place {
+        endpoint: Some("https://s3.example.com".to_owned()),
+        region: "eu-central-1".to_owned(),
+        bucket: bucket.to_owned(),
+        prefix: "previews/".to_owned(),
+        path_style: true,
+        bucket_owner: Some("123456789012".to_owned()),
+        access_key_hint: "7QXA".to_owned(),
+    }
+}
+
+fn terms() -> Terms {
+    Terms {
+        origins: vec!["https://example.com".to_owned()],
+        failure_word: FailureWord::Error,
+        label: Some(sealed("label")),
+        scopes: Some([Scope::JobsRead, Scope::JobsWrite].into()),
+        expires_at: Some(at(86_400)),
+    }
+}
+
 #[test]
 fn every_account_event_is_frozen_and_decodes() {
+    let application = id(b"application");
+    let destination = DestinationId::from_uuid(id(b"destination").as_uuid());
+    let input = InputId::from_uuid(id(b"input").as_uuid());
     hold::<Accounts>(&[
         Account::Opened { label: Some(sealed("label")) },
         Account::ApplicationAdded(Application {
-            application: id(b"application"),
+            application,
             key: "dk_test_example".to_owned(),
             secret_digest: "0f".repeat(32),
-            origins: vec!["https://example.com".to_owned()],
-            failure_word: FailureWord::Error,
+            terms: terms(),
         }),
-        Account::ApplicationRevoked { application: id(b"application") },
+        Account::ApplicationChanged { application, terms: terms() },
+        Account::ApplicationRotated {
+            application,
+            secret_digest: "1e".repeat(32),
+            previous_until: at(3_600),
+        },
+        Account::ApplicationRevoked { application },
+        Account::ApplicationUsed { application, on: "2026-11-22".parse().unwrap() },
         Account::DestinationSet(Destination {
-            endpoint: Some("https://s3.example.com".to_owned()),
-            region: "eu-central-1".to_owned(),
-            bucket: "results".to_owned(),
-            prefix: "previews/".to_owned(),
-            path_style: true,
+            destination,
+            place: place("results"),
             credentials: sealed("credentials"),
+            encryption: Encryption::SseKms { key_id: "alias/results".to_owned() },
+            headers: Some(sealed("headers")),
         }),
         Account::DestinationCleared {},
+        Account::ProofRequested { destination },
+        Account::DestinationProven {
+            destination,
+            proof: Proof {
+                put: Access::Allowed,
+                get: Access::Denied,
+                head: Access::Denied,
+                list: Access::Allowed,
+                delete: Access::Unclear,
+            },
+        },
+        Account::DestinationProofFailed {
+            destination,
+            code: domain::FailureCode::DestinationUnavailable,
+            detail: Some(sealed("detail")),
+        },
+        Account::WriteOnlyDemanded { demanded: true },
+        Account::InputSet(Input {
+            input,
+            place: place("originals"),
+            credentials: sealed("credentials"),
+        }),
+        Account::InputRemoved { input },
+        Account::MediaKept { kept: true },
         Account::WebhookSecretSet { secret: sealed("secret") },
         Account::LimitsSet {
             limits: Overrides {
@@ -89,6 +150,67 @@ fn every_account_event_is_frozen_and_decodes() {
                 ..Overrides::default()
             },
         },
+        Account::QuotasSet {
+            quotas: QuotaOverrides {
+                jobs_in_flight: Some(100),
+                jobs_per_minute: Some(600),
+                ..QuotaOverrides::default()
+            },
+        },
+        Account::ErasureRequested {},
+        Account::Erased { jobs: 12, objects: 34 },
+    ]);
+}
+
+#[test]
+fn every_member_event_is_frozen_and_decodes() {
+    let by = Some(MemberId::from_uuid(id(b"by").as_uuid()));
+    let session = SessionId::from_uuid(id(b"session").as_uuid());
+    hold::<Members>(&[
+        Member::Invited {
+            email: sealed("email"),
+            email_digest: "e0".repeat(32),
+            role: Role::Member,
+            token_digest: "70".repeat(32),
+            expires_at: at(86_400),
+            by,
+        },
+        Member::Joined { password: sealed("password") },
+        Member::RoleSet { role: Role::Admin, by },
+        Member::ResetOffered { token_digest: "71".repeat(32), expires_at: at(1_800), by },
+        Member::PasswordSet { password: sealed("password") },
+        Member::TotpSet { secret: sealed("totp") },
+        Member::TotpCleared {},
+        Member::LoggedIn {
+            session,
+            token_digest: "72".repeat(32),
+            expires_at: at(43_200),
+            totp_step: Some(59_666_666),
+        },
+        Member::LoginFailed { reason: LoginFailure::Password },
+        Member::Seen { session },
+        Member::LoggedOut { session },
+        Member::Removed { by },
+    ]);
+}
+
+#[test]
+fn every_upload_event_is_frozen_and_decodes() {
+    let checksum = Checksum::Sha256("5e".repeat(32));
+    hold::<Uploads>(&[
+        Upload::Started(Started {
+            application: Some(id(b"application")),
+            file_name: Some(sealed("name")),
+            size_bytes: 5 << 30,
+            part_bytes: 64 << 20,
+            multipart: sealed("multipart"),
+            key: "uploads/0190a5c4/source".to_owned(),
+            checksum: checksum.clone(),
+            expires_at: at(86_400),
+        }),
+        Upload::SourceUploaded { size_bytes: 5 << 30, checksum },
+        Upload::Expired {},
+        Upload::Removed { because: RemovedBecause::JobsEnded },
     ]);
 }
 

@@ -2,7 +2,7 @@
 
 use domain::{
     Aggregate,
-    account::{Accounts, Application, Event, State},
+    account::{Accounts, Event, KeyPair, State},
     id::AccountId,
 };
 use serde::{Deserialize, Serialize};
@@ -29,8 +29,8 @@ pub struct AccountRow {
 pub struct Holder {
     /// Whose key it is.
     pub account: AccountId,
-    /// The key pair and its settings.
-    pub application: Application,
+    /// The key pair.
+    pub pair: KeyPair,
 }
 
 impl Row for AccountRow {
@@ -42,11 +42,11 @@ impl Row for AccountRow {
         self.state
             .applications
             .values()
-            .filter_map(|application| {
-                let holder = Holder { account: self.id, application: application.clone() };
+            .filter_map(|pair| {
+                let holder = Holder { account: self.id, pair: pair.clone() };
                 // Plain strings and ids always have a JSON form.
                 let value = serde_json::to_vec(&holder).ok()?;
-                Some((key::application(&application.key), value))
+                Some((key::application(&pair.application.key), value))
             })
             .collect()
     }

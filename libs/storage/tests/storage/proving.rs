@@ -1,6 +1,7 @@
 //! Whether a bucket is proven write-only, by real servers with real answers.
 
-use storage::{Access, Destination, PROBE_KEY, Standing, prove};
+use domain::proof::{Access, Standing};
+use storage::{Destination, PROBE_KEY, prove};
 
 use crate::world::{World, admin, destination, keys, writer};
 
@@ -22,7 +23,7 @@ async fn a_credential_that_may_more_is_found_out_and_the_probe_goes() {
     let world = World::start().await;
     let below = Destination { prefix: "a/".to_owned(), ..destination(&world.endpoint, admin()) };
     let proof = prove(below, &world.network).await.unwrap();
-    assert_eq!(proof.standing(), Standing::Open);
+    assert_eq!(proof.standing(), Standing::Readable);
     assert_eq!(proof.excess(), ["GET", "HEAD", "LIST", "DELETE"]);
     assert!(world.reader(admin()).await.list("", 10).await.unwrap().is_empty());
 }

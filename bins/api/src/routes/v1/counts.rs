@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use domain::scope::Scope;
 use http::StatusCode;
 use readmodel::Stream;
 use warp::reply::Response;
@@ -18,7 +19,7 @@ use crate::{
 pub(crate) const GET: Endpoint = Endpoint {
     verb: Verb::Get,
     path: "/v1/counts",
-    access: Access::Secret,
+    access: Access::Caller(Scope::JobsRead),
     handler: |app, call| Box::pin(get(app, call)),
     doc: Doc {
         summary: "How many jobs of the account have each status.",

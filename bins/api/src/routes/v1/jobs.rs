@@ -5,7 +5,7 @@ mod view;
 
 use std::sync::Arc;
 
-use domain::job::Status;
+use domain::{job::Status, scope::Scope};
 use http::StatusCode;
 use readmodel::{Cursor, MAX_PAGE_ROWS, Stream};
 use serde::Serialize;
@@ -27,7 +27,7 @@ const PAGE_ROWS: usize = 50;
 pub(crate) const GET: Endpoint = Endpoint {
     verb: Verb::Get,
     path: "/v1/jobs",
-    access: Access::Secret,
+    access: Access::Caller(Scope::JobsRead),
     handler: |app, call| Box::pin(get(app, call)),
     doc: Doc {
         summary: "The account's jobs, newest first.",
@@ -134,6 +134,7 @@ mod tests {
         Wanted::read(&Call {
             headers: HeaderMap::new(),
             id: String::new(),
+            name: String::new(),
             query: query.to_owned(),
             body: bytes::Bytes::new(),
             caller: None,

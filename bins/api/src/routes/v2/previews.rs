@@ -9,6 +9,7 @@ use domain::{
     filepreviews::Opened,
     id::JobId,
     job::{self, Job, Jobs, Kind, Refusal, Requested, State},
+    scope::Scope,
 };
 use eventlog::{Committed, Loaded, Moment, TransactError};
 use http::{HeaderValue, StatusCode, header};
@@ -31,7 +32,7 @@ const MAX_KEY_CHARS: usize = 255;
 pub(crate) const POST: Endpoint = Endpoint {
     verb: Verb::Post,
     path: "/v2/previews",
-    access: Access::SecretOrOrigin,
+    access: Access::CallerOrOrigin(Scope::JobsWrite),
     handler: |app, call| Box::pin(post(app, call)),
     doc: Doc {
         summary: "Asks for a preview of a file.",
@@ -53,7 +54,7 @@ async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let request = Request::read(&call.body)?;
     let fingerprint = app.custody.fingerprint(&request.canonical());
     let moment = Moment { now: app.clock.now(), traceparent: call.traceparent() };
-    let id = job::Id { account: caller.account, job: job_id(&app, caller, key) };
+    let id = job::Id { account: caller.account, job: job_id(&app, caller, key)? };
     let known = match key {
         Some(_) => app.log.load::<Jobs>(&id).await?,
         // A fresh id has no history.
@@ -86,9 +87,10 @@ async fn submit(
 ) -> Result<(Box<Job>, Opened), Problem> {
     let sealed = app.custody.seal_request(id, &request.fields).await?;
     let requested = Requested {
-        application: caller.application.application,
+        application: caller.application()?.application,
         kind: Kind::Preview { wish: request.wish },
         source_url: sealed.source_url,
+        upload: None,
         callback_url: sealed.callback_url,
         user_data: sealed.user_data,
         uploader: sealed.uploader,
@@ -150,12 +152,13 @@ fn idempotency_key(call: &Call) -> Result<Option<&str>, Problem> {
     }
 }
 
-fn job_id(app: &Arc<App>, caller: &Caller, key: Option<&str>) -> JobId {
-    match key {
+fn job_id(app: &Arc<App>, caller: &Caller, key: Option<&str>) -> Result<JobId, Problem> {
+    let application = caller.application()?.application;
+    Ok(match key {
         Some(key) => {
-            let name = format!("idempotency:{}:{key}", caller.application.application);
+            let name = format!("idempotency:{application}:{key}");
             JobId::derived(caller.account.as_uuid(), name.as_bytes())
         }
         None => app.fresh_job(caller.account),
-    }
+    })
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use domain::{
     id::JobId,
     job::{self, Jobs, Refusal, State},
+    scope::Scope,
 };
 use eventlog::{Moment, TransactError};
 use http::StatusCode;
@@ -25,7 +26,7 @@ use crate::{
 pub(crate) const GET: Endpoint = Endpoint {
     verb: Verb::Get,
     path: "/v1/jobs/{id}",
-    access: Access::Secret,
+    access: Access::Caller(Scope::JobsRead),
     handler: |app, call| Box::pin(get(app, call)),
     doc: Doc {
         summary: "How a job stands.",
@@ -40,7 +41,7 @@ pub(crate) const GET: Endpoint = Endpoint {
 pub(crate) const DELETE: Endpoint = Endpoint {
     verb: Verb::Delete,
     path: "/v1/jobs/{id}",
-    access: Access::Secret,
+    access: Access::Caller(Scope::JobsWrite),
     handler: |app, call| Box::pin(delete(app, call)),
     doc: Doc {
         summary: "Ends a job: at once where no worker has it, else as soon as its worker has wiped what it made.",

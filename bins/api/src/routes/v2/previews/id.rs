@@ -7,6 +7,7 @@ use domain::{
     filepreviews::{self, Style},
     id::JobId,
     job,
+    scope::Scope,
 };
 use http::StatusCode;
 use readmodel::Stream;
@@ -26,7 +27,7 @@ use crate::{
 pub(crate) const GET: Endpoint = Endpoint {
     verb: Verb::Get,
     path: "/v2/previews/{id}",
-    access: Access::SecretOrOrigin,
+    access: Access::CallerOrOrigin(Scope::JobsRead),
     handler: |app, call| Box::pin(get(app, call)),
     doc: Doc {
         summary: "How a preview stands.",
@@ -45,7 +46,7 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let id = job::Id { account: caller.account, job };
     let reach = app.reach(Stream::Jobs).await;
     if reach == Reach::There
-        && let Some(view) = app.views.get(&id, caller.application.failure_word, Instant::now())
+        && let Some(view) = app.views.get(&id, caller.failure_word(), Instant::now())
         && caller.may_see_jobs_of(view.application)
     {
         return Ok(call::json_bytes(StatusCode::OK, view.body));
@@ -75,7 +76,7 @@ async fn make(
         let view = View {
             account: id.account,
             application: seen.job.requested.application,
-            word: caller.application.failure_word,
+            word: caller.failure_word(),
             body: body.clone(),
         };
         app.views.put(&place, view, Instant::now());
@@ -87,5 +88,5 @@ async fn make(
 
 /// How the caller wants to be answered.
 pub(crate) fn style(app: &App, caller: &Caller) -> Style {
-    Style { public_url: app.public_url.clone(), failure_word: caller.application.failure_word }
+    Style { public_url: app.public_url.clone(), failure_word: caller.failure_word() }
 }

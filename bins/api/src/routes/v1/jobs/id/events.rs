@@ -7,6 +7,7 @@ use std::sync::Arc;
 use domain::{
     id::EventId,
     job::{Event, Jobs},
+    scope::Scope,
 };
 use eventlog::Raw;
 use http::{StatusCode, header};
@@ -26,7 +27,7 @@ use crate::{
 pub(crate) const GET: Endpoint = Endpoint {
     verb: Verb::Get,
     path: "/v1/jobs/{id}/events",
-    access: Access::Secret,
+    access: Access::Caller(Scope::JobsRead),
     handler: |app, call| Box::pin(get(app, call)),
     doc: Doc {
         summary: "What happened to a job: a list, or with `Accept: text/event-stream` as it happens, up to its outcome.",
