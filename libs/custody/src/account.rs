@@ -1,14 +1,8 @@
 //! The secrets of an account: what signs its webhooks, and the credentials of its bucket.
 
-use domain::{
-    Sealed,
-    account::{Destination, Place},
-    id::AccountId,
-    job::StoredIn,
-    sealed::field,
-};
+use domain::{Sealed, id::AccountId};
 use serde::Deserialize;
-use storage::{Bucket, Credentials, Encryption, Network};
+use storage::Credentials;
 use vault::Secret;
 use zeroize::Zeroizing;
 
@@ -19,15 +13,6 @@ use crate::{Custody, Error};
 struct SealedCredentials {
     access_key: String,
     secret_key: String,
-}
-
-/// A bucket to put results into, and whose it is.
-#[derive(Clone)]
-pub struct OpenedDestination {
-    /// The bucket.
-    pub bucket: Bucket,
-    /// In whose bucket artifacts lie.
-    pub stored_in: StoredIn,
 }
 
 impl Custody {
@@ -120,40 +105,5 @@ impl Custody {
             serde_json::from_str(text.expose()).map_err(|_quotes_a_secret| Error::Credentials)?;
         let secret_key = storage::Secret::from(secret_key);
         Ok(Credentials { access_key, secret_key, session_token: None })
-    }
-
-    /// Where results go without a destination of the account's own.
-    #[must_use]
-    pub fn development_destination(&self) -> OpenedDestination {
-        OpenedDestination { bucket: self.development.clone(), stored_in: StoredIn::Development }
-    }
-
-    /// The account's own bucket, reached over `network`.
-    ///
-    /// # Errors
-    /// [`Error::Erased`], [`Error::Destination`], or when the vault fails.
-    pub async fn open_destination(
-        &self,
-        account: AccountId,
-        own: &Destination,
-        network: &Network,
-    ) -> Result<OpenedDestination, Error> {
-        let credentials = self
-            .open_bucket_credentials(account, field::DESTINATION_CREDENTIALS, &own.credentials)
-            .await?;
-        let Place { endpoint, region, bucket, prefix, path_style, bucket_owner, .. } =
-            own.place.clone();
-        let destination = storage::Destination {
-            endpoint,
-            region,
-            bucket,
-            prefix,
-            path_style,
-            credentials,
-            encryption: Encryption::None,
-            bucket_owner,
-        };
-        let bucket = Bucket::open(destination, network).await.map_err(Error::Destination)?;
-        Ok(OpenedDestination { bucket, stored_in: StoredIn::Destination })
     }
 }

@@ -5,6 +5,7 @@
 //! `/v2` body.
 
 mod account;
+mod destination;
 mod error;
 mod job;
 mod settings;
@@ -14,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 use storage::{Bucket, Network};
 use vault::{Digests, Vault};
 
-pub use account::OpenedDestination;
+pub use destination::OpenedDestination;
 pub use error::Error;
 pub use job::{PersonalFields, SealedRequest};
 pub use settings::{BadSettings, artifact_field};
