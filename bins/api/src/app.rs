@@ -9,7 +9,7 @@ use service::Clock;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{callers::Callers, currency::Currency, fresh::Fresh, settings::Api, views::Views};
+use crate::{callers::Callers, currency::Currency, fresh::Fresh, routes::Routes, settings::Api, views::Views};
 
 /// What an [`App`] is made of.
 pub(crate) struct Parts {
@@ -39,6 +39,7 @@ pub(crate) struct App {
     pub(crate) callers: Callers,
     pub(crate) fresh: Fresh,
     pub(crate) views: Views,
+    pub(crate) routes: Arc<Routes>,
     /// One permit for each event stream.
     pub(crate) streams: Arc<Semaphore>,
     accounts: Barrier,
@@ -57,6 +58,7 @@ impl App {
             callers: Callers::default(),
             fresh: Fresh::default(),
             views: Views::default(),
+            routes: Arc::new(Routes::new()),
             accounts: barrier(topology::ACCOUNTS),
             jobs: barrier(topology::JOBS),
             members: barrier(topology::MEMBERS),

@@ -15,7 +15,7 @@ use crate::{
     call::{Call, json_bytes},
     incoming::read_body,
     problem::{Problem, Spelling},
-    routes::{self, Matched},
+    routes::{Matched, Routes},
 };
 
 /// Largest head of a request: path, query and headers, in bytes.
@@ -70,7 +70,7 @@ where
 {
     let path = path.as_str();
     let spelling = Spelling::of_path(path);
-    let (endpoint, [id, name]) = match routes::find(&method, path) {
+    let (endpoint, [id, name]) = match app.routes.find(&method, path) {
         Matched::Endpoint(endpoint, [id, name]) => (endpoint, [id.to_owned(), name.to_owned()]),
         Matched::Preflight { allow } => return preflight(&headers, &allow),
         Matched::OtherMethod { allow } => {
@@ -155,12 +155,13 @@ struct LastAnswer;
 #[derive(Clone)]
 pub(crate) struct Edge<S> {
     filters: S,
+    routes: Arc<Routes>,
     in_flight: Arc<Semaphore>,
 }
 
 impl<S> Edge<S> {
-    pub(crate) fn new(filters: S, max_in_flight: usize) -> Self {
-        Self { filters, in_flight: Arc::new(Semaphore::new(max_in_flight)) }
+    pub(crate) fn new(filters: S, routes: Arc<Routes>, max_in_flight: usize) -> Self {
+        Self { filters, routes, in_flight: Arc::new(Semaphore::new(max_in_flight)) }
     }
 
     /// Answers one request, whatever happens.
@@ -172,7 +173,7 @@ impl<S> Edge<S> {
         let version = request.version();
         let spelling = Spelling::of_path(request.uri().path());
         let noted = tracing::enabled!(tracing::Level::DEBUG)
-            .then(|| (request.method().clone(), routes::template(request.uri().path())));
+            .then(|| (request.method().clone(), self.routes.template(request.uri().path())));
         let mut response = if head_bytes(&request) > MAX_HEAD_BYTES {
             let problem = Problem::HeadTooLarge { limit_bytes: MAX_HEAD_BYTES };
             let mut response = problem.into_response(spelling);

@@ -7,10 +7,11 @@ mod readyz;
 mod v1;
 mod v2;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures::future::BoxFuture;
 use http::Method;
+use matchit::Router;
 use warp::reply::Response;
 
 use crate::{app::App, auth::Access, call::Call, document::Doc, problem::Problem};
@@ -93,51 +94,53 @@ pub(crate) enum Matched<'a> {
     Nothing,
 }
 
-/// Looks an endpoint up.
-pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Matched<'a> {
-    let mut verbs = Vec::new();
-    for endpoint in TABLE {
-        if let Some(places) = fit(endpoint.path, path) {
-            if endpoint.verb.is(method) {
-                return Matched::Endpoint(endpoint, places);
+/// [`TABLE`], to be looked into by path.
+pub(crate) struct Routes(Router<Vec<&'static Endpoint>>);
+
+impl Routes {
+    pub(crate) fn new() -> Self {
+        let mut by_path: BTreeMap<&str, Vec<&Endpoint>> = BTreeMap::new();
+        for endpoint in TABLE {
+            by_path.entry(endpoint.path).or_default().push(endpoint);
+        }
+        let mut router = Router::new();
+        for (path, endpoints) in by_path {
+            if let Err(error) = router.insert(path, endpoints) {
+                tracing::error!(%error, path, "two endpoints stand in each other's way");
             }
-            verbs.push(endpoint.verb.name());
+        }
+        Self(router)
+    }
+
+    /// Looks an endpoint up.
+    pub(crate) fn find<'a>(&self, method: &Method, path: &'a str) -> Matched<'a> {
+        let Ok(found) = self.0.at(bare(path)) else { return Matched::Nothing };
+        if let Some(endpoint) = found.value.iter().find(|known| known.verb.is(method)) {
+            let place = |name| found.params.get(name).unwrap_or_default();
+            return Matched::Endpoint(endpoint, [place("id"), place("name")]);
+        }
+        let verbs = found.value.iter().map(|known| known.verb.name());
+        let allow = verbs.chain(["OPTIONS"]).collect::<Vec<_>>().join(", ");
+        if method == Method::OPTIONS {
+            Matched::Preflight { allow }
+        } else {
+            Matched::OtherMethod { allow }
         }
     }
-    if verbs.is_empty() {
-        return Matched::Nothing;
-    }
-    verbs.push("OPTIONS");
-    let allow = verbs.join(", ");
-    if method == Method::OPTIONS {
-        Matched::Preflight { allow }
-    } else {
-        Matched::OtherMethod { allow }
+
+    /// The path of the endpoints that a path leads to, for logs: a closed set.
+    pub(crate) fn template(&self, path: &str) -> &'static str {
+        let known = self.0.at(bare(path)).ok().and_then(|found| found.value.first().copied());
+        known.map_or("none", |endpoint| endpoint.path)
     }
 }
 
-/// The path of the endpoints that a path leads to, for logs: a closed set.
-pub(crate) fn template(path: &str) -> &'static str {
-    let known = TABLE.iter().find(|endpoint| fit(endpoint.path, path).is_some());
-    known.map_or("none", |endpoint| endpoint.path)
-}
-
-/// What stands in the places of `{id}` and `{name}`, where `path` has the form of `template`.
-fn fit<'a>(template: &str, path: &'a str) -> Option<[&'a str; 2]> {
-    let path = path.strip_suffix('/').unwrap_or(path);
-    let mut wanted = template.trim_end_matches('/').split('/');
-    let mut given = path.split('/');
-    let (mut places, mut taken) = (["", ""], 0);
-    loop {
-        match (wanted.next(), given.next()) {
-            (None, None) => return Some(places),
-            (Some(open), Some(segment)) if open.starts_with('{') => {
-                *places.get_mut(taken)? = Some(segment).filter(|segment| !segment.is_empty())?;
-                taken += 1;
-            }
-            (Some(want), Some(have)) if want == have => {}
-            _ => return None,
-        }
+/// Without the slash that makes no difference.
+fn bare(path: &str) -> &str {
+    match path.strip_suffix('/') {
+        Some("") | None if path.len() <= 1 => "/",
+        Some(bare) => bare,
+        None => path,
     }
 }
 
@@ -146,25 +149,40 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_endpoint_is_found_by_its_path() {
+        let routes = Routes::new();
+        for endpoint in TABLE {
+            let path = endpoint.path.replace("{id}", "7").replace("{name}", "a.jpg");
+            let method: Method = endpoint.verb.name().parse().unwrap();
+            for path in [path.clone(), format!("{path}/")] {
+                let Matched::Endpoint(found, [id, name]) = routes.find(&method, &path) else {
+                    assert_eq!(path, "//", "{method} {path}");
+                    continue;
+                };
+                assert!(std::ptr::eq(found, endpoint) || found.path == endpoint.path);
+                let open = |place: &str| endpoint.path.contains(place);
+                assert_eq!((id == "7", name == "a.jpg"), (open("{id}"), open("{name}")), "{path}");
+            }
+            assert_eq!(routes.template(&path), endpoint.path);
+        }
+    }
+
+    #[test]
     fn paths_fit_their_templates_with_and_without_a_slash_at_the_end() {
-        for (template, path, expected) in [
-            ("/", "/", Some(["", ""])),
-            ("/", "", Some(["", ""])),
-            ("/v2/previews", "/v2/previews", Some(["", ""])),
-            ("/v2/previews", "/v2/previews/", Some(["", ""])),
-            ("/v2/previews", "/v2/previews//", None),
-            ("/v2/previews", "/v2/preview", None),
-            ("/v2/previews/{id}", "/v2/previews/7", Some(["7", ""])),
-            ("/v2/previews/{id}", "/v2/previews/7/", Some(["7", ""])),
-            ("/v2/previews/{id}", "/v2/previews/", None),
-            ("/v2/previews/{id}", "/v2/previews/7/8", None),
-            ("/v1/jobs/{id}/events", "/v1/jobs/7/events/", Some(["7", ""])),
-            ("/v1/artifacts/{id}/{name}", "/v1/artifacts/7/a.jpg", Some(["7", "a.jpg"])),
-            ("/v1/artifacts/{id}/{name}", "/v1/artifacts/7", None),
-            ("/v1/jobs/{id}/events", "/v1/jobs/events", None),
-            ("/v1/jobs/{id}", "/v1/jobs/7/events", None),
+        let routes = Routes::new();
+        for (path, expected) in [
+            ("/", "/"),
+            ("", "/"),
+            ("/v2/previews", "/v2/previews"),
+            ("/v2/previews/", "/v2/previews"),
+            ("/v2/previews//", "none"),
+            ("/v2/preview", "none"),
+            ("/v2/previews/7/8", "none"),
+            ("/v1/jobs/7/events/", "/v1/jobs/{id}/events"),
+            ("/v1/jobs/events", "/v1/jobs/{id}"),
+            ("/v1/jobs//events", "none"),
         ] {
-            assert_eq!(fit(template, path), expected, "{template} {path}");
+            assert_eq!(routes.template(path), expected, "{path}");
         }
     }
 }

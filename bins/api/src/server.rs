@@ -128,7 +128,7 @@ impl Server {
         let shutdown = app.shutdown.clone();
         tracing::info!(%address, public_url = app.public_url, "listening");
         let filters = warp::service(edge::filter(app.clone()));
-        let edge = Edge::new(filters, app.api.max_in_flight);
+        let edge = Edge::new(filters, Arc::clone(&app.routes), app.api.max_in_flight);
         // The read model follows until the last answer is out.
         let background = CancellationToken::new();
         let followers = tokio::spawn(follow(app.clone(), replica, background.clone()));
