@@ -1,12 +1,15 @@
 //! An upload: one file on its way from a customer straight into the platform bucket.
 //!
 //! ```text
-//! started ─► source_uploaded ─► removed
-//!    └─────► expired
+//! started ─► completion_requested ─► source_uploaded ─► removed
+//!    └─────► expired     └─► rejected     ▲ claimed* by jobs
 //! ```
+//! The platform bucket follows: what has expired, was rejected or removed is deleted there
+//! afterwards, however often whoever does it dies on the way.
 
 mod decide;
 mod event;
+mod plan;
 mod state;
 
 use std::fmt;
@@ -14,7 +17,10 @@ use std::fmt;
 use jiff::Timestamp;
 
 pub use decide::*;
-pub use event::{Checksum, Event, RemovedBecause, Started};
+pub use event::{Checksum, Event, RejectedBecause, RemovedBecause, Started};
+pub use plan::{
+    InvalidPlan, MAX_PART_BYTES, MAX_PARTS, MAX_UPLOAD_BYTES, MIN_PART_BYTES, Plan,
+};
 pub use state::{Phase, State, Upload};
 
 use crate::{
@@ -29,6 +35,14 @@ pub struct Id {
     pub account: AccountId,
     /// Which.
     pub upload: UploadId,
+}
+
+impl Id {
+    /// Where its file lies in the platform bucket.
+    #[must_use]
+    pub fn object_key(&self) -> String {
+        format!("uploads/{}/{}", self.account, self.upload)
+    }
 }
 
 impl fmt::Display for Id {
