@@ -3,17 +3,22 @@
 mod decide;
 mod event;
 mod state;
+#[cfg(test)]
+mod tests;
+mod write_only;
 
 use jiff::Timestamp;
 
 pub use decide::{
     MAX_APPLICATIONS, MAX_INPUTS, Refusal, add_application, change_application, clear_destination,
-    demand_write_only, erase, fail_proof, keep_media, open, prove_destination, remove_input,
-    request_erasure, request_proof, revoke_application, rotate_application, set_destination,
-    set_input, set_limits, set_quotas, set_webhook_secret, use_application,
+    days_between_uses, demand_write_only, erase, fail_proof, keep_media, label, open,
+    prove_destination, remove_input, request_erasure, request_proof, revoke_application,
+    rotate_application, set_destination, set_input, set_limits, set_quotas, set_webhook_secret,
+    use_application,
 };
 pub use event::{Application, Destination, Encryption, Event, FailureWord, Input, Place, Terms};
 pub use state::{KeyPair, Knowledge, PreviousSecret, State};
+pub use write_only::{Finding, NotProven, PROOF_HOLDS, PROVEN_EVERY, TRIED_AGAIN_EVERY};
 
 use crate::{Aggregate, id::AccountId};
 

@@ -97,6 +97,29 @@ pub(crate) fn count_of_all(status: Status) -> Key {
     key("all/", &[status.name().as_bytes()])
 }
 
+/// What an account used on a day.
+pub(crate) fn usage(account: AccountId, day: u32) -> Key {
+    key("usage/", &[account.as_uuid().as_bytes(), &day.to_be_bytes()])
+}
+
+/// What of an account's is in use, apart from jobs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Held {
+    Uploads,
+    UploadBytes,
+    DevelopmentBytes,
+}
+
+/// How much of that there is.
+pub(crate) fn held(account: AccountId, what: Held) -> Key {
+    let name: &[u8] = match what {
+        Held::Uploads => b"uploads",
+        Held::UploadBytes => b"upload_bytes",
+        Held::DevelopmentBytes => b"development_bytes",
+    };
+    key("held/", &[account.as_uuid().as_bytes(), name])
+}
+
 /// A job's place in a list: newest first, and no two alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place([u8; Self::LEN]);

@@ -16,7 +16,10 @@ pub use crate::{
     cursor::{Cursor, InvalidCursor},
     entry::{Change, Entry, Positions, Stream},
     error::Error,
-    projection::{AccountRow, Holder, JobRow, MemberRow, SessionOf, UploadRow},
-    query::{Counts, MAX_MEMBERS, MAX_PAGE_ROWS, Page},
+    projection::{AccountRow, Holder, JobRow, MemberRow, SessionOf, UploadRow, Usage},
+    query::{
+        Counts, MAX_MEMBERS, MAX_PAGE_ROWS, Page,
+        usage::{InUse, MAX_USAGE_DAYS},
+    },
     store::{Found, Store, WhyAnew},
 };

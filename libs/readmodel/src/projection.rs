@@ -8,6 +8,7 @@ mod accounts;
 mod jobs;
 mod members;
 mod uploads;
+pub(crate) mod usage;
 
 use std::collections::{BTreeMap, HashMap, hash_map::Entry as Slot};
 
@@ -20,6 +21,7 @@ pub use self::{
     jobs::JobRow,
     members::{MemberRow, SessionOf},
     uploads::UploadRow,
+    usage::Usage,
 };
 use crate::{
     Error,
@@ -31,7 +33,8 @@ use crate::{
 pub(crate) trait Row: Serialize + DeserializeOwned {
     fn key(&self) -> Key;
     fn indexes(&self) -> Vec<(Key, Vec<u8>)>;
-    fn counts(&self) -> Vec<Key>;
+    /// Which numbers it is part of, and how much of each it is.
+    fn counts(&self) -> Vec<(Key, u64)>;
 }
 
 /// Reads the row under `key`.
@@ -75,6 +78,7 @@ pub(crate) struct Changes<'a> {
     accounts: HashMap<AccountId, Touched<AccountRow>>,
     members: HashMap<member::Id, Touched<MemberRow>>,
     uploads: HashMap<upload::Id, Touched<UploadRow>>,
+    used: usage::Added,
     unreadable: Vec<Key>,
 }
 
@@ -86,6 +90,7 @@ impl<'a> Changes<'a> {
             accounts: HashMap::new(),
             members: HashMap::new(),
             uploads: HashMap::new(),
+            used: usage::Added::default(),
             unreadable: Vec::new(),
         }
     }
@@ -98,6 +103,8 @@ impl<'a> Changes<'a> {
                     Slot::Occupied(slot) => slot.into_mut(),
                     Slot::Vacant(slot) => slot.insert(Touched::load(self.tree, &key::job(*id))?),
                 };
+                let before = touched.after.as_ref().map(|row| row.job.as_ref());
+                self.used.add(id.account, entry.at, &usage::of_job(before, event));
                 touched.after = jobs::evolve(touched.after.take(), *id, event, entry);
             }
             Change::Account(id, event) => {
@@ -121,6 +128,8 @@ impl<'a> Changes<'a> {
                     Slot::Occupied(slot) => slot.into_mut(),
                     Slot::Vacant(slot) => slot.insert(Touched::load(self.tree, &key::upload(*id))?),
                 };
+                let before = touched.after.as_ref().map(|row| row.upload.as_ref());
+                self.used.add(id.account, entry.at, &usage::of_upload(before, event));
                 touched.after = uploads::evolve(touched.after.take(), *id, event, entry);
             }
             Change::Unreadable => self.unreadable.push(key::unreadable(entry.stream, entry.seq)),
@@ -150,6 +159,13 @@ impl<'a> Changes<'a> {
                 count => batch.insert(key, &count.to_be_bytes()),
             }
         }
+        for ((account, day), more) in self.used.into_days() {
+            let key = key::usage(account, day);
+            let used = read(self.tree, &key)?.unwrap_or_default();
+            let used = more.and(&used);
+            let value = serde_json::to_vec(&used).map_err(|source| Error::row(&key, source))?;
+            batch.insert(key, value);
+        }
         for key in self.unreadable {
             batch.insert(key, &[]);
         }
@@ -175,8 +191,8 @@ fn write<R: Row>(
                 None => batch.remove(index.0),
             }
         }
-        for key in before.counts() {
-            *counts.entry(key).or_default() -= 1;
+        for (key, part) in before.counts() {
+            *counts.entry(key).or_default() -= part.cast_signed();
         }
     }
     if let (Some(before), None) = (&before, &after) {
@@ -186,8 +202,8 @@ fn write<R: Row>(
         for (key, value) in kept {
             batch.insert(key, value);
         }
-        for key in after.counts() {
-            *counts.entry(key).or_default() += 1;
+        for (key, part) in after.counts() {
+            *counts.entry(key).or_default() += part.cast_signed();
         }
         let key = after.key();
         let value = serde_json::to_vec(after).map_err(|source| Error::row(&key, source))?;

@@ -1,5 +1,7 @@
 //! What can be asked of a store.
 
+pub(crate) mod usage;
+
 use std::{collections::BTreeMap, ops::Bound};
 
 use domain::{

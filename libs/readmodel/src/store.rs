@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The shape of keys and rows. A store of another shape is made anew from the log.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 /// Marks a store that is being emptied; never a real format.
 const NO_FORMAT: u64 = 0;
 /// Memory that sled may use for its pages, in bytes.

@@ -1,7 +1,7 @@
 //! What may happen to an account: one function a verb, each pure. Saying again what holds yields
 //! no event.
 
-use jiff::{Timestamp, civil::Date};
+use jiff::{Timestamp, ToSpan as _, civil::Date};
 
 use super::{
     event::{Application, Destination, Event, Input, Terms},
@@ -62,6 +62,15 @@ pub fn open(state: &State, label: Option<Sealed>) -> Decision {
     }
 }
 
+/// Calls it something else, or nothing.
+///
+/// # Errors
+/// As every verb.
+pub fn label(state: &State, label: Option<Sealed>) -> Decision {
+    exists(state)?;
+    Ok(if state.label == label { vec![] } else { vec![Event::Labelled { label }] })
+}
+
 /// Adds a key pair.
 ///
 /// # Errors
@@ -108,14 +117,28 @@ pub fn revoke_application(state: &State, application: ApplicationId) -> Decision
     Ok(vec![Event::ApplicationRevoked { application }])
 }
 
-/// Notes on which day a key pair was used.
+/// Notes on which day a key pair was used: every day at first, and the more has been noted in the
+/// account, the more rarely, because whoever reads a history reads all of it.
 ///
 /// # Errors
 /// [`Refusal::UnknownApplication`], or as every verb.
 pub fn use_application(state: &State, application: ApplicationId, on: Date) -> Decision {
     let known = pair(state, application)?;
-    let news = known.used_on.is_none_or(|before| before < on);
+    let step = days_between_uses(state.uses_noted).days();
+    let due = |before: Date| before.checked_add(step).is_ok_and(|next| next <= on);
+    let news = known.used_on.is_none_or(due);
     Ok(if news { vec![Event::ApplicationUsed { application, on }] } else { vec![] })
+}
+
+/// How many days lie between two notes of a key pair's use, once so many have been made.
+#[must_use]
+pub const fn days_between_uses(noted: u32) -> i32 {
+    match noted {
+        0..400 => 1,
+        400..800 => 7,
+        800..1_200 => 30,
+        1_200.. => 365,
+    }
 }
 
 /// Sends results to a bucket from now on.

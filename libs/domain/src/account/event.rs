@@ -24,6 +24,12 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         label: Option<Sealed>,
     },
+    /// Its people call it something else, or nothing, from now on.
+    Labelled {
+        /// What.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        label: Option<Sealed>,
+    },
     /// It has one more API key pair.
     ApplicationAdded(Application),
     /// A key pair is for something else from now on.
@@ -48,7 +54,7 @@ pub enum Event {
         /// Whose.
         application: ApplicationId,
     },
-    /// A key pair was used on a day; said once a day.
+    /// A key pair was used on a day; said once a day, and more rarely in a long history.
     ApplicationUsed {
         /// Which.
         application: ApplicationId,
@@ -130,6 +136,7 @@ impl Event {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Opened { .. } => "opened",
+            Self::Labelled { .. } => "labelled",
             Self::ApplicationAdded(_) => "application_added",
             Self::ApplicationChanged { .. } => "application_changed",
             Self::ApplicationRotated { .. } => "application_rotated",

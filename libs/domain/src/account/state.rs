@@ -32,6 +32,9 @@ pub struct State {
     pub inputs: BTreeMap<InputId, Input>,
     /// Whether uploads stay after the jobs that read them.
     pub keeps_media: bool,
+    /// How often the use of a key pair has been noted.
+    #[serde(default)]
+    pub uses_noted: u32,
     /// What signs its webhooks.
     pub webhook_secret: Option<Sealed>,
     /// Limits of its own.
@@ -121,6 +124,7 @@ impl State {
                 self.opened_at = Some(at);
                 self.label.clone_from(label);
             }
+            Event::Labelled { label } => self.label.clone_from(label),
             Event::ApplicationAdded(application) => {
                 let application = application.clone();
                 let id = application.application;
@@ -144,6 +148,7 @@ impl State {
                 self.applications.remove(application);
             }
             Event::ApplicationUsed { application, on } => {
+                self.uses_noted = self.uses_noted.saturating_add(1);
                 if let Some(pair) = self.applications.get_mut(application) {
                     pair.used_on = Some(*on);
                 }

@@ -3,7 +3,8 @@
 use std::{fmt::Write as _, fs, path::PathBuf};
 
 use domain::{
-    Aggregate, account::Accounts, delivery::Deliveries, job::Jobs, member::Members, upload::Uploads,
+    Aggregate, account::Accounts, delivery::Deliveries, endpoint::Endpoints, job::Jobs,
+    member::Members, upload::Uploads,
 };
 
 use crate::samples::samples;
@@ -41,6 +42,7 @@ const JOB: &[(&str, &str)] = &[
 
 const ACCOUNT: &[(&str, &str)] = &[
     ("opened", "The account exists."),
+    ("labelled", "Its people call it something else, or nothing, from now on."),
     ("application_added", "It has one more API key pair."),
     ("application_changed", "A key pair is for something else from now on."),
     (
@@ -48,7 +50,10 @@ const ACCOUNT: &[(&str, &str)] = &[
         "A key pair has a new secret; the one before opens until `previous_until`.",
     ),
     ("application_revoked", "A key pair opens nothing any more."),
-    ("application_used", "A key pair was used on a day. Once a day."),
+    (
+        "application_used",
+        "A key pair was used on a day. Once a day, more rarely in a long history.",
+    ),
     ("destination_set", "Results go to this bucket from now on."),
     ("destination_cleared", "Results go to development storage from now on."),
     ("proof_requested", "Somebody wants to know what the destination's credentials may do."),
@@ -89,11 +94,17 @@ const MEMBER: &[(&str, &str)] = &[
 const UPLOAD: &[(&str, &str)] = &[
     ("started", "Parts may be sent."),
     (
+        "completion_requested",
+        "All parts have been sent; what they make is to be held against the checksum.",
+    ),
+    (
         "source_uploaded",
         "The file lies in the platform bucket, as large and with the checksum that was announced.",
     ),
-    ("expired", "It was not completed in time, or was given up; its parts are removed."),
-    ("removed", "The file was removed from the platform bucket."),
+    ("rejected", "It is not the file that was announced; nothing of it stays."),
+    ("claimed", "A job may be accepted that reads it: the file stays until that job has ended."),
+    ("expired", "It was not completed in time, or was given up; its parts go."),
+    ("removed", "The file can be read no more; its bytes leave the platform bucket."),
 ];
 
 const DELIVERY: &[(&str, &str)] = &[
@@ -101,6 +112,24 @@ const DELIVERY: &[(&str, &str)] = &[
     ("attempt_failed", "An attempt failed, and another follows at `retry_at`."),
     ("delivered", "The endpoint took it. The delivery is over."),
     ("exhausted", "Given up. The delivery is over."),
+    ("redelivery_requested", "Somebody wants it told again."),
+];
+
+const ENDPOINT: &[(&str, &str)] = &[
+    ("added", "It is told from now on."),
+    ("changed", "It is told elsewhere, or otherwise, from now on."),
+    (
+        "secret_rotated",
+        "Deliveries are signed with something else; until `previous_until` with both.",
+    ),
+    ("disabled", "It is told nothing until it is enabled again."),
+    ("enabled", "It is told again."),
+    ("circuit_opened", "It failed so often that it is left alone until `until`."),
+    ("circuit_closed", "It took a delivery again."),
+    ("replay_requested", "Past events shall be told again."),
+    ("replay_progressed", "A replay has come so far."),
+    ("replay_ended", "A replay has come to its end."),
+    ("removed", "It is told nothing any more, and forgotten."),
 ];
 
 fn repository() -> PathBuf {
@@ -136,6 +165,7 @@ fn the_document_of_events_is_that_of_the_samples() {
         section::<Accounts>("<account>", ACCOUNT),
         section::<Members>("<account>.<member>", MEMBER),
         section::<Uploads>("<account>.<upload>", UPLOAD),
+        section::<Endpoints>("<account>.<endpoint>", ENDPOINT),
         section::<Deliveries>("<account>.<endpoint>.<delivery>", DELIVERY),
     ]
     .concat();

@@ -10,14 +10,19 @@ use domain::{
         Accounts, Application, Destination, Encryption, Event as Account, FailureWord, Input,
         Place, Terms,
     },
-    delivery::{Deliveries, Event as Delivery, FailureCode},
-    id::{ApplicationId, DestinationId, EventId, InputId, JobId, MemberId, SessionId},
+    delivery::{Answer, Deliveries, Event as Delivery, FailureCode, Told},
+    endpoint::{
+        self, DisabledBecause, Endpoints, Event as Endpoint, Letter, Payload, Replay, ReplayOnly,
+        Scheme, Signing,
+    },
+    id::{ApplicationId, DestinationId, EventId, InputId, JobId, MemberId, ReplayId, SessionId},
     job::Jobs,
     limits::{Overrides, QuotaOverrides},
     member::{Event as Member, LoginFailure, Members},
     proof::{Access, Proof},
+    retry::Schedule,
     scope::{Role, Scope},
-    upload::{Checksum, Event as Upload, RemovedBecause, Started, Uploads},
+    upload::{Checksum, Event as Upload, RejectedBecause, RemovedBecause, Started, Uploads},
 };
 
 use crate::make::{at, every_event, sealed};
@@ -96,6 +101,7 @@ fn every_account_event_is_frozen_and_decodes() {
     let input = InputId::from_uuid(id(b"input").as_uuid());
     hold::<Accounts>(&[
         Account::Opened { label: Some(sealed("label")) },
+        Account::Labelled { label: Some(sealed("label")) },
         Account::ApplicationAdded(Application {
             application,
             key: "dk_test_example".to_owned(),
@@ -179,7 +185,7 @@ fn every_member_event_is_frozen_and_decodes() {
         Member::RoleSet { role: Role::Admin, by },
         Member::ResetOffered { token_digest: "71".repeat(32), expires_at: at(1_800), by },
         Member::PasswordSet { password: sealed("password") },
-        Member::TotpSet { secret: sealed("totp") },
+        Member::TotpSet { secret: sealed("totp"), step: Some(59_666_666) },
         Member::TotpCleared {},
         Member::LoggedIn {
             session,
@@ -197,6 +203,7 @@ fn every_member_event_is_frozen_and_decodes() {
 #[test]
 fn every_upload_event_is_frozen_and_decodes() {
     let checksum = Checksum::Sha256("5e".repeat(32));
+    let job = JobId::from_uuid(id(b"job").as_uuid());
     hold::<Uploads>(&[
         Upload::Started(Started {
             application: Some(id(b"application")),
@@ -205,10 +212,13 @@ fn every_upload_event_is_frozen_and_decodes() {
             part_bytes: 64 << 20,
             multipart: sealed("multipart"),
             key: "uploads/0190a5c4/source".to_owned(),
-            checksum: checksum.clone(),
+            checksum: Some(checksum.clone()),
             expires_at: at(86_400),
         }),
+        Upload::CompletionRequested { checksum: Checksum::Crc32c("e3069283".to_owned()) },
         Upload::SourceUploaded { size_bytes: 5 << 30, checksum },
+        Upload::Rejected { because: RejectedBecause::Checksum },
+        Upload::Claimed { job },
         Upload::Expired {},
         Upload::Removed { because: RemovedBecause::JobsEnded },
     ]);
@@ -217,21 +227,81 @@ fn every_upload_event_is_frozen_and_decodes() {
 #[test]
 fn every_delivery_event_is_frozen_and_decodes() {
     let uuid = id(b"delivery").as_uuid();
+    let told = Told {
+        event_id: EventId::from_uuid(uuid),
+        event_type: "job.completed".to_owned(),
+        job: Some(JobId::from_uuid(uuid)),
+        stream: "JOBS".to_owned(),
+        seq: 17,
+    };
+    let answer = Answer { address: Some([192, 0, 2, 7].into()), excerpt: Some(sealed("excerpt")) };
     hold::<Deliveries>(&[
-        Delivery::Due {
-            event_id: EventId::from_uuid(uuid),
-            event_type: "job.completed".to_owned(),
-            job: JobId::from_uuid(uuid),
-        },
+        Delivery::Due { told: told.clone() },
         Delivery::AttemptFailed {
             attempt: 1,
             code: FailureCode::Status,
             status: Some(503),
             latency_ms: 17,
             retry_at: at(5),
+            answer: answer.clone(),
         },
-        Delivery::Delivered { attempt: 2, status: 204, latency_ms: 11 },
-        Delivery::Exhausted { attempts: 10, code: FailureCode::Timeout, status: None },
+        Delivery::Delivered {
+            attempt: 1,
+            status: 204,
+            latency_ms: 11,
+            answer: answer.clone(),
+            told: Some(Told { stream: "ACCOUNTS".to_owned(), job: None, ..told }),
+        },
+        Delivery::Exhausted {
+            attempts: 10,
+            code: FailureCode::Timeout,
+            status: None,
+            latency_ms: 15_000,
+            answer,
+        },
+        Delivery::RedeliveryRequested {},
+    ]);
+}
+
+#[test]
+fn every_endpoint_event_is_frozen_and_decodes() {
+    let replay = ReplayId::from_uuid(id(b"replay").as_uuid());
+    let letter = Letter {
+        url: sealed("url"),
+        description: Some(sealed("description")),
+        headers: Some(sealed("headers")),
+        terms: endpoint::Terms {
+            topics: vec!["job.*".parse().unwrap()],
+            applications: Some([id(b"application")].into()),
+            payload: Payload::CloudEvents,
+            ordered: true,
+            timeout_ms: Some(5_000),
+            per_second: Some(100),
+            at_once: Some(4),
+            retry_after_s: Some(Schedule::new(vec![5, 300])),
+            keeps_answers: true,
+        },
+    };
+    let signing = Signing {
+        scheme: Scheme::Ed25519,
+        secret: sealed("secret"),
+        public_key: Some("whpk_key".to_owned()),
+    };
+    hold::<Endpoints>(&[
+        Endpoint::Added { letter: letter.clone(), signing: signing.clone() },
+        Endpoint::Changed { letter },
+        Endpoint::SecretRotated { signing, previous_until: at(86_400) },
+        Endpoint::Disabled { because: DisabledBecause::Failing },
+        Endpoint::Enabled {},
+        Endpoint::CircuitOpened { failing_since: at(0), until: at(60) },
+        Endpoint::CircuitClosed {},
+        Endpoint::ReplayRequested {
+            replay,
+            of: Replay { from_seq: 1, to_seq: 1_000, only: ReplayOnly::Exhausted },
+        },
+        Endpoint::ReplayProgressed { replay, through_seq: 500, deliveries: 40 },
+        Endpoint::ReplayEnded { replay, deliveries: 80 },
+        Endpoint::Removed {},
     ]);
 }
 

@@ -39,9 +39,12 @@ impl Row for AccountRow {
     }
 
     fn indexes(&self) -> Vec<(Key, Vec<u8>)> {
+        // Keys of an account that goes, or is gone, open nothing.
+        let open = self.state.is_open();
         self.state
             .applications
             .values()
+            .filter(|_| open)
             .filter_map(|pair| {
                 let holder = Holder { account: self.id, pair: pair.clone() };
                 // Plain strings and ids always have a JSON form.
@@ -51,7 +54,7 @@ impl Row for AccountRow {
             .collect()
     }
 
-    fn counts(&self) -> Vec<Key> {
+    fn counts(&self) -> Vec<(Key, u64)> {
         Vec::new()
     }
 }

@@ -2,14 +2,14 @@
 
 use domain::{
     id::{AccountId, JobId},
-    job::{self, Event, Job, State, Status},
+    job::{self, Event, Job, Phase, State, Status, StoredIn},
 };
 use serde::{Deserialize, Serialize};
 
 use super::Row;
 use crate::{
     entry::Entry,
-    key::{self, Key, Place},
+    key::{self, Held, Key, Place},
 };
 
 /// A job as it stands.
@@ -30,6 +30,17 @@ impl JobRow {
         self.job.status()
     }
 
+    /// Bytes of its results in development storage.
+    fn development_bytes(&self) -> u64 {
+        let gone = match &self.job.phase {
+            Phase::Ended(ended) => ended.expired_at.or(ended.erased_at).is_some(),
+            Phase::Queued { .. } | Phase::Running { .. } => false,
+        };
+        let artifacts = self.job.artifacts.iter().filter(|_| !gone);
+        let there = artifacts.filter(|artifact| artifact.stored_in == StoredIn::Development);
+        there.map(|artifact| artifact.size_bytes).sum()
+    }
+
     fn place(&self) -> Place {
         Place::new(self.job.requested_at, self.id)
     }
@@ -46,12 +57,17 @@ impl Row for JobRow {
             .into()
     }
 
-    fn counts(&self) -> Vec<Key> {
-        vec![key::count(self.account, self.status()), key::count_of_all(self.status())]
+    fn counts(&self) -> Vec<(Key, u64)> {
+        vec![
+            (key::count(self.account, self.status()), 1),
+            (key::count_of_all(self.status()), 1),
+            (key::held(self.account, Held::DevelopmentBytes), self.development_bytes()),
+        ]
     }
 }
 
-/// The row after one more event. A history whose beginning is gone makes no row.
+/// The row after one more event. A history whose beginning is gone makes no row, nor does a job that
+/// was erased.
 pub(crate) fn evolve(
     row: Option<JobRow>,
     id: job::Id,
@@ -60,6 +76,7 @@ pub(crate) fn evolve(
 ) -> Option<JobRow> {
     let state = row.map_or(State::Absent, |row| State::Present(row.job));
     match state.evolve(event, entry.at) {
+        _ if matches!(event, Event::Erased { .. }) => None,
         State::Absent => None,
         State::Present(job) => {
             Some(JobRow { account: id.account, id: id.job, seq: entry.seq, job })

@@ -49,7 +49,7 @@ impl Row for MemberRow {
         std::iter::once(address).chain(sessions).collect()
     }
 
-    fn counts(&self) -> Vec<Key> {
+    fn counts(&self) -> Vec<(Key, u64)> {
         Vec::new()
     }
 }

@@ -6,10 +6,10 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::Row;
+use super::{Row, usage::is_open};
 use crate::{
     entry::Entry,
-    key::{self, Key},
+    key::{self, Held, Key},
 };
 
 /// An upload as it stands.
@@ -34,8 +34,14 @@ impl Row for UploadRow {
         Vec::new()
     }
 
-    fn counts(&self) -> Vec<Key> {
-        Vec::new()
+    fn counts(&self) -> Vec<(Key, u64)> {
+        if !is_open(&self.upload) {
+            return Vec::new();
+        }
+        vec![
+            (key::held(self.account, Held::Uploads), 1),
+            (key::held(self.account, Held::UploadBytes), self.upload.started.size_bytes),
+        ]
     }
 }
 

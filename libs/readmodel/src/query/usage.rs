@@ -1,0 +1,94 @@
+//! What has been used, and what is in use.
+
+use domain::{Timestamp, id::AccountId, job::Status};
+use jiff::civil::Date;
+
+use crate::{
+    Error, Store, Usage,
+    key::{self, Held},
+    projection::{read, read_number, usage},
+};
+
+/// The most days that are answered about at once.
+pub const MAX_USAGE_DAYS: usize = 400;
+
+/// What is in use: it came, and has not gone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InUse {
+    /// Jobs accepted that have not ended.
+    pub jobs: u64,
+    /// Uploads started that are neither complete nor expired.
+    pub uploads: u64,
+    /// Their bytes, as announced.
+    pub upload_bytes: u64,
+    /// Bytes of results that lie in development storage.
+    pub development_bytes: u64,
+}
+
+impl Store {
+    /// What an account used on each day from `from` to `to`, both included; days on which nothing
+    /// was used are left out. At most [`MAX_USAGE_DAYS`].
+    ///
+    /// # Errors
+    /// As [`Store::job`].
+    pub fn usage(
+        &self,
+        account: AccountId,
+        from: Date,
+        to: Date,
+    ) -> Result<Vec<(Date, Usage)>, Error> {
+        let first = key::usage(account, usage::day_on(from));
+        let last = key::usage(account, usage::day_on(to));
+        if first > last {
+            return Ok(Vec::new());
+        }
+        let days = self.tree().range(first..=last).take(MAX_USAGE_DAYS);
+        days.map(|row| {
+            let (key, value) = row.map_err(Error::sled("list"))?;
+            let day = key.last_chunk().ok_or_else(|| Error::row(&key, None))?;
+            let used = serde_json::from_slice(&value).map_err(|error| Error::row(&key, error))?;
+            Ok((usage::date_of(u32::from_be_bytes(*day)), used))
+        })
+        .collect()
+    }
+
+    /// What an account has used so far on the day of `now`, in UTC.
+    ///
+    /// # Errors
+    /// As [`Store::job`].
+    pub fn usage_today(&self, account: AccountId, now: Timestamp) -> Result<Usage, Error> {
+        let used = read(self.tree(), &key::usage(account, usage::day_of(now)))?;
+        Ok(used.unwrap_or_default())
+    }
+
+    /// How many of an account's jobs have been accepted and have not ended.
+    ///
+    /// # Errors
+    /// As [`Store::job`].
+    pub fn jobs_in_flight(&self, account: AccountId) -> Result<u64, Error> {
+        let open = Status::ALL.into_iter().filter(|status| !status.is_final());
+        open.map(|status| read_number(self.tree(), &key::count(account, status))).sum()
+    }
+
+    /// How many bytes of an account's results lie in development storage.
+    ///
+    /// # Errors
+    /// As [`Store::job`].
+    pub fn development_bytes(&self, account: AccountId) -> Result<u64, Error> {
+        read_number(self.tree(), &key::held(account, Held::DevelopmentBytes))
+    }
+
+    /// What of an account's is in use.
+    ///
+    /// # Errors
+    /// As [`Store::job`].
+    pub fn in_use(&self, account: AccountId) -> Result<InUse, Error> {
+        let held = |what| read_number(self.tree(), &key::held(account, what));
+        Ok(InUse {
+            jobs: self.jobs_in_flight(account)?,
+            uploads: held(Held::Uploads)?,
+            upload_bytes: held(Held::UploadBytes)?,
+            development_bytes: held(Held::DevelopmentBytes)?,
+        })
+    }
+}
