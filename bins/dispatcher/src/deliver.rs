@@ -7,13 +7,13 @@ use custody::Custody;
 use domain::{
     Sealed, Timestamp,
     account::{self, Accounts},
-    delivery::{self, Deliveries, FailureCode, Outcome, State},
+    delivery::{self, Answer, Attempted, Deliveries, FailureCode, Outcome, Phase, State, Told},
     filepreviews::{self, Style},
     job::{self, Job, Jobs},
     sealed::field,
 };
 use egress::{HookUrl, Plaintext};
-use eventlog::{Log, ReadError, Recorded, TransactError};
+use eventlog::{Log, ReadError, Recorded, TransactError, topology};
 use http::HeaderMap;
 use service::Clock;
 use url::{Host, Url};
@@ -82,32 +82,40 @@ impl Deliverer {
         let id = delivery::Id::of_callback(outcome.id.account, outcome.id.job, outcome.event_id);
         let now = self.clock.now();
         let event_type = format!("job.{}", outcome.event.name());
-        let due = |state: &State| {
-            delivery::due(state, outcome.event_id, event_type.clone(), outcome.id.job)
+        let told = Told {
+            event_id: outcome.event_id,
+            event_type,
+            job: Some(outcome.id.job),
+            stream: topology::JOBS.to_owned(),
+            seq: outcome.seq,
         };
+        let due = |state: &State| delivery::due(state, told.clone());
         let known = self.log.transact::<Deliveries, _>(&id, now, due).await?.loaded;
-        let attempt = match &known.state {
-            State::Absent | State::Delivered { .. } | State::Exhausted { .. } => {
-                return Ok(Progress::Over);
-            }
-            State::Waiting { retry_at: Some(at), .. } if *at > now => {
-                return Ok(Progress::DueAt(*at));
-            }
-            State::Waiting { attempts, .. } => attempts + 1,
+        let Some(waiting) = known.state.delivery() else { return Ok(Progress::Over) };
+        let attempt = match waiting.phase {
+            Phase::Delivered { .. } | Phase::Exhausted { .. } => return Ok(Progress::Over),
+            Phase::Waiting { retry_at: Some(at) } if at > now => return Ok(Progress::DueAt(at)),
+            Phase::Waiting { .. } => waiting.attempts + 1,
         };
         let (result, latency) = self.attempt(&id, &outcome.id, job, callback).await;
         let latency_ms = u64::try_from(latency.as_millis()).unwrap_or(u64::MAX);
-        let told = (self.clock.now(), rand::random::<f64>());
+        let when = (self.clock.now(), rand::random::<f64>());
         let schedule = &self.settings.retry_after_s;
-        let record =
-            |state: &State| delivery::record(state, attempt, result, latency_ms, schedule, told);
-        let recorded = self.log.transact_from(&id, known, told.0, record).await?;
+        let attempted = Attempted {
+            told: told.clone(),
+            attempt,
+            outcome: result,
+            latency_ms,
+            answer: Answer::default(),
+        };
+        let record = |state: &State| delivery::record(state, attempted.clone(), schedule, when);
+        let recorded = self.log.transact_from(&id, known, when.0, record).await?;
         tracing::info!(
             job.id = %outcome.id.job, delivery.id = %id, attempt, latency_ms, ?result, "attempted"
         );
-        Ok(match recorded.loaded.state {
-            State::Waiting { retry_at, .. } => Progress::DueAt(retry_at.unwrap_or(told.0)),
-            State::Absent | State::Delivered { .. } | State::Exhausted { .. } => Progress::Over,
+        Ok(match recorded.loaded.state.delivery().map(|delivery| delivery.phase) {
+            Some(Phase::Waiting { retry_at }) => Progress::DueAt(retry_at.unwrap_or(when.0)),
+            Some(Phase::Delivered { .. } | Phase::Exhausted { .. }) | None => Progress::Over,
         })
     }
 

@@ -87,6 +87,8 @@ ids! {
     UploadId = "an upload id";
     /// A customer's bucket for results, as it was set once.
     DestinationId = "a destination id";
+    /// One telling of past events again.
+    ReplayId = "a replay id";
     /// A customer's bucket that sources may be read from.
     InputId = "an input id";
 }

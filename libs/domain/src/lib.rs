@@ -9,6 +9,7 @@
 pub mod account;
 pub mod aggregate;
 pub mod delivery;
+pub mod endpoint;
 pub mod failure;
 pub mod filepreviews;
 pub mod id;
@@ -21,6 +22,7 @@ pub mod retry;
 pub mod scope;
 pub mod sealed;
 pub mod size;
+pub mod source;
 pub mod upload;
 pub mod wish;
 
