@@ -9,6 +9,8 @@
 mod decide;
 mod event;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -17,7 +19,7 @@ use uuid::Uuid;
 
 pub use decide::*;
 pub use event::{Event, LoginFailure};
-pub use state::{Offer, Session, State};
+pub use state::{Offer, Session, State, delay};
 
 use crate::{
     Aggregate,

@@ -61,6 +61,9 @@ pub enum Event {
     TotpSet {
         /// What codes are made of.
         secret: Sealed,
+        /// The step of the code that confirmed it, which opens nothing again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<u64>,
     },
     /// Logging in needs no one-time code from now on.
     TotpCleared {},

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::event::Event;
@@ -10,6 +10,21 @@ use crate::{Sealed, id::SessionId, scope::Role};
 
 /// The most sessions of a member; beyond, the oldest ends.
 pub(super) const MAX_SESSIONS: usize = 20;
+/// How many log-ins may fail before the next one has to wait.
+const FREE_FAILURES: u32 = 3;
+/// The longest that a log-in has to wait, whatever happened before: nobody is kept out for good.
+const MAX_DELAY: SignedDuration = SignedDuration::from_mins(15);
+
+/// How long after the last of so many failed log-ins the next one is let try: a second, and twice
+/// as long each time.
+#[must_use]
+pub fn delay(failures: u32) -> SignedDuration {
+    let Some(doublings) = failures.checked_sub(FREE_FAILURES) else {
+        return SignedDuration::ZERO;
+    };
+    let seconds = 1_i64.checked_shl(doublings.min(32)).unwrap_or(i64::MAX);
+    SignedDuration::from_secs(seconds).min(MAX_DELAY)
+}
 
 /// A member as they stand. `role` is `None`: there is no such member, or none any more.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -66,7 +81,33 @@ pub struct Session {
     pub expires_at: Timestamp,
 }
 
+impl Offer {
+    /// Whether the token with this digest does it at `now`.
+    #[must_use]
+    pub fn opens(&self, token_digest: &str, now: Timestamp) -> bool {
+        now < self.expires_at && self.token_digest == token_digest
+    }
+}
+
+impl Session {
+    /// Whether it goes on at `now`, if it ends once it was not in use for `idle`.
+    #[must_use]
+    pub fn goes_on(&self, now: Timestamp, idle: SignedDuration) -> bool {
+        now < self.expires_at && now.duration_since(self.seen_at) < idle
+    }
+}
+
 impl State {
+    /// Until when log-ins have to wait, if the last one failed.
+    #[must_use]
+    pub fn delayed_until(&self) -> Option<Timestamp> {
+        self.failed_at?.checked_add(delay(self.failures)).ok()
+    }
+
+    pub(super) fn is_delayed(&self, now: Timestamp) -> bool {
+        self.delayed_until().is_some_and(|until| now < until)
+    }
+
     /// What they are, if they have joined and not been removed.
     #[must_use]
     pub fn joined_as(&self) -> Option<Role> {
@@ -102,9 +143,9 @@ impl State {
                 self.sessions.clear();
                 self.failures = 0;
             }
-            Event::TotpSet { secret } => {
+            Event::TotpSet { secret, step } => {
                 self.totp = Some(secret.clone());
-                self.totp_step = None;
+                self.totp_step = *step;
             }
             Event::TotpCleared {} => self.totp = None,
             Event::LoggedIn { session, token_digest, expires_at, totp_step } => {
