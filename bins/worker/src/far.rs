@@ -15,13 +15,14 @@ use std::{
     },
 };
 
-use egress::SourceUrl;
 use enclave::RangeSource;
-use http::HeaderValue;
 use tokio::{runtime::Handle, sync::Mutex, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::held::Held;
+use crate::{
+    held::Held,
+    origin::{Coming, Origin, ReadError},
+};
 
 /// The first range after a jump, in bytes.
 const FIRST_BYTES: u64 = 128 << 10;
@@ -36,12 +37,9 @@ const MAX_BREAKS: u32 = 16;
 /// Why bytes of a far source cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FarError {
-    /// Its server failed.
+    /// Its server failed, or has another version of it.
     #[error("read a range of the source")]
-    Egress(#[source] egress::Error),
-    /// It is no longer what it was when its first bytes were read.
-    #[error("the source changed while it was being read")]
-    Changed,
+    Read(#[source] ReadError),
     /// The attempt is over.
     #[error("the attempt is over")]
     Stopped,
@@ -52,9 +50,7 @@ pub(crate) enum FarError {
 
 /// Where a far source lies, and which version of it is meant.
 pub(crate) struct Place {
-    pub(crate) client: egress::Client,
-    pub(crate) url: SourceUrl,
-    pub(crate) validator: HeaderValue,
+    pub(crate) origin: Origin,
     pub(crate) size_bytes: u64,
     pub(crate) deadline: Instant,
 }
@@ -82,7 +78,7 @@ struct Reader {
 
 /// A range whose bytes are coming.
 struct Range {
-    body: egress::Body,
+    body: Coming,
     at: u64,
     end: u64,
 }
@@ -93,7 +89,7 @@ impl Far {
     pub(crate) fn new(
         place: Place,
         file: File,
-        (body, len_bytes): (egress::Body, u64),
+        (body, len_bytes): (Coming, u64),
         over: CancellationToken,
     ) -> Self {
         let size_bytes = place.size_bytes;
@@ -187,19 +183,9 @@ impl Reader {
         Ok(())
     }
 
-    async fn ask(&self, at: u64, end: u64) -> Result<egress::Body, FarError> {
-        let Place { client, url, validator, size_bytes, deadline } = &self.place;
-        let asked = client.fetch_range(url, at, end - at, Some(validator), *deadline).await;
-        let fetched = match asked {
-            // It served ranges a moment ago: asked for this version, it now sends another whole.
-            Err(egress::Error::NoRanges | egress::Error::Status(404 | 410 | 412 | 416)) => {
-                return Err(FarError::Changed);
-            }
-            fetched => fetched.map_err(FarError::Egress)?,
-        };
-        let same = fetched.total_length == Some(*size_bytes)
-            && fetched.validator.is_none_or(|now| now == *validator);
-        if same { Ok(fetched.body) } else { Err(FarError::Changed) }
+    async fn ask(&self, at: u64, end: u64) -> Result<Coming, FarError> {
+        let Place { origin, size_bytes, deadline } = &self.place;
+        origin.ask((at, end - at), *size_bytes, *deadline).await.map_err(FarError::Read)
     }
 
     /// Takes the next bytes of the open range into the file.
@@ -209,18 +195,21 @@ impl Reader {
             // Servers may send fewer bytes than they were asked for, but not none at all.
             let nothing = open.body.bytes_read() == 0;
             self.open = None;
-            return if nothing { Err(FarError::Changed) } else { Ok(()) };
+            let changed = Err(FarError::Read(ReadError::Changed));
+            return if nothing { changed } else { Ok(()) };
         };
         let chunk = match chunk {
             // A connection that nobody read from for a while may be given up by its server.
-            Err(egress::Error::Unreachable(_))
-                if open.body.bytes_read() > 0 && self.breaks < MAX_BREAKS =>
+            Err(error)
+                if error.is_a_break()
+                    && open.body.bytes_read() > 0
+                    && self.breaks < MAX_BREAKS =>
             {
                 self.breaks += 1;
                 self.open = None;
                 return Ok(());
             }
-            chunk => chunk.map_err(FarError::Egress)?,
+            chunk => chunk.map_err(FarError::Read)?,
         };
         self.file.write_all_at(&chunk, open.at).map_err(FarError::File)?;
         let end = open.at + chunk.len() as u64;

@@ -73,6 +73,8 @@ pub struct Worker {
     pub spool: PathBuf,
     /// Uploads of one job at once.
     pub uploads: usize,
+    /// How long an uploaded file stays that no job reads, in seconds.
+    pub upload_unused_s: u64,
     /// The public base of the API, without a trailing slash.
     pub public_url: String,
     /// How long jobs may go on after a stop was asked for, in milliseconds.

@@ -9,18 +9,24 @@ use std::{
     time::Duration,
 };
 
-use domain::{FailureCode, job::Fetched, limits::Limits, sealed::field, wish::MetadataKind};
+use domain::{
+    FailureCode, Sealed, job::Fetched, limits::Limits, sealed::field, source::Source as Named,
+    wish::MetadataKind,
+};
+use bytes::Bytes;
 use egress::SourceUrl;
 use enclave::RangeSource;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 use http::HeaderValue;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    bucket,
     desk::{Desk, Progress},
     far::{Far, Place},
     lease::Lease,
+    origin::{Coming, Origin},
     spool::{SpoolError, Spooled},
     stop::{Stop, source_failure},
 };
@@ -29,6 +35,8 @@ use crate::{
 const START_BYTES: u64 = 256 << 10;
 /// How often whoever watches hears of a fetch.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
+/// What a page in a bucket is called to the browser that draws it: a name that leads nowhere.
+const NOWHERE: &str = "https://source.invalid/";
 /// How long a killed renderer's helper thread may hold on to what it reads.
 const LET_GO: Duration = Duration::from_secs(10);
 
@@ -131,13 +139,19 @@ pub(crate) async fn open(
 ) -> Result<Opened, Stop> {
     let begun = Instant::now();
     let deadline = begun + Duration::from_millis(limits.fetch_ms);
-    let job = lease.job()?;
-    let url = &job.requested.source_url;
-    let url = desk.custody.open_text(&lease.id, field::SOURCE_URL, url).await?;
-    let url = SourceUrl::parse(&url).map_err(|error| source_failure(&error.into()))?;
+    let (job, most) = (lease.job()?, limits.source_bytes);
+    let text = &job.requested.source_url;
+    let text = desk.custody.open_text(&lease.id, field::SOURCE_URL, text).await?;
+    let named = Named::parse(&text).map_err(|error| {
+        Stop::failed(FailureCode::SourceInvalid, service::Chain(&error).to_string())
+    })?;
     let domain::job::Kind::Preview { wish } = &job.requested.kind;
     let whole = wish.metadata.contains(&MetadataKind::Checksum);
-    let most = limits.source_bytes;
+    if let Some(found) = bucket::find(desk, lease.id.account, &named).await? {
+        let reading = Reading { desk, lease, most, deadline, whole, begun };
+        return reading.open(found, traces, over).await;
+    }
+    let url = SourceUrl::parse(&text).map_err(|error| source_failure(&error.into()))?;
     let opened = if whole {
         desk.egress.fetch(&url, most, deadline).await
     } else {
@@ -149,15 +163,7 @@ pub(crate) async fn open(
         None => None,
     };
     let (url, content_type) = (opened.final_url.clone(), opened.content_type.clone());
-    let fetched = |size_bytes| Fetched {
-        file_name,
-        size_bytes,
-        media_type: String::new(),
-        encoding: String::new(),
-        sha256: String::new(),
-        md5: String::new(),
-        crc32c: String::new(),
-    };
+    let fetched = |size_bytes| unread(file_name, size_bytes);
     let (source, fetched) = match far(desk, opened, deadline, over)? {
         Way::Far(far, size_bytes) => {
             traces.hold(&far);
@@ -201,8 +207,9 @@ fn far(
     }
     let file = desk.spool.file_for(size_bytes).map_err(|error| Stop::internal(&error))?;
     let client = desk.egress.clone();
-    let place = Place { client, url: opened.final_url, validator, size_bytes, deadline };
-    let start = (opened.body, len_bytes);
+    let origin = Origin::Web { client, url: opened.final_url, validator };
+    let place = Place { origin, size_bytes, deadline };
+    let start = (Coming::Web(opened.body), len_bytes);
     Ok(Way::Far(Arc::new(Far::new(place, file, start, over.clone())), size_bytes))
 }
 
@@ -236,18 +243,7 @@ async fn spooled(
     max_bytes: u64,
     deadline: Instant,
 ) -> Result<Spooled, SpoolError<egress::Error>> {
-    let (total_bytes, id) = (opened.total_length.or(opened.content_length), lease.id);
-    let (sender, mut heard) = tokio::sync::watch::channel(0_u64);
-    let told = async {
-        loop {
-            let bytes = *heard.borrow_and_update();
-            desk.report(&id, Progress::Fetching { bytes, total_bytes }).await;
-            tokio::time::sleep(PROGRESS_EVERY).await;
-            if heard.changed().await.is_err() {
-                return std::future::pending::<std::convert::Infallible>().await;
-            }
-        }
-    };
+    let total_bytes = opened.total_length.or(opened.content_length);
     let part = opened.is_part();
     let rest = match (opened.content_length, opened.total_length) {
         (Some(here), Some(total)) if part => Some((here, total.saturating_sub(here))),
@@ -263,7 +259,28 @@ async fn spooled(
         }
         None => stream::empty().boxed(),
     };
-    let bytes = opened.body.chain(rest);
+    watched(desk, lease, opened.body.chain(rest), total_bytes).await
+}
+
+/// Takes a stream in, while whoever watches hears how far it has come.
+async fn watched<E>(
+    desk: &Desk,
+    lease: &Lease,
+    bytes: impl Stream<Item = Result<Bytes, E>>,
+    total_bytes: Option<u64>,
+) -> Result<Spooled, SpoolError<E>> {
+    let id = lease.id;
+    let (sender, mut heard) = tokio::sync::watch::channel(0_u64);
+    let told = async {
+        loop {
+            let bytes = *heard.borrow_and_update();
+            desk.report(&id, Progress::Fetching { bytes, total_bytes }).await;
+            tokio::time::sleep(PROGRESS_EVERY).await;
+            if heard.changed().await.is_err() {
+                return std::future::pending::<std::convert::Infallible>().await;
+            }
+        }
+    };
     let taken = desk.spool.take(bytes, |bytes| {
         sender.send_replace(bytes);
     });
@@ -271,6 +288,77 @@ async fn spooled(
         biased;
         taken = taken => taken,
         never = told => match never {},
+    }
+}
+
+/// What is recorded of a source of which nothing but the size is known.
+fn unread(file_name: Option<Sealed>, size_bytes: u64) -> Fetched {
+    Fetched {
+        file_name,
+        size_bytes,
+        media_type: String::new(),
+        encoding: String::new(),
+        sha256: String::new(),
+        md5: String::new(),
+        crc32c: String::new(),
+    }
+}
+
+/// How a source in a bucket is to be opened.
+struct Reading<'a> {
+    desk: &'a Desk,
+    lease: &'a Lease,
+    most: u64,
+    deadline: Instant,
+    /// Whether all of it is needed whatever its kind.
+    whole: bool,
+    begun: Instant,
+}
+
+impl Reading<'_> {
+    /// The same as on the web: a large one stays there, any other is taken in whole.
+    async fn open(
+        self,
+        found: bucket::Found,
+        traces: &mut Intermediates,
+        over: &CancellationToken,
+    ) -> Result<Opened, Stop> {
+        let (desk, deadline) = (self.desk, self.deadline);
+        let opened = found.object.start(START_BYTES, deadline).await;
+        let (version, coming, content_type) = opened.map_err(|error| Stop::from(&error))?;
+        let size_bytes = version.size_bytes();
+        if size_bytes > self.most {
+            let detail = format!("{size_bytes} bytes, more than {}", self.most);
+            return Err(Stop::failed(FailureCode::SourceTooLarge, detail));
+        }
+        if size_bytes == 0 {
+            return Err(Stop::failed(FailureCode::SourceEmpty, "no bytes"));
+        }
+        let file_name = match found.file_name {
+            Some(name) => Some(
+                desk.custody.seal_text(&self.lease.id, field::FILE_NAME, &name).await?,
+            ),
+            None => None,
+        };
+        let fetched = unread(file_name, size_bytes);
+        let stays = !self.whole && version.has_tag() && size_bytes >= desk.ranges_from_bytes;
+        let (source, fetched) = if stays {
+            let file = desk.spool.file_for(size_bytes).map_err(|error| Stop::internal(&error))?;
+            let length = coming.length();
+            let place = Place { origin: Origin::Bucket(version), size_bytes, deadline };
+            let far = Far::new(place, file, (Coming::Bucket(coming), length), over.clone());
+            let far = Arc::new(far);
+            traces.hold(&far);
+            traces.fetched = Some(far.fetched_bytes().await);
+            (Source::Far(far, size_bytes), fetched)
+        } else {
+            let bytes = version.whole(Some(coming), Some(deadline));
+            let spooled = watched(desk, self.lease, bytes, Some(size_bytes)).await;
+            let Spooled { file, sha256, md5, crc32c, .. } = spooled?;
+            (Source::made(file, traces)?, Fetched { sha256, md5, crc32c, ..fetched })
+        };
+        let url = SourceUrl::parse(NOWHERE).map_err(|error| source_failure(&error.into()))?;
+        Ok(Opened { source, fetched, fetch: self.begun.elapsed(), url, content_type })
     }
 }
 

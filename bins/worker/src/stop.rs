@@ -3,7 +3,7 @@
 use domain::{FailureCode, job::Refusal};
 use eventlog::TransactError;
 
-use crate::{far::FarError, spool::SpoolError};
+use crate::{far::FarError, origin::ReadError, spool::SpoolError};
 
 /// Why an attempt ends early.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +70,10 @@ impl From<custody::Error> for Stop {
             custody::Error::Erased
             | custody::Error::Vault(_)
             | custody::Error::Credentials
-            | custody::Error::Link(_) => Self::internal(&error),
+            | custody::Error::Headers
+            | custody::Error::Link(_)
+            | custody::Error::Cdn(_)
+            | custody::Error::Location => Self::internal(&error),
         }
     }
 }
@@ -95,8 +98,7 @@ impl From<enclave::hosted::HostedError> for Stop {
 impl From<&FarError> for Stop {
     fn from(error: &FarError) -> Self {
         match error {
-            FarError::Egress(source) => source_failure(source),
-            FarError::Changed => Self::failed(FailureCode::SourceChanged, error.to_string()),
+            FarError::Read(source) => source.into(),
             FarError::Stopped | FarError::File(_) => Self::internal(error),
         }
     }
@@ -105,6 +107,27 @@ impl From<&FarError> for Stop {
 impl From<FarError> for Stop {
     fn from(error: FarError) -> Self {
         (&error).into()
+    }
+}
+
+impl From<&ReadError> for Stop {
+    fn from(error: &ReadError) -> Self {
+        match error {
+            ReadError::Web(source) => source_failure(source),
+            ReadError::Input(source) => input_failure(source),
+            ReadError::Upload(source) => upload_failure(source),
+            ReadError::Changed => Self::failed(FailureCode::SourceChanged, error.to_string()),
+            ReadError::Slow => Self::failed(FailureCode::SourceTimeout, error.to_string()),
+        }
+    }
+}
+
+impl From<SpoolError<ReadError>> for Stop {
+    fn from(error: SpoolError<ReadError>) -> Self {
+        match error {
+            SpoolError::Source(source) => (&source).into(),
+            SpoolError::File(_) => Self::internal(&error),
+        }
     }
 }
 
@@ -138,15 +161,57 @@ pub(crate) fn source_failure(error: &egress::Error) -> Stop {
     Stop::failed(code, service::Chain(error).to_string())
 }
 
-/// What a failed upload means.
-pub(crate) fn storage_failure(error: &storage::Error) -> Stop {
+/// What it means that an object of an input cannot be read.
+fn input_failure(error: &storage::Error) -> Stop {
     use storage::Error;
     let code = match error {
+        Error::LeftBehind { error, .. } => return input_failure(error),
+        Error::Denied(_) | Error::Credentials(_) => FailureCode::SourceDenied,
+        Error::MissingBucket(_) | Error::MissingObject(_) => FailureCode::SourceNotFound,
+        Error::Forbidden(_) => FailureCode::SourceForbidden,
+        Error::ClockSkew(_) => FailureCode::ClockSkew,
+        Error::Unavailable(_) => FailureCode::SourceUnavailable,
+        Error::Slow { .. } => FailureCode::SourceTimeout,
+        Error::Unreachable { .. } | Error::Damaged { .. } => FailureCode::SourceUnreachable,
+        Error::TooLarge { .. } => FailureCode::SourceTooLarge,
+        Error::Destination(_) | Error::Key(_) | Error::Unprepared { .. } => {
+            FailureCode::SourceInvalid
+        }
+        Error::Invalid(_) | Error::Full(_) | Error::Header(_) | Error::Expiry => {
+            FailureCode::SourceRefused
+        }
+        Error::Body(_) => FailureCode::Internal,
+    };
+    Stop::failed(code, service::Chain(error).to_string())
+}
+
+/// What it means that an upload cannot be read: the bucket is ours.
+fn upload_failure(error: &storage::Error) -> Stop {
+    match error {
+        storage::Error::MissingObject(_) => {
+            Stop::failed(FailureCode::UploadMissing, service::Chain(error).to_string())
+        }
+        _ => Stop::internal(error),
+    }
+}
+
+/// What a failed upload means.
+pub(crate) fn storage_failure(error: &storage::Error) -> Stop {
+    Stop::failed(storage_code(error), service::Chain(error).to_string())
+}
+
+fn storage_code(error: &storage::Error) -> FailureCode {
+    use storage::Error;
+    match error {
+        Error::LeftBehind { error, .. } => storage_code(error),
         Error::Denied(_) => FailureCode::DestinationDenied,
+        Error::Credentials(_) => FailureCode::DestinationCredentials,
+        Error::Forbidden(_) => FailureCode::DestinationForbidden,
+        Error::Slow { .. } => FailureCode::DestinationTimeout,
+        Error::Unreachable { .. } if is_refused(error) => FailureCode::DestinationForbidden,
         Error::Invalid(_)
         | Error::Unprepared { .. }
         | Error::Destination(_)
-        | Error::Forbidden(_)
         | Error::Key(_)
         | Error::Header(_)
         | Error::MissingObject(_)
@@ -154,9 +219,22 @@ pub(crate) fn storage_failure(error: &storage::Error) -> Stop {
         Error::ClockSkew(_) => FailureCode::ClockSkew,
         Error::MissingBucket(_) => FailureCode::DestinationMissing,
         Error::Full(_) => FailureCode::DestinationFull,
-        Error::Unavailable(_) | Error::Unreachable { .. } => FailureCode::DestinationUnavailable,
+        Error::Unavailable(_) | Error::Unreachable { .. } | Error::Damaged { .. } => {
+            FailureCode::DestinationUnavailable
+        }
         Error::TooLarge { .. } => FailureCode::OutputTooLarge,
         Error::Body(_) => FailureCode::Internal,
-    };
-    Stop::failed(code, service::Chain(error).to_string())
+    }
+}
+
+/// Whether a name was not connected to because of the addresses that it has.
+fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if matches!(error.downcast_ref(), Some(egress::GateError::Refused(_))) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }

@@ -1,6 +1,9 @@
 //! What a job reads, as its caller names it.
 
-use crate::id::{InvalidId, UploadId};
+use crate::{
+    account::{self, Input},
+    id::{InvalidId, UploadId},
+};
 
 /// What stands before the id of an upload.
 const UPLOAD: &str = "upload:";
@@ -36,6 +39,17 @@ pub enum InvalidSource {
 }
 
 impl Source {
+    /// The input of the account that it lies in: of several, the one with the longest prefix.
+    #[must_use]
+    pub fn input<'a>(&self, account: &'a account::State) -> Option<&'a Input> {
+        let Self::Object { bucket, key } = self else { return None };
+        let inputs = account.inputs.values();
+        let holds = |input: &&Input| {
+            input.place.bucket == *bucket && key.starts_with(input.place.prefix.as_str())
+        };
+        inputs.filter(holds).max_by_key(|input| input.place.prefix.len())
+    }
+
     /// Reads a text. What begins like neither an upload nor an object is taken for a URL, as it is.
     ///
     /// # Errors

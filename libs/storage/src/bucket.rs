@@ -15,8 +15,9 @@ use jiff::Timestamp;
 use url::Url;
 
 use crate::{
-    Body, Destination, Encryption, Error, Network, ObjectHeaders,
+    Body, CustomerKey, Destination, Encryption, Error, Network, ObjectHeaders,
     client::Client,
+    customer_key::ALGORITHM,
     multipart::{self, MULTIPART_ABOVE_BYTES},
     settings::LONGEST_LINK,
 };
@@ -44,6 +45,15 @@ pub struct Stored {
     pub etag: String,
     /// Bytes stored.
     pub size_bytes: u64,
+    /// Which of the object's versions it is, where the bucket keeps several.
+    pub version: Option<String>,
+}
+
+/// What a server answers a finished upload with.
+#[derive(Debug, Default)]
+pub(crate) struct Answered {
+    pub(crate) etag: Option<String>,
+    pub(crate) version: Option<String>,
 }
 
 /// A request that whoever holds it may make until it expires.
@@ -77,7 +87,8 @@ impl Bucket {
 
     /// Stores an object, replacing what had its key. In parts above [`MULTIPART_ABOVE_BYTES`].
     ///
-    /// The server verifies a SHA-256 of what it received. The call ends within the network's
+    /// The server verifies a SHA-256 of what it received, and where it answers with its own, that
+    /// is compared. The call ends within the network's
     /// patience for a body of this size; given up earlier, it leaves the old object, if any.
     ///
     /// # Errors
@@ -88,18 +99,19 @@ impl Bucket {
         if size_bytes > MAX_OBJECT_BYTES {
             return Err(Error::TooLarge { size_bytes, limit_bytes: MAX_OBJECT_BYTES });
         }
-        let etag = if size_bytes > MULTIPART_ABOVE_BYTES {
+        let answered = if size_bytes > MULTIPART_ABOVE_BYTES {
             multipart::put(&self.client, &key, &object).await?
         } else {
             self.put_whole(&key, &object).await?
         };
-        Ok(Stored { etag: unquoted(etag), size_bytes })
+        Ok(Stored { etag: unquoted(answered.etag), size_bytes, version: answered.version })
     }
 
-    async fn put_whole(&self, key: &str, object: &Object) -> Result<Option<String>, Error> {
+    async fn put_whole(&self, key: &str, object: &Object) -> Result<Answered, Error> {
         let size_bytes = object.body.size_bytes();
+        let sha256 = checksum(&object.body).await?;
         let stored = put_request(&self.client, key, object)
-            .checksum_sha256(checksum(&object.body).await?)
+            .checksum_sha256(&sha256)
             .content_length(i64::try_from(size_bytes).unwrap_or(i64::MAX))
             .body(object.body.stream())
             .customize()
@@ -107,7 +119,8 @@ impl Bucket {
             .send()
             .await
             .map_err(|error| Error::from_sdk("PutObject", error))?;
-        Ok(stored.e_tag)
+        agree("PutObject", &sha256, stored.checksum_sha256.as_deref())?;
+        Ok(Answered { etag: stored.e_tag, version: stored.version_id })
     }
 
     /// A link to an object, working from `start` for `expires`. The same arguments give the same
@@ -181,6 +194,9 @@ macro_rules! dress {
             .set_expected_bucket_owner($client.destination.bucket_owner.clone())
             .set_server_side_encryption(encryption)
             .set_ssekms_key_id(kms_key)
+            .set_sse_customer_algorithm($client.sse_c().map(|_| ALGORITHM.to_owned()))
+            .set_sse_customer_key($client.sse_c().map(CustomerKey::base64))
+            .set_sse_customer_key_md5($client.sse_c().map(CustomerKey::md5))
             .set_cache_control(headers.cache_control.clone())
             .set_content_disposition(headers.content_disposition.clone())
             .set_content_encoding(headers.content_encoding.clone())
@@ -208,9 +224,22 @@ pub(crate) fn create_request(
 
 fn encryption(client: &Client) -> (Option<ServerSideEncryption>, Option<String>) {
     match &client.destination.encryption {
-        Encryption::None => (None, None),
+        // A customer's key says by itself that it is to be used.
+        Encryption::None | Encryption::SseC { .. } => (None, None),
         Encryption::SseS3 => (Some(ServerSideEncryption::Aes256), None),
         Encryption::SseKms { key_id } => (Some(ServerSideEncryption::AwsKms), Some(key_id.clone())),
+    }
+}
+
+/// Whether the server stored what it was sent, as far as it says.
+pub(crate) fn agree(
+    operation: &'static str,
+    sent: &str,
+    answered: Option<&str>,
+) -> Result<(), Error> {
+    match answered {
+        Some(answered) if answered != sent => Err(Error::Damaged { operation }),
+        _ => Ok(()),
     }
 }
 
@@ -219,11 +248,11 @@ pub(crate) async fn checksum(body: &Body) -> Result<String, Error> {
     Ok(STANDARD.encode(body.sha256().await.map_err(Error::Body)?))
 }
 
-fn unquoted(etag: Option<String>) -> String {
+pub(crate) fn unquoted(etag: Option<String>) -> String {
     etag.unwrap_or_default().trim_matches('"').to_owned()
 }
 
-fn window(start: Timestamp, expires: Duration) -> Result<PresigningConfig, Error> {
+pub(crate) fn window(start: Timestamp, expires: Duration) -> Result<PresigningConfig, Error> {
     if expires.as_secs() == 0 || expires > LONGEST_LINK {
         return Err(Error::Expiry);
     }
@@ -234,7 +263,7 @@ fn window(start: Timestamp, expires: Duration) -> Result<PresigningConfig, Error
         .map_err(|source| Error::Unprepared { operation: "presign", source: source.into() })
 }
 
-fn presigned(operation: &'static str, request: &PresignedRequest) -> Result<Presigned, Error> {
+pub(crate) fn presigned(operation: &'static str, request: &PresignedRequest) -> Result<Presigned, Error> {
     let headers = request.headers().map(|(name, value)| (name.to_owned(), value.to_owned()));
     Ok(Presigned { url: parse(operation, request.uri())?, headers: headers.collect() })
 }

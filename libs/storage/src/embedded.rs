@@ -10,6 +10,7 @@
 //! upon; a body that fails its checksum is answered as such, but has already replaced the object; a
 //! deleted object's headers and the parts of an upload nobody finished stay in the folder.
 
+mod cors;
 mod gate;
 
 use std::{
@@ -21,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use hyper::server::conn::http1;
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use s3s::{
     auth::SimpleAuth,
@@ -188,6 +189,20 @@ impl Server {
 }
 
 async fn answer(stream: TcpStream, service: S3Service, shutdown: CancellationToken) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (preflight, from_page) = (cors::preflight(&request), cors::is_cross_origin(&request));
+        let service = service.clone();
+        async move {
+            if let Some(answer) = preflight {
+                return Ok(answer);
+            }
+            let mut answered = hyper::service::Service::call(&service, request).await?;
+            if from_page {
+                cors::allow(&mut answered);
+            }
+            Ok::<_, s3s::HttpError>(answered)
+        }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

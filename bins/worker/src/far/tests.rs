@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use egress::SourceUrl;
 use testkit::{Source, SourceServer};
 
 use super::*;
@@ -26,9 +27,10 @@ async fn far(server: &SourceServer, url: &str) -> Arc<Far> {
     assert!(opened.is_part());
     let size_bytes = opened.total_length.unwrap();
     let validator = opened.validator.unwrap();
-    let place = Place { client, url: opened.final_url, validator, size_bytes, deadline };
+    let origin = Origin::Web { client, url: opened.final_url, validator };
+    let place = Place { origin, size_bytes, deadline };
     let file = tempfile::tempfile().unwrap();
-    let start = (opened.body, opened.content_length.unwrap());
+    let start = (Coming::Web(opened.body), opened.content_length.unwrap());
     Arc::new(Far::new(place, file, start, CancellationToken::new()))
 }
 
@@ -132,7 +134,7 @@ async fn a_source_that_changes_meanwhile_is_told_from_what_it_was() {
         server.put(path, next);
         let error = read(&far, 10 << 20, 10).await.expect_err(path);
         let error = error.get_ref().and_then(|inner| inner.downcast_ref::<FarError>());
-        assert!(matches!(error, Some(FarError::Changed)), "{path}: {error:?}");
+        assert!(matches!(error, Some(FarError::Read(ReadError::Changed))), "{path}: {error:?}");
     }
 }
 
@@ -149,7 +151,7 @@ async fn a_range_that_breaks_off_is_asked_for_anew_where_it_broke() {
     server.put("/a", tagged(bytes.clone(), "a").cut_after(0));
     let error = read(&far, 11 << 20, 10).await.expect_err("no byte ever comes");
     let error = error.get_ref().and_then(|inner| inner.downcast_ref::<FarError>());
-    assert!(matches!(error, Some(FarError::Egress(_))), "{error:?}");
+    assert!(matches!(error, Some(FarError::Read(ReadError::Web(_)))), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

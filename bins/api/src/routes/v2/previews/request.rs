@@ -10,10 +10,11 @@ use custody::PersonalFields;
 use domain::{
     filepreviews::Uploader,
     size::Size,
+    source::Source,
     wish::{Format, MAX_SIZES, MetadataKind, Pages, PreviewWish},
 };
 use serde_json::{Map, Value, json};
-use storage::{ObjectHeaders, layout::Prefix};
+use storage::{ObjectHeaders, Ranges, layout::Prefix};
 use url::Url;
 
 use crate::{call::quote, problem::Problem};
@@ -31,6 +32,8 @@ const KINDS: &str = "exif, ocr, psd, checksum, multimedia, webpage, raw, sketch,
 /// A request that can be fulfilled, as far as its form goes.
 pub(crate) struct Request {
     pub(crate) wish: PreviewWish,
+    /// What is read, as [`PersonalFields::source_url`] spells it.
+    pub(crate) source: Source,
     pub(crate) fields: PersonalFields,
 }
 
@@ -38,12 +41,12 @@ impl Request {
     /// Reads a body. None at all is an object without fields.
     pub(crate) fn read(body: &[u8]) -> Result<Self, Problem> {
         let mut fields = Fields(object(body)?);
-        let source_url = match fields.0.remove("url") {
+        let source = match fields.0.remove("url") {
             None | Some(Value::Null) => return Err(Problem::FieldMissing("url")),
             Some(Value::String(text)) if text.trim().is_empty() => {
                 return Err(Problem::FieldBlank("url"));
             }
-            Some(value) => web_url("url", &value)?,
+            Some(value) => source(&value)?,
         };
         let callback_url = fields.take("callback_url");
         let callback_url = callback_url.map(|value| web_url("callback_url", &value)).transpose()?;
@@ -58,8 +61,9 @@ impl Request {
                 pages: pages(fields.take("pages"), unless_told)?,
                 options,
             },
+            source: source.clone(),
             fields: PersonalFields {
-                source_url,
+                source_url: spelled(&source),
                 callback_url,
                 user_data: data(fields.take("data"))?,
                 uploader: uploader(fields.take("uploader"))?,
@@ -154,6 +158,35 @@ fn list(field: &'static str, value: Option<Value>, example: &str) -> Result<Vec<
             field,
             format!("This field must be a list such as {example}, not {}.", kind(&other)),
         )),
+    }
+}
+
+/// What is to be read: a URL, an upload, or an object of an input.
+fn source(value: &Value) -> Result<Source, Problem> {
+    let Value::String(text) = value else { return web_url("url", value).map(Source::Web) };
+    if text.len() > MAX_URL_BYTES {
+        return Err(invalid("url", format!("This URL is longer than {MAX_URL_BYTES} bytes.")));
+    }
+    match Source::parse(text.trim()) {
+        Ok(Source::Web(_)) => web_url("url", value).map(Source::Web),
+        Ok(Source::Object { bucket, key }) => match Ranges::check_key(&key) {
+            Ok(()) => Ok(Source::Object { bucket, key }),
+            Err(error) => {
+                let text = quote(text);
+                Err(invalid("url", format!("\"{text}\" names an object that cannot be: {error}.")))
+            }
+        },
+        Ok(upload) => Ok(upload),
+        Err(error) => Err(invalid("url", format!("{error}."))),
+    }
+}
+
+/// A source as it is kept.
+fn spelled(source: &Source) -> String {
+    match source {
+        Source::Web(url) => url.clone(),
+        Source::Upload(id) => format!("upload:{id}"),
+        Source::Object { bucket, key } => format!("s3://{bucket}/{key}"),
     }
 }
 
