@@ -9,7 +9,7 @@ use domain::{
     member::Id,
     sealed::field,
 };
-use rand::{TryRngCore as _, rngs::OsRng};
+use rand::{TryRngCore as _, rand_core::OsError, rngs::OsRng};
 use uuid::Uuid;
 use vault::FieldKey;
 use zeroize::Zeroizing;
@@ -130,21 +130,26 @@ fn record(id: &Id) -> String {
     format!("member/{}", id.member)
 }
 
+/// The system gives no random bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("draw random bytes")]
+pub struct NoRandomness(#[from] OsError);
+
 /// Random bytes of the system.
 ///
 /// # Errors
-/// [`Error::Randomness`].
-pub fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, Error> {
+/// [`NoRandomness`].
+pub fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, NoRandomness> {
     let mut bytes = Zeroizing::new([0; N]);
-    OsRng.try_fill_bytes(bytes.as_mut_slice()).map_err(Error::Randomness)?;
+    OsRng.try_fill_bytes(bytes.as_mut_slice())?;
     Ok(bytes)
 }
 
 /// A new token of a session: 256 random bits, in base64url.
 ///
 /// # Errors
-/// [`Error::Randomness`].
-pub fn session_token() -> Result<Zeroizing<String>, Error> {
+/// [`NoRandomness`].
+pub fn session_token() -> Result<Zeroizing<String>, NoRandomness> {
     let bytes = random::<TOKEN_BYTES>()?;
     Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
 }
@@ -153,8 +158,8 @@ pub fn session_token() -> Result<Zeroizing<String>, Error> {
 /// is for is no secret; it is in there so that nobody has to be looked for.
 ///
 /// # Errors
-/// [`Error::Randomness`].
-pub fn offer_token(id: &Id) -> Result<Zeroizing<String>, Error> {
+/// [`NoRandomness`].
+pub fn offer_token(id: &Id) -> Result<Zeroizing<String>, NoRandomness> {
     let bytes = random::<TOKEN_BYTES>()?;
     let (account, member) = (id.account.as_uuid(), id.member.as_uuid());
     let whole = Zeroizing::new(

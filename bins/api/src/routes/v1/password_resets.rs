@@ -1,0 +1,56 @@
+//! `POST /v1/password-resets`: chooses a new password by the token of a reset.
+
+use std::sync::Arc;
+
+use domain::member::{self, State};
+use http::StatusCode;
+use readmodel::Stream;
+use serde_json::json;
+use warp::reply::Response;
+
+
+use crate::{
+    app::App,
+    auth::Access,
+    call::{self, Call},
+    document::Doc,
+    fields::Fields,
+    members,
+    problem::Problem,
+    routes::{Endpoint, Verb},
+};
+
+pub(crate) const POST: Endpoint = Endpoint {
+    verb: Verb::Post,
+    path: "/v1/password-resets",
+    access: Access::Anyone,
+    handler: |app, call| Box::pin(post(app, call)),
+    doc: Doc {
+        summary: "Chooses a new password by the token of a reset. Every session of the member ends.",
+        parameters: &[],
+        request: Some("Token"),
+        status: 200,
+        answer: "PasswordSet",
+        streams: false,
+    },
+};
+
+async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
+    let now = app.clock.now();
+    app.sessions.admit(&call, now)?;
+    let mut fields = Fields::read(&call.body, &["token", "password"])?;
+    let (token, password) = (fields.text("token")?, fields.text("password")?);
+    let id = custody::member::offered_to(&token).ok_or_else(members::not_valid)?;
+    let digest = app.custody.token_digest(&token);
+    app.catch_up(Stream::Members).await;
+    let row = app.store.member(id)?.ok_or_else(members::not_valid)?;
+    if !row.state.reset.as_ref().is_some_and(|offer| offer.opens(&digest, now)) {
+        return Err(members::not_valid());
+    }
+    let hash = members::hash(&app, &id, &row.state, password).await?;
+    let step = |state: &State| Ok(member::reset_password(state, &digest, &hash, now)?);
+    let state = members::decide(&app, &call, &id, step).await?;
+    app.sessions.attempts.forgive(&state.email_digest);
+    let body = json!({ "member": id.member.to_string(), "sessions_ended": true });
+    call::json(StatusCode::OK, &body)
+}
