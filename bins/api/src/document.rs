@@ -191,7 +191,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
                 "type": "object",
                 "required": ["url"],
                 "properties": {
-                    "url": { "type": "string", "description": "http or https; may be pre-signed or carry credentials." },
+                    "url": { "type": "string", "description": "http or https, may be pre-signed or carry credentials; or upload:ID; or s3://bucket/key of an input." },
                     "sizes": { "type": "array", "description": "\"200x200\", \"300\" or 300, \"100x\", \"x200\", \"300x400>\", \"original\"; null elements are skipped.", "items": {} },
                     "format": { "type": "string", "description": "jpg, jpeg, png, webp, avif or gif; JPEG, or PNG where the page has transparency, if absent." },
                     "metadata": { "type": "array", "items": { "type": "string", "enum": metadata_words() } },
@@ -255,15 +255,42 @@ fn schemas() -> Vec<(&'static str, Value)> {
             "Job",
             json!({
                 "type": "object",
-                "required": ["id", "kind", "status", "application", "requested_at", "updated_at", "attempts", "wish", "retry", "source", "artifacts", "error", "ended_at", "expired_at", "erased_at", "seq"],
+                "required": ["id", "kind", "status", "application", "requested_at", "updated_at", "attempts", "wish", "retry", "source", "artifacts", "error", "ended_at", "expires_at", "expired_at", "erased_at", "seq"],
                 "properties": {
                     "id": text(), "kind": text(), "status": { "type": "string", "enum": domain::job::Status::ALL.map(domain::job::Status::name) },
                     "application": text(), "requested_at": text(), "updated_at": text(), "attempts": number(),
                     "wish": { "type": "object" }, "retry": or_null("object"), "source": or_null("object"),
                     "artifacts": list(json!({ "type": "object" })), "error": or_null("object"),
-                    "ended_at": or_null("string"), "expired_at": or_null("string"), "erased_at": or_null("string"),
+                    "ended_at": or_null("string"), "expires_at": or_null("string"), "expired_at": or_null("string"), "erased_at": or_null("string"),
                     "seq": number(), "file_name": or_null("string"), "user_data": {},
                 },
+            }),
+        ),
+        (
+            "Erasure",
+            json!({
+                "type": "object",
+                "required": ["job", "status", "requested_at", "erased_at", "objects", "event", "not_covered"],
+                "properties": {
+                    "job": text(), "status": { "type": "string", "enum": ["erasing", "erased"] },
+                    "requested_at": text(), "erased_at": or_null("string"), "objects": or_null("integer"),
+                    "event": or_null("object"), "not_covered": text(),
+                },
+            }),
+        ),
+        (
+            "ExportLine",
+            json!({
+                "type": "object",
+                "properties": { "export": number(), "account": text(), "event": text(), "id": text(), "at": text(), "seq": number(), "data": { "type": "object" }, "end": { "type": "boolean" } },
+            }),
+        ),
+        (
+            "AccountErasure",
+            json!({
+                "type": "object",
+                "required": ["account", "status", "requested_at", "receipt"],
+                "properties": { "account": text(), "status": text(), "requested_at": or_null("string"), "receipt": text() },
             }),
         ),
         (
@@ -286,6 +313,117 @@ fn schemas() -> Vec<(&'static str, Value)> {
                         "required": ["seq", "id", "type", "time", "hash", "prev", "data"],
                         "properties": { "seq": number(), "id": text(), "type": text(), "time": text(), "hash": text(), "prev": text(), "data": {} },
                     })),
+                },
+            }),
+        ),
+        ("UploadRequest", json!({
+            "type": "object", "required": ["size_bytes"], "additionalProperties": false,
+            "properties": {
+                "file_name": { "type": "string", "description": "1 to 255 bytes, without slashes." },
+                "size_bytes": { "type": "integer", "minimum": 1, "maximum": domain::upload::MAX_UPLOAD_BYTES },
+                "part_bytes": { "type": "integer", "minimum": domain::upload::MIN_PART_BYTES, "maximum": domain::upload::MAX_PART_BYTES },
+                "checksum": { "$ref": "#/components/schemas/Checksum" },
+            },
+        })),
+        ("Checksum", json!({
+            "type": "object", "additionalProperties": false,
+            "description": "Of the whole file, one of the two, in hex. Given when the upload is begun or when it is completed.",
+            "properties": { "crc32c": text(), "sha256": text() },
+        })),
+        ("UploadParts", json!({
+            "type": "object", "required": ["numbers"], "additionalProperties": false,
+            "properties": { "numbers": { "type": "array", "minItems": 1, "maxItems": 100, "items": number() } },
+        })),
+        ("UploadComplete", json!({
+            "type": "object", "required": ["parts"], "additionalProperties": false,
+            "properties": {
+                "parts": list(json!({ "type": "object", "required": ["number", "etag"], "properties": { "number": number(), "etag": text() } })),
+                "checksum": { "$ref": "#/components/schemas/Checksum" },
+            },
+        })),
+        ("Upload", json!({
+            "type": "object",
+            "required": ["id", "source", "state", "size_bytes", "part_bytes", "part_count", "checksum", "started_at", "expires_at", "uploaded_at", "ended_at", "because", "jobs"],
+            "properties": {
+                "id": text(), "source": { "type": "string", "description": "What a job's url names it by." },
+                "state": { "type": "string", "enum": domain::upload::Phase::NAMES },
+                "size_bytes": number(), "part_bytes": number(), "part_count": number(), "checksum": or_null("object"),
+                "started_at": text(), "expires_at": text(), "uploaded_at": or_null("string"), "ended_at": or_null("string"),
+                "because": or_null("string"), "jobs": number(), "file_name": text(),
+                "received": { "type": "object", "properties": { "size_bytes": number(), "parts": list(json!({ "type": "object" })) } },
+                "parts": list(json!({
+                    "type": "object", "required": ["number", "offset", "size_bytes", "url", "headers"],
+                    "properties": { "number": number(), "offset": number(), "size_bytes": number(), "url": text(), "headers": { "type": "object" } },
+                })),
+                "links_expire_at": text(),
+            },
+        })),
+        ("UploadList", json!({ "type": "object", "required": ["uploads"], "properties": { "uploads": list(json!({ "$ref": "#/components/schemas/Upload" })) } })),
+        ("InputRequest", json!({
+            "type": "object", "required": ["region", "bucket", "access_key", "secret_key"], "additionalProperties": false,
+            "properties": { "endpoint": text(), "region": text(), "bucket": text(), "prefix": text(), "path_style": { "type": "boolean" }, "bucket_owner": text(), "access_key": text(), "secret_key": text() },
+        })),
+        ("Input", json!({
+            "type": "object", "required": ["id", "region", "bucket", "prefix", "path_style"],
+            "properties": { "id": text(), "endpoint": text(), "region": text(), "bucket": text(), "prefix": text(), "path_style": { "type": "boolean" }, "bucket_owner": text(), "access_key_hint": text() },
+        })),
+        ("InputList", json!({ "type": "object", "required": ["inputs"], "properties": { "inputs": list(json!({ "$ref": "#/components/schemas/Input" })) } })),
+        ("InputRemoved", json!({ "type": "object", "required": ["id", "removed"], "properties": { "id": text(), "removed": { "type": "boolean" } } })),
+        ("Download", json!({ "type": "object", "required": ["url"], "properties": { "url": text() } })),
+        (
+            "DestinationRequest",
+            json!({
+                "type": "object",
+                "required": ["bucket", "access_key", "secret_key"],
+                "additionalProperties": false,
+                "properties": {
+                    "bucket": text(),
+                    "region": { "type": "string", "description": "Region to sign for; us-east-1 if absent beside an endpoint." },
+                    "endpoint": { "type": "string", "description": "Base URL of an S3 service, https beyond loopback; AWS if absent." },
+                    "prefix": { "type": "string", "description": "Put before every key." },
+                    "path_style": { "type": "boolean", "description": "Whether the bucket stands in the path; true if absent beside an endpoint." },
+                    "access_key": text(),
+                    "secret_key": { "type": "string", "description": "Sealed at once; nothing answers it again.", "writeOnly": true },
+                    "encryption": { "type": "object", "required": ["kind"], "properties": { "kind": { "type": "string", "enum": ["none", "sse_s3", "sse_kms", "sse_c"] }, "key_id": text(), "key": { "type": "string", "description": "32 bytes in base64.", "writeOnly": true } } },
+                    "bucket_owner": { "type": "string", "description": "The AWS account that must own the bucket, 12 digits." },
+                    "headers": { "type": "object", "description": "Headers of every object, as uploader.headers has them; a job's own stand before these.", "additionalProperties": text() },
+                },
+            }),
+        ),
+        (
+            "DestinationChange",
+            json!({
+                "type": "object",
+                "required": ["demand_write_only"],
+                "additionalProperties": false,
+                "properties": { "demand_write_only": { "type": "boolean" } },
+            }),
+        ),
+        (
+            "Destination",
+            json!({
+                "type": "object",
+                "required": ["stored_in", "demand_write_only", "jobs"],
+                "properties": {
+                    "stored_in": { "type": "string", "enum": ["destination", "development"] },
+                    "demand_write_only": { "type": "boolean" },
+                    "jobs": { "type": "object", "required": ["status"], "properties": { "status": { "type": "string", "enum": ["accepted", "refused"] }, "reason": text() } },
+                    "expires_after_s": number(), "note": text(),
+                    "id": text(), "bucket": text(), "region": text(), "endpoint": or_null("string"), "prefix": text(),
+                    "path_style": { "type": "boolean" }, "bucket_owner": or_null("string"),
+                    "credentials": { "type": "object", "properties": { "access_key_hint": text(), "fingerprint": text() } },
+                    "encryption": { "type": "object", "properties": { "kind": text(), "key_id": text() } },
+                    "headers": { "type": "object", "additionalProperties": text() },
+                    "write_only": {
+                        "type": "object",
+                        "required": ["text", "standing", "checked_at", "awaited", "proof", "excess", "code", "remedy"],
+                        "properties": {
+                            "text": text(), "standing": { "type": "string", "enum": ["write_only", "readable", "closed", "unclear", "failed", "unknown"] },
+                            "checked_at": or_null("string"), "awaited": { "type": "boolean" }, "proof": or_null("object"),
+                            "excess": list(text()), "code": or_null("string"), "remedy": or_null("string"),
+                        },
+                    },
+                    "policy": { "type": "object", "description": "The smallest IAM policy that the credentials need." },
                 },
             }),
         ),
@@ -313,6 +451,104 @@ fn schemas() -> Vec<(&'static str, Value)> {
                 "properties": { "status": text(), "positions": { "type": "object" } },
             }),
         ),
+        // Members and sessions.
+        ("Credentials", object(&["email", "password"], &["totp", "account"])),
+        ("Password", object(&["password"], &[])),
+        ("NewPassword", object(&["current", "password"], &[])),
+        ("Token", object(&["token", "password"], &[])),
+        ("Invitation", object(&["email", "role"], &[])),
+        ("RoleChange", object(&["role"], &[])),
+        ("TotpConfirmation", object(&["enrolment", "code"], &[])),
+        ("TotpEnrolment", object(&["secret", "url", "enrolment", "expires_at"], &[])),
+        ("Ended", object(&["ended"], &[])),
+        ("Removed", object(&["removed"], &[])),
+        (
+            "Reset",
+            json!({ "type": "object", "properties": { "clear_totp": { "type": "boolean", "description": "Also asks for one-time codes no more." } } }),
+        ),
+        (
+            "Totp",
+            json!({ "type": "object", "required": ["totp"], "properties": { "totp": { "type": "boolean" } } }),
+        ),
+        (
+            "PasswordSet",
+            json!({ "type": "object", "required": ["member", "sessions_ended"], "properties": { "member": text(), "sessions_ended": { "type": "boolean" } } }),
+        ),
+        (
+            "Member",
+            json!({
+                "type": "object",
+                "required": ["id", "email", "role", "status", "invited_at", "joined_at", "logged_in_at", "totp"],
+                "properties": {
+                    "id": text(), "email": or_null("string"),
+                    "role": { "type": "string", "enum": domain::scope::Role::ALL.map(domain::scope::Role::name) },
+                    "status": { "type": "string", "enum": ["invited", "joined"] },
+                    "invited_at": or_null("string"), "joined_at": or_null("string"),
+                    "logged_in_at": or_null("string"), "totp": { "type": "boolean" },
+                },
+            }),
+        ),
+        (
+            "MemberList",
+            json!({
+                "type": "object",
+                "required": ["members"],
+                "properties": { "members": list(json!({ "$ref": "#/components/schemas/Member" })) },
+            }),
+        ),
+        ("Offer", object(&["token", "expires_at"], &[])),
+        (
+            "Invited",
+            json!({
+                "type": "object",
+                "required": ["member", "invitation"],
+                "properties": { "member": { "$ref": "#/components/schemas/Member" }, "invitation": { "$ref": "#/components/schemas/Offer" } },
+            }),
+        ),
+        (
+            "ResetOffered",
+            json!({
+                "type": "object",
+                "required": ["member", "reset"],
+                "properties": { "member": text(), "reset": { "$ref": "#/components/schemas/Offer" } },
+            }),
+        ),
+        (
+            "Joined",
+            json!({
+                "type": "object",
+                "required": ["account", "member"],
+                "properties": { "account": text(), "member": { "$ref": "#/components/schemas/Member" } },
+            }),
+        ),
+        (
+            "LoggedIn",
+            json!({
+                "type": "object",
+                "required": ["account", "member", "session", "expires_at"],
+                "properties": { "account": text(), "member": { "$ref": "#/components/schemas/Member" }, "session": text(), "expires_at": text() },
+            }),
+        ),
+        (
+            "Me",
+            json!({
+                "type": "object",
+                "required": ["account", "member", "session", "scopes"],
+                "properties": { "account": text(), "member": { "$ref": "#/components/schemas/Member" }, "session": text(), "scopes": list(text()) },
+            }),
+        ),
+        (
+            "SessionList",
+            json!({
+                "type": "object",
+                "required": ["sessions"],
+                "properties": { "sessions": list(json!({
+                    "type": "object",
+                    "required": ["id", "current", "since", "seen_at", "expires_at"],
+                    "properties": { "id": text(), "current": { "type": "boolean" }, "since": text(), "seen_at": text(), "expires_at": text() },
+                })) },
+            }),
+        ),
         ("Document", json!({ "type": "object", "required": ["openapi", "info", "paths"] })),
         (
             "Envelope",
@@ -331,6 +567,13 @@ fn schemas() -> Vec<(&'static str, Value)> {
             }),
         ),
     ]
+}
+
+/// An object of texts, some of which may be left out.
+fn object(required: &[&str], optional: &[&str]) -> Value {
+    let fields = required.iter().chain(optional);
+    let properties = fields.map(|name| ((*name).to_owned(), json!({ "type": "string" })));
+    json!({ "type": "object", "required": required, "properties": properties.collect::<serde_json::Map<_, _>>() })
 }
 
 /// The words that `metadata` takes.

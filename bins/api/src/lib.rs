@@ -9,24 +9,32 @@ mod auth;
 mod call;
 mod callers;
 mod currency;
+mod demands;
 mod document;
 mod edge;
 mod error;
+pub mod export;
+mod fields;
 mod fresh;
 mod incoming;
+mod members;
 pub mod ops;
 mod problem;
 pub mod projection;
+mod quotas;
 mod reads;
 mod routes;
 mod serve;
 mod server;
+mod sessions;
 mod settings;
 mod tls;
+mod uses;
 mod views;
 
 pub use crate::{
     error::Error,
     server::{Readiness, Server, run},
-    settings::{Api, DEFAULTS, InvalidSettings, Settings},
+    sessions::settings::Sessions,
+    settings::{Api, DEFAULTS, InvalidSettings, Served, Settings},
 };

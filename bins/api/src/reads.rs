@@ -3,7 +3,7 @@
 use domain::{
     Timestamp,
     filepreviews::Opened,
-    job::{self, Job, Jobs, State},
+    job::{self, Job, Jobs, Phase, State},
 };
 use http::{HeaderName, HeaderValue};
 use readmodel::Stream;
@@ -73,6 +73,7 @@ impl App {
                     let seq = loaded.last.map_or(0, |head| head.seq);
                     return Ok(match loaded.state {
                         State::Absent => None,
+                        State::Present(job) if is_erased(&job) => None,
                         State::Present(job) => Some(Seen { job, seq, age: Age::Current }),
                     });
                 }
@@ -128,4 +129,9 @@ impl App {
             headers.insert(AS_OF, text);
         }
     }
+}
+
+/// Rows know nothing of a job that was erased; nor does whoever reads its events instead.
+fn is_erased(job: &Job) -> bool {
+    matches!(&job.phase, Phase::Ended(ended) if ended.erased_at.is_some())
 }

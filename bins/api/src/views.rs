@@ -14,6 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use domain::{
+    Timestamp,
     account::FailureWord,
     id::{AccountId, ApplicationId, JobId},
     job,
@@ -49,6 +50,8 @@ pub(crate) struct View {
     pub(crate) application: ApplicationId,
     pub(crate) word: FailureWord,
     pub(crate) body: Bytes,
+    /// Until when links in it work to results in development storage.
+    pub(crate) expires_at: Option<Timestamp>,
 }
 
 /// A place for an answer that is about to be made.
@@ -129,6 +132,7 @@ mod tests {
             application: ApplicationId::from_uuid(Uuid::from_u128(9)),
             word: FailureWord::Failure,
             body: Bytes::from_static(b"{}"),
+            expires_at: None,
         }
     }
 

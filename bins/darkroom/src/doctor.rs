@@ -12,7 +12,7 @@ use clap::Args;
 use enclave::hosted::{Name, State, Workshop};
 use eventlog::{Log, server::Binary, topology};
 use service::Failure;
-use storage::{Network, Patience, Reader};
+use storage::{Expiry, Network, Patience, Platform, Reader};
 
 use crate::{
     connection::{Connection, Where},
@@ -77,6 +77,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
             looks.push(look("durability", durability(&arguments.operator, &settings)));
             looks.push(look("topology", drift(&arguments.operator, &settings)));
             looks.push(look("bucket", bucket(connection)));
+            looks.push(look("expiry", expiry(connection, &settings)));
         }
         None => looks.push(look("ports", ports(&settings))),
     }
@@ -216,6 +217,22 @@ async fn bucket(connection: &Connection) -> Result<String, Failure> {
     Ok(format!("{} at {endpoint}", settings.bucket))
 }
 
+/// What removes results after their time, and whether what is removed is gone.
+async fn expiry(connection: &Connection, settings: &Settings) -> Result<String, Failure> {
+    let network = Network::direct(Patience::default());
+    let platform = Platform::open(connection.storage()?.destination()?, &network).await?;
+    if platform.keeps_versions().await {
+        return Err(KeepsVersions.into());
+    }
+    let hours = settings.storage.expires()?.as_secs() / 3_600;
+    let also = match platform.expiry().await {
+        Expiry::AfterDays(days) => format!("and the bucket's own rule after {days} days"),
+        Expiry::Never => "the bucket has no rule of its own".to_owned(),
+        Expiry::Unknown => "the bucket's server takes no rule of its own".to_owned(),
+    };
+    Ok(format!("workers remove results after {hours} h; {also}"))
+}
+
 async fn ports(settings: &Settings) -> Result<String, Failure> {
     let own = [settings.up.nats_port, settings.up.s3_port, settings.up.demo_webhook_port];
     let own = own.map(|port| std::net::SocketAddr::from(([127, 0, 0, 1], port)));
@@ -228,6 +245,10 @@ async fn ports(settings: &Settings) -> Result<String, Failure> {
 #[derive(Debug, thiserror::Error)]
 #[error("none: pages of text would be blank; install fonts-dejavu-core and fonts-liberation")]
 struct NoFonts;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the platform bucket keeps versions: what is removed or erased is not gone; turn that off, and delete old versions")]
+struct KeepsVersions;
 
 #[derive(Debug, thiserror::Error)]
 #[error("{0} does not say that it is ready")]

@@ -1,18 +1,23 @@
 //! The one command of operator and user.
 
 mod account;
+mod backup;
 mod client;
 mod connection;
 mod demo;
 mod doctor;
+mod erase;
 mod exit;
+mod export;
 mod http;
+mod ledger;
 mod nats;
 mod operator;
 mod preview;
 mod progress;
 mod readmodel;
 mod replay;
+mod restore;
 mod sse;
 mod up;
 
@@ -46,6 +51,10 @@ enum Command {
     Account(account::Arguments),
     Nats(nats::Arguments),
     Doctor(doctor::Arguments),
+    Erase(erase::Arguments),
+    Export(export::Arguments),
+    Backup(backup::Arguments),
+    Restore(restore::Arguments),
     /// Run an API alone
     Api(Alone),
     /// Run a worker alone
@@ -97,6 +106,22 @@ impl Cli {
             Command::Doctor(arguments) => {
                 quiet()?;
                 doctor::run(arguments).await
+            }
+            Command::Erase(arguments) => {
+                quiet()?;
+                erase::run(arguments, &clock).await
+            }
+            Command::Export(arguments) => {
+                quiet()?;
+                export::run(arguments).await
+            }
+            Command::Backup(arguments) => {
+                quiet()?;
+                backup::run(arguments, &clock).await
+            }
+            Command::Restore(arguments) => {
+                quiet()?;
+                restore::run(arguments, &clock).await
             }
             Command::Up(arguments) => {
                 up::run(arguments, shutdown).await?;

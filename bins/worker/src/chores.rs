@@ -4,7 +4,7 @@
 mod accounts;
 mod jobs;
 mod prover;
-mod uploads;
+pub(crate) mod uploads;
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,7 +31,9 @@ pub(crate) async fn run(desk: Arc<Desk>, shutdown: CancellationToken) {
         keep(&desk, topology::ACCOUNTS, topology::PROVER, prover::handle, &shutdown),
         keep(&desk, topology::ACCOUNTS, topology::JANITOR, accounts::handle, &shutdown),
         keep(&desk, topology::JOBS, topology::JANITOR, jobs::handle, &shutdown),
+        keep(&desk, topology::JOBS, topology::ERASER, jobs::erase, &shutdown),
         keep(&desk, topology::UPLOADS, topology::JANITOR, uploads::handle, &shutdown),
+        keep(&desk, topology::UPLOADS, topology::PROVER, uploads::prove, &shutdown),
     );
 }
 

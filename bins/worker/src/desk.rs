@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use custody::Custody;
 use domain::{
+    FailureCode,
     account::Accounts,
     filepreviews::Style,
     id::{AccountId, WorkerId},
@@ -23,6 +24,12 @@ pub(crate) struct Desk {
     pub(crate) log: Log,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) custody: Custody,
+    /// The platform bucket, to clear it.
+    pub(crate) platform: storage::Platform,
+    /// Uploads in the platform bucket, to read them.
+    pub(crate) sources: storage::Ranges,
+    /// How long an upload stays that no job reads.
+    pub(crate) upload_unused: std::time::Duration,
     pub(crate) egress: egress::Client,
     pub(crate) networks: Networks,
     pub(crate) renderers: enclave::Pool,
@@ -72,6 +79,10 @@ impl Desk {
     ) -> Result<(custody::OpenedDestination, Limits), Stop> {
         let known = self.log.load::<Accounts>(&account).await;
         let state = known.map_err(|error| Stop::internal(&error))?.state;
+        // The API refused what it could; a job may have waited, or the proof have grown old.
+        state.may_store(self.clock.now()).map_err(|reason| {
+            Stop::failed(FailureCode::DestinationNotWriteOnly, reason.to_string())
+        })?;
         let destination = match &state.destination {
             None => self.custody.development_destination(),
             Some(own) => {

@@ -5,6 +5,7 @@
 //! on a disk, so that it is gone with the process, however that ends.
 
 mod attempt;
+mod bucket;
 mod chores;
 mod desk;
 mod far;
@@ -13,6 +14,7 @@ mod handler;
 mod held;
 mod lease;
 mod network;
+mod origin;
 mod page;
 pub mod settings;
 mod shelf;
@@ -29,7 +31,7 @@ use eventlog::{Keys, Log, follow, topology};
 use service::Clock;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use vault::{MasterKeys, Vault};
+use vault::{Role, Vault};
 
 use crate::{desk::Desk, handler::Handler, network::Networks, spool::Spool};
 pub use settings::Settings;
@@ -43,11 +45,8 @@ pub enum Error {
     /// The log may lose what it acknowledged.
     #[error("trust the event log")]
     Durability(#[from] eventlog::DurabilityError),
-    /// No master key.
-    #[error("open the master key ring")]
-    MasterKeys(#[from] vault::RingError),
-    /// The master keys do not fit what is stored.
-    #[error("check the master keys against the key store")]
+    /// The key rings cannot be read, or do not fit what is stored.
+    #[error("use the key rings of the [vault] section")]
     Vault(#[from] vault::Error),
     /// The `[storage]` section makes no bucket.
     #[error("use the [storage] section")]
@@ -146,11 +145,12 @@ async fn desk(
 ) -> Result<Desk, Error> {
     let log = Log::connect(&settings.nats, "worker").await?;
     Log::prove_durability(&settings.nats).await?;
-    let master = MasterKeys::open_or_create(&settings.vault.master_key_file)?;
-    let vault = Vault::new(master, Arc::new(Keys::new(&log)));
-    vault.check().await?;
+    let vault = Vault::open(&settings.vault, Role::Opens, Arc::new(Keys::new(&log))).await?;
     let egress = egress::Client::new(&settings.egress)?;
     let network = storage::Network::direct(storage::Patience::default());
+    let platform = platform(&settings.storage, &network).await?;
+    let destination = settings.storage.destination().map_err(custody::BadSettings::from)?;
+    let sources = storage::Ranges::open(destination, &network).await;
     let folder = &settings.worker.spool;
     let spool = Spool::open(folder, settings.worker.spool_memory_bytes)
         .map_err(|source| Error::Spool { folder: folder.clone(), source })?;
@@ -159,6 +159,9 @@ async fn desk(
         log,
         clock,
         custody: custody::Custody::new(Arc::new(vault), &settings.storage, &network).await?,
+        platform,
+        sources: sources.map_err(custody::BadSettings::from)?,
+        upload_unused: Duration::from_secs(settings.worker.upload_unused_s),
         networks: Networks::new(egress.gate().clone()),
         egress,
         renderers,
@@ -170,6 +173,25 @@ async fn desk(
         uploads: settings.worker.uploads,
         public_url: settings.worker.public_url.clone(),
     })
+}
+
+/// The platform bucket, told to remove results by itself where its server can be told so.
+async fn platform(
+    settings: &storage::Settings,
+    network: &storage::Network,
+) -> Result<storage::Platform, Error> {
+    let destination = settings.destination().map_err(custody::BadSettings::from)?;
+    let platform = storage::Platform::open(destination, network).await;
+    let platform = platform.map_err(custody::BadSettings::from)?;
+    let expires = settings.expires().map_err(custody::BadSettings::from)?;
+    match platform.expire(expires).await {
+        Ok(expiry) => tracing::info!(?expiry, "the platform bucket has a rule that removes results"),
+        Err(error) => {
+            let error = service::Chain(&error);
+            tracing::info!(%error, "the platform bucket takes no rule; workers alone remove results");
+        }
+    }
+    Ok(platform)
 }
 
 /// After the stop was asked for: waits, then has attempts end themselves, and waits for that.

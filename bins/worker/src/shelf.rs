@@ -41,7 +41,10 @@ impl Shelf {
     ) -> Result<Self, Stop> {
         let asked = uploader.destination.as_deref().unwrap_or_default();
         let prefix = prefix(destination.stored_in, id.account, asked);
-        let mut headers = uploader.headers.clone();
+        // What the job says stands before what its destination says.
+        let mut headers = destination.headers.clone();
+        let own = uploader.headers.iter();
+        headers.extend(own.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
         if uploader.public == Some(true) {
             headers.entry(PUBLIC.0.to_owned()).or_insert_with(|| PUBLIC.1.to_owned());
         }
@@ -139,7 +142,7 @@ impl Shelf {
     }
 }
 
-/// Accounts share the platform bucket, each below a prefix of its own.
+/// Accounts share the platform bucket, each below a prefix of its own: the one that erasing clears.
 fn prefix(
     stored_in: StoredIn,
     account: AccountId,
@@ -148,7 +151,9 @@ fn prefix(
     let asked = Prefix::parse(asked)?;
     match stored_in {
         StoredIn::Destination => Ok(asked),
-        StoredIn::Development => Prefix::parse(&format!("{account}/{}", asked.as_str())),
+        StoredIn::Development => {
+            Prefix::parse(&format!("{}{}", storage::results_of(account), asked.as_str()))
+        }
     }
 }
 

@@ -180,9 +180,10 @@ fn metadata(job: &Job) -> Option<&Sealed> {
     }
 }
 
-/// Renditions are shown once all of them are there.
+/// Renditions are shown once all of them are there, and until they are gone.
 fn shown_artifacts(job: &Job) -> &[Artifact] {
     match &job.phase {
+        Phase::Ended(ended) if ended.expired_at.is_some() || ended.erased_at.is_some() => &[],
         Phase::Ended(ended) if matches!(ended.outcome, Outcome::Completed(_)) => &job.artifacts,
         Phase::Ended(_) | Phase::Queued { .. } | Phase::Running { .. } => &[],
     }

@@ -6,19 +6,23 @@
 
 mod account;
 mod destination;
+mod erasure;
 mod error;
 mod job;
+pub mod member;
 mod settings;
+mod upload;
 
 use std::{sync::Arc, time::Duration};
 
-use storage::{Bucket, Network};
+use storage::{Bucket, Cdn, Network, Uploads};
 use vault::{Digests, Vault};
 
-pub use destination::OpenedDestination;
+pub use destination::{Headers, OpenedDestination};
 pub use error::Error;
 pub use job::{PersonalFields, SealedRequest};
 pub use settings::{BadSettings, artifact_field};
+pub use upload::Download;
 
 /// What a request's fingerprint is a keyed digest for.
 const FINGERPRINT: &str = "request-fingerprint";
@@ -32,6 +36,8 @@ const SHOWN_CREDENTIALS: &str = "shown-credentials";
 pub struct Custody {
     vault: Arc<Vault>,
     development: Bucket,
+    uploads: Uploads,
+    cdn: Option<Arc<Cdn>>,
     expires: Duration,
     fingerprints: Digests,
     secrets: Digests,
@@ -55,6 +61,8 @@ impl Custody {
             secrets: digests(APPLICATION_SECRET),
             credentials: digests(SHOWN_CREDENTIALS),
             development,
+            uploads: Uploads::open(storage.destination()?, network).await?,
+            cdn: upload::cdn(storage)?,
             expires: storage.expires()?,
             vault,
         })

@@ -22,6 +22,7 @@ mod memory;
 mod replay;
 pub mod server;
 mod settings;
+mod snapshot;
 mod stored;
 pub mod subject;
 pub mod topology;
@@ -39,5 +40,6 @@ pub use crate::{
     log::Log,
     replay::Span,
     settings::{Durability, Secret, Settings},
+    snapshot::{Outline, SnapshotError, backed_up},
     transact::{Committed, Head, Loaded, Moment},
 };

@@ -17,6 +17,8 @@ pub const DELIVERIES: &str = "DELIVERIES";
 pub const MEMBERS: &str = "MEMBERS";
 /// The stream of uploads.
 pub const UPLOADS: &str = "UPLOADS";
+/// The stream of endpoints.
+pub const ENDPOINTS: &str = "ENDPOINTS";
 /// The work queue of jobs.
 pub const WORK: &str = "WORK";
 /// The stream of messages set aside.
@@ -25,22 +27,28 @@ pub const PARKED: &str = "PARKED";
 pub const CHECKPOINTS: &str = "CHECKPOINTS";
 /// The stream behind the bucket of wrapped keys.
 pub const KEYS: &str = "KV_keys";
-/// The dispatcher's consumer on [`JOBS`].
+/// The dispatcher's consumer on every stream of which endpoints are told, and on [`DELIVERIES`].
 pub const DISPATCHER: &str = "dispatcher";
-/// The consumer on [`ACCOUNTS`] of whoever tries what destinations' credentials may do.
+/// The dispatcher's consumer on [`JOBS`] of everything but outcomes.
+pub const STEPS: &str = "steps";
+/// The consumers of whoever finds out whether things are as said: on [`ACCOUNTS`] what destinations'
+/// credentials may do, on [`UPLOADS`] whether files are those that were announced.
 pub const PROVER: &str = "prover";
 /// The consumers on [`ACCOUNTS`], [`JOBS`] and [`UPLOADS`] of whoever clears the platform bucket.
 pub const JANITOR: &str = "janitor";
+/// The consumer on [`JOBS`] of whoever erases.
+pub const ERASER: &str = "eraser";
 /// Over how many consumers [`WORK`] is spread.
 pub const SHARDS: u32 = 16;
 
 const STREAM_NOT_FOUND: u64 = 10_059;
 const CONSUMER_NOT_FOUND: u64 = 10_014;
 
-const STREAMS: [&str; 9] = [
+const STREAMS: [&str; 10] = [
     include_str!("../../../nats/streams/JOBS.json"),
     include_str!("../../../nats/streams/ACCOUNTS.json"),
     include_str!("../../../nats/streams/DELIVERIES.json"),
+    include_str!("../../../nats/streams/ENDPOINTS.json"),
     include_str!("../../../nats/streams/MEMBERS.json"),
     include_str!("../../../nats/streams/UPLOADS.json"),
     include_str!("../../../nats/streams/WORK.json"),
@@ -58,12 +66,19 @@ macro_rules! workers {
 const WORKERS: [(&str, &str); SHARDS as usize] = workers!(
     "00" "01" "02" "03" "04" "05" "06" "07" "08" "09" "10" "11" "12" "13" "14" "15"
 );
-const OTHERS: [(&str, &str); 5] = [
+const OTHERS: &[(&str, &str)] = &[
     (JOBS, include_str!("../../../nats/consumers/JOBS.dispatcher.json")),
+    (JOBS, include_str!("../../../nats/consumers/JOBS.steps.json")),
+    (ACCOUNTS, include_str!("../../../nats/consumers/ACCOUNTS.dispatcher.json")),
+    (UPLOADS, include_str!("../../../nats/consumers/UPLOADS.dispatcher.json")),
+    (ENDPOINTS, include_str!("../../../nats/consumers/ENDPOINTS.dispatcher.json")),
+    (DELIVERIES, include_str!("../../../nats/consumers/DELIVERIES.dispatcher.json")),
     (JOBS, include_str!("../../../nats/consumers/JOBS.janitor.json")),
+    (JOBS, include_str!("../../../nats/consumers/JOBS.eraser.json")),
     (ACCOUNTS, include_str!("../../../nats/consumers/ACCOUNTS.prover.json")),
     (ACCOUNTS, include_str!("../../../nats/consumers/ACCOUNTS.janitor.json")),
     (UPLOADS, include_str!("../../../nats/consumers/UPLOADS.janitor.json")),
+    (UPLOADS, include_str!("../../../nats/consumers/UPLOADS.prover.json")),
 ];
 
 /// The consumers that workers take from, one for each shard of [`WORK`].
@@ -319,14 +334,14 @@ pub(crate) fn streams() -> Vec<Value> {
 pub(crate) fn consumers() -> Vec<(String, Value)> {
     WORKERS
         .into_iter()
-        .chain(OTHERS)
+        .chain(OTHERS.iter().copied())
         .filter_map(|(stream, text)| Some((stream.to_owned(), parse(text)?)))
         .collect()
 }
 
 /// Whether `stream` takes several messages as one.
 pub(crate) fn takes_batches(stream: &str) -> bool {
-    [JOBS, ACCOUNTS, DELIVERIES, MEMBERS, UPLOADS, KEYS].contains(&stream)
+    [JOBS, ACCOUNTS, DELIVERIES, ENDPOINTS, MEMBERS, UPLOADS, KEYS].contains(&stream)
 }
 
 /// How long a consumer waits for an acknowledgement.
@@ -397,6 +412,7 @@ mod tests {
         assert_eq!(streams().len(), STREAMS.len());
         let names: Vec<_> = consumers().into_iter().map(|(_, config)| name(&config)).collect();
         assert_eq!(names[..16], worker_consumers()[..]);
-        assert_eq!(names[16..], [DISPATCHER]);
+        let others = [DISPATCHER, JANITOR, ERASER, PROVER, JANITOR, JANITOR, PROVER];
+        assert_eq!(names[16..], others);
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::{Credentials, Destination, Encryption, Secret};
+use crate::{CdnSettings, Credentials, Destination, Encryption, Secret};
 
 /// The longest time a pre-signed link can work, by the signature's own rules.
 pub(crate) const LONGEST_LINK: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -25,9 +25,13 @@ pub struct Settings {
     pub secret_key: Secret,
     /// How long a result can be downloaded, in hours; at most seven days.
     pub expires_hours: u32,
+    /// The same in seconds, for those who want less than an hour; stands before the hours.
+    pub expires_seconds: Option<u32>,
     /// Whether the bucket stands in the path instead of the host name; absent means: in the path
     /// when an endpoint is given.
     pub path_style: Option<bool>,
+    /// A CDN in front of the bucket, which results are downloaded through.
+    pub cdn: Option<CdnSettings>,
 }
 
 impl Default for Settings {
@@ -39,7 +43,9 @@ impl Default for Settings {
             access_key: String::new(),
             secret_key: Secret::default(),
             expires_hours: 24,
+            expires_seconds: None,
             path_style: None,
+            cdn: None,
         }
     }
 }
@@ -90,7 +96,9 @@ impl Settings {
     /// # Errors
     /// [`InvalidSettings::Expiry`] when that is no time at all, or longer than seven days.
     pub fn expires(&self) -> Result<Duration, InvalidSettings> {
-        let expires = Duration::from_secs(u64::from(self.expires_hours) * 3_600);
+        let seconds = self.expires_seconds.map(u64::from);
+        let seconds = seconds.unwrap_or(u64::from(self.expires_hours) * 3_600);
+        let expires = Duration::from_secs(seconds);
         if expires.is_zero() || expires > LONGEST_LINK {
             return Err(InvalidSettings::Expiry(self.expires_hours));
         }

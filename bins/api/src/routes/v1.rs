@@ -1,4 +1,16 @@
 //! `/v1`: Darkroom's own names.
 
+pub(crate) mod account_erasure;
+pub(crate) mod artifacts;
 pub(crate) mod counts;
+pub(crate) mod destination;
+pub(crate) mod erasures;
+pub(crate) mod export;
+pub(crate) mod inputs;
 pub(crate) mod jobs;
+pub(crate) mod joins;
+pub(crate) mod me;
+pub(crate) mod members;
+pub(crate) mod password_resets;
+pub(crate) mod sessions;
+pub(crate) mod uploads;

@@ -1,13 +1,221 @@
-//! Jobs whose objects in the platform bucket go after a while, or at once.
+//! Jobs whose results in the platform bucket go after a while, and jobs of which nothing shall be left.
+//!
+//! Each step can be done again: objects first, then the note of the erasure, then the key, and the
+//! event last. Whoever dies in between is followed by somebody who begins again.
 
 use std::sync::Arc;
 
-use eventlog::follow::{Delivered, Verdict};
+use domain::{
+    Timestamp,
+    account::Accounts,
+    job::{self, Ended, Id, Job, Jobs, Outcome, Phase, Refusal, State, StoredIn},
+};
+use eventlog::{
+    ReadError, TransactError,
+    follow::{Delivered, Verdict},
+};
+use storage::ERASURES;
 
-use super::TROUBLE;
+use super::{TROUBLE, wait};
 use crate::desk::Desk;
 
-/// Does what the message asks for.
-pub(super) async fn handle(_desk: Arc<Desk>, _delivered: Delivered) -> Verdict {
-    Verdict::Again(TROUBLE)
+/// After how long a job is looked at again that is to be erased and has not ended.
+const ENDING: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Why a chore could not be done. Trying again is safe.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// What the log says could not be read.
+    #[error("read what is to go")]
+    Read(#[from] ReadError),
+    /// The log did not answer.
+    #[error("list what is to go")]
+    Log(#[from] eventlog::Unavailable),
+    /// What was done could not be recorded.
+    #[error("record what is gone")]
+    Record(#[from] TransactError<Refusal>),
+    /// What was done to something else could not be recorded.
+    #[error("record what is gone")]
+    Other(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The platform bucket.
+    #[error("clear the platform bucket")]
+    Bucket(#[from] storage::Error),
+    /// The keys.
+    #[error("shred keys")]
+    Custody(#[from] custody::Error),
+}
+
+/// How far a chore has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// There is nothing more to do.
+    Done,
+    /// There is something to do at this time.
+    At(Timestamp),
+    /// The job has not ended.
+    NotEnded,
+}
+
+/// An outcome was recorded: removes results once their time is over.
+pub(super) async fn handle(desk: Arc<Desk>, delivered: Delivered) -> Verdict {
+    let outcome = match delivered.raw.decode::<Jobs>() {
+        Ok(outcome) => outcome,
+        Err(error) => return Verdict::Park(service::Chain(&error).to_string()),
+    };
+    verdict(&desk, &outcome.id, tend(&desk, &outcome.id).await)
+}
+
+/// Somebody asked that nothing be left of a job.
+pub(super) async fn erase(desk: Arc<Desk>, delivered: Delivered) -> Verdict {
+    let asked = match delivered.raw.decode::<Jobs>() {
+        Ok(asked) => asked,
+        Err(error) => return Verdict::Park(service::Chain(&error).to_string()),
+    };
+    verdict(&desk, &asked.id, erase_job(&desk, &asked.id, Note::Kept).await.map(|erased| erased.step))
+}
+
+fn verdict(desk: &Desk, id: &Id, step: Result<Step, Error>) -> Verdict {
+    match step {
+        Ok(Step::Done) => Verdict::Done,
+        Ok(Step::At(at)) => Verdict::Again(wait(at, desk.clock.now())),
+        Ok(Step::NotEnded) => Verdict::Again(ENDING),
+        Err(error) => put_off(&error, &id.job),
+    }
+}
+
+/// What becomes of a message whose chore could not be done.
+pub(super) fn put_off(error: &Error, what: &dyn std::fmt::Display) -> Verdict {
+    let text = service::Chain(error).to_string();
+    tracing::warn!(%what, error = text, "a chore is put off");
+    match error {
+        Error::Read(ReadError::Unavailable(_)) => Verdict::Again(TROUBLE),
+        // Nobody here can read it.
+        Error::Read(_) | Error::Record(TransactError::Read(ReadError::Malformed(_))) => {
+            Verdict::Park(text)
+        }
+        _ => Verdict::Again(TROUBLE),
+    }
+}
+
+/// Removes what a job left in the platform bucket, when it is time.
+async fn tend(desk: &Desk, id: &Id) -> Result<Step, Error> {
+    let State::Present(job) = desk.log.load::<Jobs>(id).await?.state else { return Ok(Step::Done) };
+    let Phase::Ended(ended) = &job.phase else { return Ok(Step::Done) };
+    if ended.expired_at.is_some() || ended.erased_at.is_some() {
+        return Ok(Step::Done);
+    }
+    // Accepted by somebody who did not know yet that its account goes.
+    let account = desk.log.load::<Accounts>(&id.account).await?.state;
+    if job.erasure_requested_at.is_some() || account.erasure_requested_at.is_some() {
+        return Ok(erase_job(desk, id, Note::Kept).await?.step);
+    }
+    if !may_have_left(&job, ended) {
+        return Ok(Step::Done);
+    }
+    let due = ended.ended_at.saturating_add(desk.custody.expires()).unwrap_or(Timestamp::MAX);
+    if desk.clock.now() < due {
+        return Ok(Step::At(due));
+    }
+    let removed = clear(desk, id, &job).await?;
+    if removed > 0 || job.artifacts.iter().any(is_in_development) {
+        record(desk, id, job::expire).await?;
+        tracing::info!(job.id = %id.job, removed, "results removed after their time");
+    }
+    Ok(Step::Done)
+}
+
+/// Whether objects of the job may lie in the platform bucket, recorded or not.
+fn may_have_left(job: &Job, ended: &Ended) -> bool {
+    let recorded = job.artifacts.iter().any(is_in_development);
+    let unrecorded = job.artifacts.is_empty() && !matches!(ended.outcome, Outcome::Completed(_));
+    recorded || (unrecorded && job.attempts > 0)
+}
+
+fn is_in_development(artifact: &job::Artifact) -> bool {
+    artifact.stored_in == StoredIn::Development
+}
+
+/// Whether an erasure is noted by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Note {
+    /// It is.
+    Kept,
+    /// The note of its account's erasure says it all.
+    OfAccount,
+}
+
+/// What came of erasing a job.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Erased {
+    pub(super) step: Step,
+    /// Objects removed.
+    pub(super) objects: u64,
+}
+
+/// Leaves nothing of a job that has ended; one that has not is told to, and looked at again.
+pub(super) async fn erase_job(desk: &Desk, id: &Id, note: Note) -> Result<Erased, Error> {
+    let step = |step| Ok(Erased { step, objects: 0 });
+    let now = desk.clock.now();
+    let asked = desk.log.transact::<Jobs, Refusal>(id, now, job::request_erasure).await;
+    let job = match asked {
+        Err(TransactError::Refused(Refusal::Unknown)) => return step(Step::Done),
+        Err(error) => return Err(error.into()),
+        Ok(committed) => match committed.loaded.state {
+            State::Absent => return step(Step::Done),
+            State::Present(job) => job,
+        },
+    };
+    let Phase::Ended(ended) = &job.phase else {
+        // The event is what counts; with this hint its worker hears of it at once.
+        if let Err(error) = desk.log.send_cancel(id.account, id.job).await {
+            tracing::debug!(error = %service::Chain(&error), "the worker could not be told");
+        }
+        return step(Step::NotEnded);
+    };
+    if ended.erased_at.is_some() {
+        return step(Step::Done);
+    }
+    let there = job.artifacts.iter().filter(|artifact| is_in_development(artifact)).count() as u64;
+    let recorded = if ended.expired_at.is_none() { there } else { 0 };
+    let objects = clear(desk, id, &job).await?.max(recorded);
+    if note == Note::Kept {
+        let key = format!("{ERASURES}jobs/{}/{}", id.account, id.job);
+        desk.platform.note(&key, format!("{{\"noted_at\":\"{now}\"}}").into()).await?;
+    }
+    desk.custody.shred_job(id).await?;
+    record(desk, id, |state| job::erase(state, objects)).await?;
+    tracing::info!(job.id = %id.job, objects, "erased");
+    Ok(Erased { step: Step::Done, objects })
+}
+
+/// Removes every object of a job from the platform bucket.
+async fn clear(desk: &Desk, id: &Id, job: &Job) -> Result<u64, Error> {
+    let folder = match desk.custody.development_folder(id, job).await {
+        Ok(folder) => folder,
+        // Nobody knows any more where its caller wanted it; but it carries the job's name.
+        Err(custody::Error::Erased) => {
+            let part = format!("/{}/", id.job);
+            let results = storage::results_of(id.account);
+            let of_it = |key: &str| key.contains(&part);
+            return Ok(desk.platform.clear_where(&results, of_it).await?);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut removed = desk.platform.clear(&folder).await?;
+    for key in desk.custody.development_keys(id, job).await? {
+        if !key.starts_with(&folder) {
+            desk.platform.remove(&key).await?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+async fn record(
+    desk: &Desk,
+    id: &Id,
+    decide: impl FnMut(&State) -> Result<Vec<job::Event>, Refusal>,
+) -> Result<(), Error> {
+    desk.log.transact::<Jobs, Refusal>(id, desk.clock.now(), decide).await?;
+    Ok(())
 }

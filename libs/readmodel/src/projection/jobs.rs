@@ -61,6 +61,7 @@ impl Row for JobRow {
         vec![
             (key::count(self.account, self.status()), 1),
             (key::count_of_all(self.status()), 1),
+            (key::held(self.account, Held::Jobs), u64::from(!self.status().is_final())),
             (key::held(self.account, Held::DevelopmentBytes), self.development_bytes()),
         ]
     }

@@ -81,7 +81,9 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
         Problem::Internal
     })??;
     let list = List {
-        jobs: page.rows.iter().map(|row| JobView::of(row.id, &row.job, row.seq)).collect(),
+        jobs: page.rows.iter().map(|row| {
+            JobView::of(row.id, &row.job, row.seq).until(app.custody.expires_at(&row.job))
+        }).collect(),
         next: page.next.map(|cursor| cursor.to_string()),
     };
     let mut response = call::json(StatusCode::OK, &list)?;
@@ -138,6 +140,7 @@ mod tests {
             query: query.to_owned(),
             body: bytes::Bytes::new(),
             caller: None,
+            peer: None,
         })
     }
 

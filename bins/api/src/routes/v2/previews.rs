@@ -1,6 +1,7 @@
 //! `POST /v2/previews`: asks for a preview.
 
 pub(crate) mod id;
+mod reads;
 mod request;
 
 use std::sync::Arc;
@@ -70,6 +71,7 @@ async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let style = id::style(&app, caller);
     let body = domain::filepreviews::body(id.job, &job, &opened, &style);
     let mut response = call::json(StatusCode::CREATED, &body)?;
+    id::say_until(&mut response, app.custody.expires_at(&job));
     if let Ok(location) = HeaderValue::from_str(&body.url) {
         response.headers_mut().insert(header::LOCATION, location);
     }
@@ -85,12 +87,15 @@ async fn submit(
     known: Loaded<Jobs>,
     moment: Moment,
 ) -> Result<(Box<Job>, Opened), Problem> {
+    app.may_store(id.account)?;
+    let place = app.admit_job(id.account)?;
+    let upload = reads::settle(app, caller, id, &request.source, &moment).await?;
     let sealed = app.custody.seal_request(id, &request.fields).await?;
     let requested = Requested {
         application: caller.application()?.application,
         kind: Kind::Preview { wish: request.wish },
         source_url: sealed.source_url,
-        upload: None,
+        upload,
         callback_url: sealed.callback_url,
         user_data: sealed.user_data,
         uploader: sealed.uploader,
@@ -104,6 +109,9 @@ async fn submit(
         .await
         .map_err(refused)?;
     let State::Present(job) = loaded.state else { return Err(Problem::Internal) };
+    if let Some(accepted) = recorded.last() {
+        place.stored(accepted.seq);
+    }
     let opened = if recorded.is_empty() {
         // Another request under the same key came first.
         app.open_view(id, &job).await?

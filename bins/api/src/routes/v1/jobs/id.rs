@@ -1,4 +1,4 @@
-//! `GET /v1/jobs/{id}`: how a job stands. `DELETE /v1/jobs/{id}`: ends it.
+//! `GET /v1/jobs/{id}`: how a job stands. `DELETE /v1/jobs/{id}`: ends it, or leaves nothing of it.
 
 pub(crate) mod events;
 
@@ -10,7 +10,7 @@ use domain::{
     scope::Scope,
 };
 use eventlog::{Moment, TransactError};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use warp::reply::Response;
 
 use super::view::JobView;
@@ -18,9 +18,9 @@ use crate::{
     app::App,
     auth::Access,
     call::{self, Call},
-    document::Doc,
+    document::{Doc, Parameter, Place},
     problem::Problem,
-    routes::{Endpoint, Verb, v2::previews::refused},
+    routes::{Endpoint, Verb, v1::erasures::Erasure, v2::previews::refused},
 };
 
 pub(crate) const GET: Endpoint = Endpoint {
@@ -44,8 +44,12 @@ pub(crate) const DELETE: Endpoint = Endpoint {
     access: Access::Caller(Scope::JobsWrite),
     handler: |app, call| Box::pin(delete(app, call)),
     doc: Doc {
-        summary: "Ends a job: at once where no worker has it, else as soon as its worker has wiped what it made.",
-        parameters: &[],
+        summary: "Ends a job: at once where no worker has it, else as soon as its worker has wiped what it made. With `erase=true` nothing of it is left; the answer is then an Erasure, which /v1/erasures/{id} repeats.",
+        parameters: &[Parameter {
+            place: Place::Query,
+            name: "erase",
+            description: "`true` shreds the job's keys and removes its results and its upload from this service; needs the scope `erase`.",
+        }],
         request: None,
         status: 202,
         answer: "Job",
@@ -58,7 +62,8 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let unknown = || Problem::NoSuchJob(call.quoted_id());
     let seen = app.job(id).await?.ok_or_else(unknown)?;
     let opened = app.open_view(&id, &seen.job).await?;
-    let view = JobView::close(id.job, &seen.job, seen.seq, opened);
+    let expires_at = app.custody.expires_at(&seen.job);
+    let view = JobView::close(id.job, &seen.job, seen.seq, opened).until(expires_at);
     let mut response = call::json(StatusCode::OK, &view)?;
     app.date(&mut response, seen.age);
     Ok(response)
@@ -66,6 +71,9 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
 
 async fn delete(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let id = id(&call)?;
+    if wants_erasure(&call)? {
+        return erase(&app, &call, id).await;
+    }
     let moment = Moment { now: app.clock.now(), traceparent: call.traceparent() };
     let cancelled = app.log.transact::<Jobs, Refusal>(&id, moment, job::cancel).await;
     let loaded = match cancelled {
@@ -76,16 +84,54 @@ async fn delete(app: Arc<App>, call: Call) -> Result<Response, Problem> {
         Err(error) => return Err(refused(error)),
     };
     let State::Present(job) = loaded.state else { return Err(Problem::Internal) };
-    // The event is what counts; without this hint the worker hears of it at its next append.
-    if let Err(error) = app.log.send_cancel(id.account, id.job).await {
-        tracing::warn!(error = %service::Chain(&error), "the worker could not be told");
-    }
+    hint(&app, &id).await;
     let seq = loaded.last.map_or(0, |head| head.seq);
     call::json(StatusCode::ACCEPTED, &JobView::of(id.job, &job, seq))
 }
 
+/// Asks that nothing be left of a job, and says what has become of that so far.
+async fn erase(app: &App, call: &Call, id: job::Id) -> Result<Response, Problem> {
+    if !call.caller()?.may(Scope::Erase) {
+        return Err(Problem::ScopeMissing(Scope::Erase));
+    }
+    let moment = Moment { now: app.clock.now(), traceparent: call.traceparent() };
+    match app.log.transact::<Jobs, Refusal>(&id, moment, job::request_erasure).await {
+        Ok(_) => {}
+        Err(TransactError::Refused(Refusal::Unknown)) => {
+            return Err(Problem::NoSuchJob(call.quoted_id()));
+        }
+        Err(error) => return Err(refused(error)),
+    }
+    hint(app, &id).await;
+    let history = app.log.history::<Jobs>(&id).await?;
+    let erasure = Erasure::of(id.job, &history).ok_or(Problem::Internal)?;
+    let mut response = call::json(StatusCode::ACCEPTED, &erasure)?;
+    if let Ok(location) = HeaderValue::from_str(&format!("{}/v1/erasures/{}", app.public_url, id.job)) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+fn wants_erasure(call: &Call) -> Result<bool, Problem> {
+    match call.query(&["erase"])?.first().map(|(_, value)| value.as_str()) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => {
+            let message = "This is true or false.".to_owned();
+            Err(Problem::FieldInvalid { field: "erase", message })
+        }
+    }
+}
+
+/// The event is what counts; without this hint the worker hears of it at its next append.
+async fn hint(app: &App, id: &job::Id) {
+    if let Err(error) = app.log.send_cancel(id.account, id.job).await {
+        tracing::warn!(error = %service::Chain(&error), "the worker could not be told");
+    }
+}
+
 /// The job that a call is about, in the caller's account.
-fn id(call: &Call) -> Result<job::Id, Problem> {
+pub(crate) fn id(call: &Call) -> Result<job::Id, Problem> {
     let account = call.caller()?.account;
     match call.id.parse::<JobId>() {
         Ok(job) => Ok(job::Id { account, job }),

@@ -28,6 +28,8 @@ pub(crate) struct JobView {
     artifacts: Vec<Picture>,
     error: Option<Failure>,
     ended_at: Option<Timestamp>,
+    /// Until when links to results in development storage work.
+    expires_at: Option<Timestamp>,
     expired_at: Option<Timestamp>,
     erased_at: Option<Timestamp>,
     seq: u64,
@@ -92,6 +94,12 @@ impl JobView {
         Self::new(id, job, seq, &opened.urls, Some(close))
     }
 
+    /// The same, and until when its links work.
+    pub(crate) const fn until(mut self, expires_at: Option<Timestamp>) -> Self {
+        self.expires_at = expires_at;
+        self
+    }
+
     fn new(
         id: JobId,
         job: &Job,
@@ -119,6 +127,7 @@ impl JobView {
             artifacts: job.artifacts.iter().map(|artifact| picture(artifact, urls)).collect(),
             error: ended.and_then(failure),
             ended_at: ended.map(|ended| ended.ended_at),
+            expires_at: None,
             expired_at: ended.and_then(|ended| ended.expired_at),
             erased_at: ended.and_then(|ended| ended.erased_at),
             seq,

@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use domain::{
+    Timestamp,
     filepreviews::{self, Style},
     id::JobId,
     job,
     scope::Scope,
 };
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode};
 use readmodel::Stream;
 use warp::reply::Response;
 
@@ -23,6 +24,9 @@ use crate::{
     routes::{Endpoint, Verb},
     views::View,
 };
+
+/// Until when links in a body work to results in development storage.
+const EXPIRES_AT: HeaderName = HeaderName::from_static("darkroom-expires-at");
 
 pub(crate) const GET: Endpoint = Endpoint {
     verb: Verb::Get,
@@ -49,7 +53,9 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
         && let Some(view) = app.views.get(&id, caller.failure_word(), Instant::now())
         && caller.may_see_jobs_of(view.application)
     {
-        return Ok(call::json_bytes(StatusCode::OK, view.body));
+        let mut response = call::json_bytes(StatusCode::OK, view.body);
+        say_until(&mut response, view.expires_at);
+        return Ok(response);
     }
     // Boxed: the way from here is rarely taken, and long.
     let made = Box::pin(make(&app, caller, id, reach)).await?;
@@ -72,18 +78,29 @@ async fn make(
         tracing::error!(%error, "an answer has no JSON form");
         Problem::Internal
     })?);
+    let expires_at = app.custody.expires_at(&seen.job);
     if reach == Reach::There {
         let view = View {
             account: id.account,
             application: seen.job.requested.application,
             word: caller.failure_word(),
             body: body.clone(),
+            expires_at,
         };
         app.views.put(&place, view, Instant::now());
     }
     let mut response = call::json_bytes(StatusCode::OK, body);
+    say_until(&mut response, expires_at);
     app.date(&mut response, seen.age);
     Ok(Some(response))
+}
+
+/// Says until when links to results in development storage work. The body is the contract's.
+pub(crate) fn say_until(response: &mut Response, expires_at: Option<Timestamp>) {
+    let text = expires_at.map(|at| HeaderValue::from_str(&at.to_string()));
+    if let Some(Ok(text)) = text {
+        response.headers_mut().insert(EXPIRES_AT, text);
+    }
 }
 
 /// How the caller wants to be answered.
