@@ -9,6 +9,7 @@ use std::{
 };
 
 use domain::{Timestamp, account::Application, id::AccountId};
+use tokio::sync::watch;
 
 /// Most callers remembered; beyond, all are forgotten.
 const MAX_CALLERS: usize = 4_096;
@@ -31,7 +32,10 @@ pub(crate) struct Era(u64);
 
 /// Who has shown what.
 #[derive(Default)]
-pub(crate) struct Callers(Mutex<Book>);
+pub(crate) struct Callers {
+    book: Mutex<Book>,
+    forgotten: watch::Sender<()>,
+}
 
 #[derive(Default)]
 struct Book {
@@ -67,10 +71,18 @@ impl Callers {
         let mut book = self.book();
         book.era += 1;
         book.known.clear();
+        drop(book);
+        self.forgotten.send_replace(());
+    }
+
+    /// Tells when something has happened to an account, so that whoever is still being answered can
+    /// be asked again who they are.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.forgotten.subscribe()
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

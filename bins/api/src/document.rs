@@ -316,60 +316,93 @@ fn schemas() -> Vec<(&'static str, Value)> {
                 },
             }),
         ),
-        ("UploadRequest", json!({
-            "type": "object", "required": ["size_bytes"], "additionalProperties": false,
-            "properties": {
-                "file_name": { "type": "string", "description": "1 to 255 bytes, without slashes." },
-                "size_bytes": { "type": "integer", "minimum": 1, "maximum": domain::upload::MAX_UPLOAD_BYTES },
-                "part_bytes": { "type": "integer", "minimum": domain::upload::MIN_PART_BYTES, "maximum": domain::upload::MAX_PART_BYTES },
-                "checksum": { "$ref": "#/components/schemas/Checksum" },
-            },
-        })),
-        ("Checksum", json!({
-            "type": "object", "additionalProperties": false,
-            "description": "Of the whole file, one of the two, in hex. Given when the upload is begun or when it is completed.",
-            "properties": { "crc32c": text(), "sha256": text() },
-        })),
-        ("UploadParts", json!({
-            "type": "object", "required": ["numbers"], "additionalProperties": false,
-            "properties": { "numbers": { "type": "array", "minItems": 1, "maxItems": 100, "items": number() } },
-        })),
-        ("UploadComplete", json!({
-            "type": "object", "required": ["parts"], "additionalProperties": false,
-            "properties": {
-                "parts": list(json!({ "type": "object", "required": ["number", "etag"], "properties": { "number": number(), "etag": text() } })),
-                "checksum": { "$ref": "#/components/schemas/Checksum" },
-            },
-        })),
-        ("Upload", json!({
-            "type": "object",
-            "required": ["id", "source", "state", "size_bytes", "part_bytes", "part_count", "checksum", "started_at", "expires_at", "uploaded_at", "ended_at", "because", "jobs"],
-            "properties": {
-                "id": text(), "source": { "type": "string", "description": "What a job's url names it by." },
-                "state": { "type": "string", "enum": domain::upload::Phase::NAMES },
-                "size_bytes": number(), "part_bytes": number(), "part_count": number(), "checksum": or_null("object"),
-                "started_at": text(), "expires_at": text(), "uploaded_at": or_null("string"), "ended_at": or_null("string"),
-                "because": or_null("string"), "jobs": number(), "file_name": text(),
-                "received": { "type": "object", "properties": { "size_bytes": number(), "parts": list(json!({ "type": "object" })) } },
-                "parts": list(json!({
-                    "type": "object", "required": ["number", "offset", "size_bytes", "url", "headers"],
-                    "properties": { "number": number(), "offset": number(), "size_bytes": number(), "url": text(), "headers": { "type": "object" } },
-                })),
-                "links_expire_at": text(),
-            },
-        })),
-        ("UploadList", json!({ "type": "object", "required": ["uploads"], "properties": { "uploads": list(json!({ "$ref": "#/components/schemas/Upload" })) } })),
-        ("InputRequest", json!({
-            "type": "object", "required": ["region", "bucket", "access_key", "secret_key"], "additionalProperties": false,
-            "properties": { "endpoint": text(), "region": text(), "bucket": text(), "prefix": text(), "path_style": { "type": "boolean" }, "bucket_owner": text(), "access_key": text(), "secret_key": text() },
-        })),
-        ("Input", json!({
-            "type": "object", "required": ["id", "region", "bucket", "prefix", "path_style"],
-            "properties": { "id": text(), "endpoint": text(), "region": text(), "bucket": text(), "prefix": text(), "path_style": { "type": "boolean" }, "bucket_owner": text(), "access_key_hint": text() },
-        })),
-        ("InputList", json!({ "type": "object", "required": ["inputs"], "properties": { "inputs": list(json!({ "$ref": "#/components/schemas/Input" })) } })),
-        ("InputRemoved", json!({ "type": "object", "required": ["id", "removed"], "properties": { "id": text(), "removed": { "type": "boolean" } } })),
-        ("Download", json!({ "type": "object", "required": ["url"], "properties": { "url": text() } })),
+        (
+            "UploadRequest",
+            json!({
+                "type": "object", "required": ["size_bytes"], "additionalProperties": false,
+                "properties": {
+                    "file_name": { "type": "string", "description": "1 to 255 bytes, without slashes." },
+                    "size_bytes": { "type": "integer", "minimum": 1, "maximum": domain::upload::MAX_UPLOAD_BYTES },
+                    "part_bytes": { "type": "integer", "minimum": domain::upload::MIN_PART_BYTES, "maximum": domain::upload::MAX_PART_BYTES },
+                    "checksum": { "$ref": "#/components/schemas/Checksum" },
+                },
+            }),
+        ),
+        (
+            "Checksum",
+            json!({
+                "type": "object", "additionalProperties": false,
+                "description": "Of the whole file, one of the two, in hex. Given when the upload is begun or when it is completed.",
+                "properties": { "crc32c": text(), "sha256": text() },
+            }),
+        ),
+        (
+            "UploadParts",
+            json!({
+                "type": "object", "required": ["numbers"], "additionalProperties": false,
+                "properties": { "numbers": { "type": "array", "minItems": 1, "maxItems": 100, "items": number() } },
+            }),
+        ),
+        (
+            "UploadComplete",
+            json!({
+                "type": "object", "required": ["parts"], "additionalProperties": false,
+                "properties": {
+                    "parts": list(json!({ "type": "object", "required": ["number", "etag"], "properties": { "number": number(), "etag": text() } })),
+                    "checksum": { "$ref": "#/components/schemas/Checksum" },
+                },
+            }),
+        ),
+        (
+            "Upload",
+            json!({
+                "type": "object",
+                "required": ["id", "source", "state", "size_bytes", "part_bytes", "part_count", "checksum", "started_at", "expires_at", "uploaded_at", "ended_at", "because", "jobs"],
+                "properties": {
+                    "id": text(), "source": { "type": "string", "description": "What a job's url names it by." },
+                    "state": { "type": "string", "enum": domain::upload::Phase::NAMES },
+                    "size_bytes": number(), "part_bytes": number(), "part_count": number(), "checksum": or_null("object"),
+                    "started_at": text(), "expires_at": text(), "uploaded_at": or_null("string"), "ended_at": or_null("string"),
+                    "because": or_null("string"), "jobs": number(), "file_name": text(),
+                    "received": { "type": "object", "properties": { "size_bytes": number(), "parts": list(json!({ "type": "object" })) } },
+                    "parts": list(json!({
+                        "type": "object", "required": ["number", "offset", "size_bytes", "url", "headers"],
+                        "properties": { "number": number(), "offset": number(), "size_bytes": number(), "url": text(), "headers": { "type": "object" } },
+                    })),
+                    "links_expire_at": text(),
+                },
+            }),
+        ),
+        (
+            "UploadList",
+            json!({ "type": "object", "required": ["uploads"], "properties": { "uploads": list(json!({ "$ref": "#/components/schemas/Upload" })) } }),
+        ),
+        (
+            "InputRequest",
+            json!({
+                "type": "object", "required": ["region", "bucket", "access_key", "secret_key"], "additionalProperties": false,
+                "properties": { "endpoint": text(), "region": text(), "bucket": text(), "prefix": text(), "path_style": { "type": "boolean" }, "bucket_owner": text(), "access_key": text(), "secret_key": text() },
+            }),
+        ),
+        (
+            "Input",
+            json!({
+                "type": "object", "required": ["id", "region", "bucket", "prefix", "path_style"],
+                "properties": { "id": text(), "endpoint": text(), "region": text(), "bucket": text(), "prefix": text(), "path_style": { "type": "boolean" }, "bucket_owner": text(), "access_key_hint": text() },
+            }),
+        ),
+        (
+            "InputList",
+            json!({ "type": "object", "required": ["inputs"], "properties": { "inputs": list(json!({ "$ref": "#/components/schemas/Input" })) } }),
+        ),
+        (
+            "InputRemoved",
+            json!({ "type": "object", "required": ["id", "removed"], "properties": { "id": text(), "removed": { "type": "boolean" } } }),
+        ),
+        (
+            "Download",
+            json!({ "type": "object", "required": ["url"], "properties": { "url": text() } }),
+        ),
         (
             "DestinationRequest",
             json!({
@@ -425,6 +458,165 @@ fn schemas() -> Vec<(&'static str, Value)> {
                     },
                     "policy": { "type": "object", "description": "The smallest IAM policy that the credentials need." },
                 },
+            }),
+        ),
+        (
+            "ApplicationTerms",
+            json!({ "type": "object", "additionalProperties": false, "properties": terms() }),
+        ),
+        (
+            "ApplicationRequest",
+            json!({
+                "type": "object",
+                "additionalProperties": false,
+                "properties": with(&terms(), &[("mode", json!({ "type": "string", "enum": ["live", "test"] }))]),
+            }),
+        ),
+        ("Application", application(&[])),
+        ("ApplicationSecret", application(&[("secret", text())])),
+        (
+            "ApplicationList",
+            json!({
+                "type": "object",
+                "required": ["applications"],
+                "properties": { "applications": list(json!({ "$ref": "#/components/schemas/Application" })) },
+            }),
+        ),
+        (
+            "RotateRequest",
+            json!({ "type": "object", "additionalProperties": false, "properties": { "overlap_s": number() } }),
+        ),
+        (
+            "Revoked",
+            json!({ "type": "object", "required": ["id", "status"], "properties": { "id": text(), "status": text() } }),
+        ),
+        (
+            "AccountChange",
+            json!({
+                "type": "object",
+                "additionalProperties": false,
+                "properties": { "label": or_null("string"), "keep_media": { "type": "boolean" }, "rotate_webhook_secret": { "type": "boolean" } },
+            }),
+        ),
+        (
+            "Account",
+            json!({
+                "type": "object",
+                "required": ["id", "label", "opened_at", "applications", "limits", "quotas", "destination", "keeps_media", "signs_webhooks"],
+                "properties": {
+                    "id": text(), "label": or_null("string"), "opened_at": or_null("string"), "applications": number(),
+                    "limits": { "type": "object" }, "quotas": { "type": "object" }, "destination": { "type": "object" },
+                    "keeps_media": { "type": "boolean" }, "signs_webhooks": { "type": "boolean" }, "webhook_secret": text(),
+                },
+            }),
+        ),
+        (
+            "Usage",
+            json!({
+                "type": "object",
+                "required": ["from", "to", "days", "total"],
+                "properties": { "from": text(), "to": text(), "days": list(json!({ "type": "object", "required": ["date"] })), "total": { "type": "object" } },
+            }),
+        ),
+        (
+            "EndpointRequest",
+            json!({
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {
+                    "url": { "type": "string", "description": "https, without credentials." },
+                    "description": or_null("string"),
+                    "topics": { "type": ["array", "null"], "items": text(), "description": "\"job.completed\", \"job.*\", \"destination.*\", \"*\"; the outcomes of jobs if absent." },
+                    "applications": { "type": ["array", "null"], "items": text(), "description": "Jobs of these applications alone." },
+                    "payload": { "type": "string", "enum": ["full", "thin", "cloud_events", "jwt"], "description": "The body of a GET, ids alone, CloudEvents 1.0, or a JSON Web Token." },
+                    "ordered": { "type": "boolean", "description": "Whether what happens to a job waits for the outcome of what was told before." },
+                    "timeout_ms": or_null("integer"), "per_second": or_null("integer"), "at_once": or_null("integer"),
+                    "retry_after_s": { "type": ["array", "null"], "items": number(), "description": "Waits between attempts; those of Standard Webhooks if absent." },
+                    "keep_answers": { "type": "boolean", "description": "Whether the first 4 KiB of answers are kept with each attempt." },
+                    "headers": { "type": ["object", "null"], "description": "Sent with every delivery; never shown again." },
+                    "scheme": { "type": "string", "enum": ["hmac_sha256", "ed25519"] },
+                    "secret": { "type": "string", "description": "A whsec_ of your own." },
+                    "enabled": { "type": "boolean" },
+                },
+            }),
+        ),
+        (
+            "SecretRotation",
+            json!({
+                "type": "object",
+                "additionalProperties": false,
+                "properties": { "scheme": text(), "secret": text(), "overlap_s": number() },
+            }),
+        ),
+        (
+            "Endpoint",
+            json!({
+                "type": "object",
+                "required": ["id", "url", "topics", "payload", "ordered", "scheme", "enabled", "circuit", "created_at"],
+                "properties": {
+                    "id": text(), "url": or_null("string"), "description": or_null("string"),
+                    "topics": list(text()), "applications": or_null("array"), "payload": text(), "ordered": { "type": "boolean" },
+                    "timeout_ms": or_null("integer"), "per_second": or_null("integer"), "at_once": or_null("integer"),
+                    "retry_after_s": or_null("array"), "keep_answers": { "type": "boolean" }, "has_headers": { "type": "boolean" },
+                    "scheme": text(), "public_key": or_null("string"), "previous_secrets_until": list(text()),
+                    "enabled": { "type": "boolean" }, "disabled": or_null("object"), "circuit": { "type": "object" },
+                    "replay": or_null("object"), "created_at": text(), "secret": text(),
+                },
+            }),
+        ),
+        (
+            "EndpointList",
+            json!({
+                "type": "object",
+                "required": ["endpoints"],
+                "properties": { "endpoints": list(json!({ "$ref": "#/components/schemas/Endpoint" })) },
+            }),
+        ),
+        ("Removed", json!({ "type": "object", "required": ["removed"], "properties": { "removed": text() } })),
+        (
+            "ReplayRequest",
+            json!({
+                "type": "object",
+                "additionalProperties": false,
+                "properties": { "from_seq": number(), "since": text(), "only": { "type": "string", "enum": ["all", "exhausted"] } },
+            }),
+        ),
+        (
+            "Replay",
+            json!({
+                "type": "object",
+                "required": ["replay", "from_seq", "to_seq", "only"],
+                "properties": { "replay": text(), "from_seq": number(), "to_seq": number(), "only": text() },
+            }),
+        ),
+        (
+            "Delivery",
+            json!({
+                "type": "object",
+                "required": ["id", "webhook_id", "endpoint", "event", "topic", "status", "attempts", "due_at", "updated_at"],
+                "properties": {
+                    "id": text(), "webhook_id": text(), "endpoint": text(), "event": text(), "topic": text(), "job": or_null("string"),
+                    "sequence": number(), "status": { "type": "string", "enum": readmodel::Standing::ALL.map(readmodel::Standing::name) },
+                    "attempts": number(), "due_at": text(), "updated_at": text(), "retry_at": or_null("string"), "code": or_null("string"),
+                    "last": or_null("object"),
+                },
+            }),
+        ),
+        (
+            "DeliveryHistory",
+            json!({
+                "allOf": [
+                    { "$ref": "#/components/schemas/Delivery" },
+                    { "type": "object", "required": ["history"], "properties": { "history": list(json!({ "type": "object" })) } },
+                ],
+            }),
+        ),
+        (
+            "DeliveryList",
+            json!({
+                "type": "object",
+                "required": ["deliveries", "next"],
+                "properties": { "deliveries": list(json!({ "$ref": "#/components/schemas/Delivery" })), "next": or_null("string") },
             }),
         ),
         (
@@ -574,6 +766,46 @@ fn object(required: &[&str], optional: &[&str]) -> Value {
     let fields = required.iter().chain(optional);
     let properties = fields.map(|name| ((*name).to_owned(), json!({ "type": "string" })));
     json!({ "type": "object", "required": required, "properties": properties.collect::<serde_json::Map<_, _>>() })
+}
+
+/// What can be said of an API key pair's terms.
+fn terms() -> Value {
+    let scopes: Vec<_> = domain::scope::Scope::ALL.iter().map(|scope| scope.name()).collect();
+    json!({
+        "label": { "type": ["string", "null"] },
+        "scopes": { "type": ["array", "null"], "items": { "type": "string", "enum": scopes }, "description": "null: all of them." },
+        "origins": { "type": "array", "items": { "type": "string" }, "description": "Origins from which a browser may use the key without its secret." },
+        "expires_at": { "type": ["string", "null"], "format": "date-time" },
+        "failure_word": { "type": "string", "enum": ["failure", "error"] },
+    })
+}
+
+/// An API key pair as it is shown, with `more`.
+fn application(more: &[(&str, Value)]) -> Value {
+    let own = json!({
+        "id": { "type": "string" },
+        "key": { "type": "string", "pattern": "^dk_(live|test)_[0-9A-Za-z]{39}$" },
+        "created_at": { "type": "string" },
+        "status": { "type": "string", "enum": ["active", "expired"] },
+        "last_used_on": { "type": ["string", "null"] },
+        "previous_secret_until": { "type": ["string", "null"] },
+    });
+    let required: Vec<_> = ["id", "key", "created_at", "status"]
+        .into_iter()
+        .chain(more.iter().map(|(name, _)| *name))
+        .collect();
+    let terms = terms();
+    let terms: Vec<_> = terms.as_object().into_iter().flatten().collect();
+    let terms = terms.into_iter().map(|(name, value)| (name.as_str(), value.clone()));
+    let all: Vec<_> = terms.chain(more.iter().cloned()).collect();
+    json!({ "type": "object", "required": required, "properties": with(&own, &all) })
+}
+
+/// An object with more fields.
+fn with(object: &Value, more: &[(&str, Value)]) -> Value {
+    let known = object.as_object().cloned().unwrap_or_default().into_iter();
+    let more = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+    Value::Object(known.chain(more).collect())
 }
 
 /// The words that `metadata` takes.

@@ -28,10 +28,20 @@ pub(crate) enum Problem {
     ScopeMissing(Scope),
     /// Only a key pair can ask for that.
     KeyNeeded,
+    /// Whoever wants to log in is nobody, or did not show the right things.
+    LoginFailed,
+    /// Too many log-ins were tried.
+    TooManyAttempts { retry_after_s: u64 },
+    /// The session has ended.
+    SessionEnded,
+    /// A request that is trusted for its cookie does not come from a page of ours.
+    ForeignOrigin,
+    /// Only an owner may do that.
+    OwnersOnly,
     /// Something else stands in the way, as it is.
     Conflict { code: &'static str, message: String },
     /// Something that is needed has been used up for now.
-    QuotaExceeded { message: String, retry_after_s: u64 },
+    QuotaExceeded { quota: &'static str, message: String, retry_after_s: u64 },
     /// There is nothing of that name for this caller.
     NotFound { what: &'static str, id: String },
     /// The key may not be used from a page of this origin.
@@ -93,8 +103,17 @@ impl Problem {
             Self::OriginNotAllowed,
             Self::ScopeMissing(Scope::JobsRead),
             Self::KeyNeeded,
+            Self::LoginFailed,
+            Self::TooManyAttempts { retry_after_s: 1 },
+            Self::SessionEnded,
+            Self::ForeignOrigin,
+            Self::OwnersOnly,
             Self::Conflict { code: "conflict", message: String::new() },
-            Self::QuotaExceeded { message: String::new(), retry_after_s: 1 },
+            Self::QuotaExceeded {
+                quota: "jobs_in_flight",
+                message: String::new(),
+                retry_after_s: 1,
+            },
             Self::NotFound { what: "upload", id: String::new() },
             Self::NoSuchPreview(String::new()),
             Self::NoSuchJob(String::new()),
@@ -118,7 +137,11 @@ impl Problem {
             | Self::FieldBlank(_)
             | Self::FieldInvalid { .. }
             | Self::Malformed(_) => StatusCode::BAD_REQUEST,
-            Self::NoCredentials | Self::WrongKey => StatusCode::UNAUTHORIZED,
+            Self::NoCredentials | Self::WrongKey | Self::LoginFailed | Self::SessionEnded => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::ForeignOrigin | Self::OwnersOnly => StatusCode::FORBIDDEN,
+            Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::OriginNotAllowed | Self::ScopeMissing(_) | Self::KeyNeeded => {
                 StatusCode::FORBIDDEN
             }
@@ -152,6 +175,11 @@ impl Problem {
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::ScopeMissing(_) => "scope_missing",
             Self::KeyNeeded => "key_needed",
+            Self::LoginFailed => "login_failed",
+            Self::TooManyAttempts { .. } => "too_many_attempts",
+            Self::SessionEnded => "session_ended",
+            Self::ForeignOrigin => "foreign_origin",
+            Self::OwnersOnly => "owners_only",
             Self::Conflict { code, .. } => code,
             Self::QuotaExceeded { .. } => "quota_exceeded",
             Self::NotFound { .. } => "not_found",
@@ -188,6 +216,17 @@ impl Problem {
             Self::KeyNeeded => {
                 "This can only be asked for with an application's key and secret.".to_owned()
             }
+            Self::LoginFailed => {
+                "The address, the password or the one-time code is wrong. Who belongs to several accounts must name one.".to_owned()
+            }
+            Self::TooManyAttempts { retry_after_s } => {
+                format!("Too many attempts; try again in {retry_after_s} s.")
+            }
+            Self::SessionEnded => "The session has ended; log in again.".to_owned(),
+            Self::ForeignOrigin => {
+                "A request with the cookie of a session must come from a page of this origin.".to_owned()
+            }
+            Self::OwnersOnly => "Only an owner of the account may do that.".to_owned(),
             Self::Conflict { message, .. } | Self::QuotaExceeded { message, .. } => message.clone(),
             Self::NotFound { what, id } => format!("There is no {what} with ID {id}."),
             Self::NoSuchPreview(id) => format!("There is no preview with ID {id}."),
@@ -246,6 +285,10 @@ impl Problem {
         if let (Some(param), Some(body)) = (self.param(), body.as_object_mut()) {
             body.insert("param".to_owned(), param.into());
         }
+        if let (Self::QuotaExceeded { quota, .. }, Some(body)) = (self, body.as_object_mut()) {
+            body.insert("code".to_owned(), self.code().into());
+            body.insert("quota".to_owned(), (*quota).into());
+        }
         match spelling {
             Spelling::Envelope => json!({ "error": body }),
             Spelling::Details => body,
@@ -269,6 +312,14 @@ impl Problem {
             }
             Self::QuotaExceeded { retry_after_s, .. } => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after_s));
+            }
+            Self::TooManyAttempts { retry_after_s } => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after_s));
+            }
+            // A challenge that no browser asks its user about.
+            Self::LoginFailed | Self::SessionEnded => {
+                let challenge = HeaderValue::from_static("Cookie realm=\"darkroom\"");
+                headers.insert(header::WWW_AUTHENTICATE, challenge);
             }
             Self::NoCredentials | Self::WrongKey => {
                 let challenge = HeaderValue::from_static("Basic realm=\"darkroom\"");
@@ -307,6 +358,13 @@ impl From<eventlog::ReadError> for Problem {
 impl From<eventlog::Unavailable> for Problem {
     fn from(error: eventlog::Unavailable) -> Self {
         tracing::warn!(error = %service::Chain(&error), "the event log is away");
+        Self::Unavailable
+    }
+}
+
+impl From<custody::member::NoRandomness> for Problem {
+    fn from(error: custody::member::NoRandomness) -> Self {
+        tracing::error!(error = %service::Chain(&error), "no token can be made");
         Self::Unavailable
     }
 }

@@ -2,9 +2,12 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use domain::limits::{Limits, Quotas};
 use serde::Deserialize;
 use service::LogSettings;
 use url::Url;
+
+use crate::sessions::settings::Sessions;
 
 /// The defaults, which are also the manual.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
@@ -15,6 +18,10 @@ pub const DEFAULTS: &str = include_str!("defaults.toml");
 pub struct Settings {
     /// How requests are taken and answered.
     pub api: Api,
+    /// What one job may use. Workers hold jobs to it; here it is shown.
+    pub limits: Limits,
+    /// What an account's jobs and uploads may use together.
+    pub quotas: Quotas,
     /// The log.
     pub nats: eventlog::Settings,
     /// The master keys.
@@ -23,6 +30,23 @@ pub struct Settings {
     pub storage: storage::Settings,
     /// What is logged.
     pub log: LogSettings,
+}
+
+/// The sections that say how requests are answered.
+#[derive(Debug, Clone, Default)]
+pub struct Served {
+    /// How requests are taken and answered.
+    pub api: Api,
+    /// What one job may use.
+    pub limits: Limits,
+    /// What an account's jobs and uploads may use together.
+    pub quotas: Quotas,
+}
+
+impl From<Api> for Served {
+    fn from(api: Api) -> Self {
+        Self { api, ..Self::default() }
+    }
 }
 
 /// The `[api]` section.
@@ -58,6 +82,10 @@ pub struct Api {
     pub drain_ms: u64,
     /// How long a read waits for the read model before it goes to the log itself, in milliseconds.
     pub read_barrier_ms: u64,
+    /// How long an upload can be completed once it was begun, in seconds.
+    pub upload_expires_s: u64,
+    /// How members log in.
+    pub sessions: Sessions,
 }
 
 impl Default for Api {
@@ -77,6 +105,8 @@ impl Default for Api {
             request_ms: 10_000,
             drain_ms: 10_000,
             read_barrier_ms: 500,
+            upload_expires_s: 7 * 24 * 3_600,
+            sessions: Sessions::default(),
         }
     }
 }
@@ -98,6 +128,9 @@ pub enum InvalidSettings {
     /// A limit that lets nothing through.
     #[error("api.{0} is 0: use at least 1")]
     Zero(&'static str),
+    /// A cost that makes hashes too easy, or log-ins too slow.
+    #[error("api.sessions.bcrypt_cost is {0}: use {min} to {max}", min = passwords::MIN_COST, max = passwords::MAX_COST)]
+    BcryptCost(u32),
 }
 
 impl Api {
@@ -127,11 +160,13 @@ impl Api {
             ("body_read_ms", self.body_read_ms),
             ("request_ms", self.request_ms),
             ("read_barrier_ms", self.read_barrier_ms),
+            ("upload_expires_s", self.upload_expires_s),
         ] {
             if value == 0 {
                 return Err(InvalidSettings::Zero(name));
             }
         }
+        self.sessions.check()?;
         self.public_base(self.listen).map(drop)
     }
 
@@ -168,6 +203,7 @@ mod tests {
         let read: Settings = service::settings::load(DEFAULTS, &sources).unwrap();
         assert_eq!(format!("{:?}", read.api), format!("{:?}", Api::default()));
         assert_eq!(read.api.check(), Ok(()));
+        assert_eq!((read.quotas, read.limits), (Quotas::default(), Limits::default()));
     }
 
     #[test]

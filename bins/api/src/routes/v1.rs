@@ -1,9 +1,13 @@
 //! `/v1`: Darkroom's own names.
 
+pub(crate) mod account;
 pub(crate) mod account_erasure;
+pub(crate) mod applications;
 pub(crate) mod artifacts;
 pub(crate) mod counts;
+pub(crate) mod deliveries;
 pub(crate) mod destination;
+pub(crate) mod endpoints;
 pub(crate) mod erasures;
 pub(crate) mod export;
 pub(crate) mod inputs;
@@ -14,3 +18,4 @@ pub(crate) mod members;
 pub(crate) mod password_resets;
 pub(crate) mod sessions;
 pub(crate) mod uploads;
+pub(crate) mod usage;

@@ -33,6 +33,8 @@ pub(crate) async fn start(
     let mut running = tokio::task::JoinSet::new();
     let api = api::Settings {
         api: settings.api.clone(),
+        limits: settings.limits,
+        quotas: settings.quotas,
         nats: servers.nats("api"),
         vault: settings.vault.clone(),
         storage: settings.storage.clone(),

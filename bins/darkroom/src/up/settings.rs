@@ -21,6 +21,7 @@ pub(crate) struct Settings {
     pub(crate) storage: storage::Settings,
     pub(crate) egress: egress::Settings,
     pub(crate) limits: domain::limits::Limits,
+    pub(crate) quotas: domain::limits::Quotas,
     pub(crate) retry: domain::retry::Backoff,
     pub(crate) log: LogSettings,
 }
@@ -58,6 +59,8 @@ fn defaults(data: &Path) -> String {
     }
     for (section, key, path) in [
         ("vault", "master_key_file", data.join("master.key")),
+        ("vault", "credentials_key_file", data.join("credentials.key")),
+        ("vault", "credentials_public_file", data.join("credentials.pub")),
         ("api", "data", data.join("api")),
         ("worker", "spool", data.join("spool")),
     ] {
@@ -82,6 +85,8 @@ mod tests {
         let settings = Settings::load(Path::new("/data"), &sources).unwrap();
         assert_eq!(settings.api.data, Path::new("/data/api"));
         assert_eq!(settings.vault.master_key_file, Path::new("/data/master.key"));
+        assert_eq!(settings.vault.credentials_key_file, Path::new("/data/credentials.key"));
+        assert_eq!(settings.vault.credentials_public_file, Path::new("/data/credentials.pub"));
         assert_eq!(settings.up.s3_port, 7781);
     }
 }

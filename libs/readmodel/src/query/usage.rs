@@ -1,16 +1,19 @@
 //! What has been used, and what is in use.
 
-use domain::{Timestamp, id::AccountId, job::Status};
+use domain::{Timestamp, id::AccountId};
 use jiff::civil::Date;
 
 use crate::{
-    Error, Store, Usage,
+    Error, Store, Stream, Usage,
     key::{self, Held},
     projection::{read, read_number, usage},
 };
 
 /// The most days that are answered about at once.
 pub const MAX_USAGE_DAYS: usize = 400;
+
+/// How often a number is looked at again because something was written meanwhile.
+const MAX_LOOKS: usize = 8;
 
 /// What is in use: it came, and has not gone.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,13 +64,24 @@ impl Store {
         Ok(used.unwrap_or_default())
     }
 
-    /// How many of an account's jobs have been accepted and have not ended.
+    /// How many of an account's jobs have been accepted and have not ended, and the sequence of the
+    /// last message of the jobs' stream that is part of that.
     ///
     /// # Errors
     /// As [`Store::job`].
-    pub fn jobs_in_flight(&self, account: AccountId) -> Result<u64, Error> {
-        let open = Status::ALL.into_iter().filter(|status| !status.is_final());
-        open.map(|status| read_number(self.tree(), &key::count(account, status))).sum()
+    pub fn jobs_in_flight(&self, account: AccountId) -> Result<(u64, u64), Error> {
+        let position = || read_number(self.tree(), &key::position(Stream::Jobs));
+        let jobs = || read_number(self.tree(), &key::held(account, Held::Jobs));
+        let (mut before, mut found) = (position()?, jobs()?);
+        for _ in 0..MAX_LOOKS {
+            let after = position()?;
+            // A batch is written as a whole: no other position, no other number.
+            if after == before {
+                break;
+            }
+            (before, found) = (after, jobs()?);
+        }
+        Ok((found, before))
     }
 
     /// How many bytes of an account's results lie in development storage.
@@ -85,7 +99,7 @@ impl Store {
     pub fn in_use(&self, account: AccountId) -> Result<InUse, Error> {
         let held = |what| read_number(self.tree(), &key::held(account, what));
         Ok(InUse {
-            jobs: self.jobs_in_flight(account)?,
+            jobs: held(Held::Jobs)?,
             uploads: held(Held::Uploads)?,
             upload_bytes: held(Held::UploadBytes)?,
             development_bytes: held(Held::DevelopmentBytes)?,

@@ -20,7 +20,7 @@ pub(crate) fn adds_up(store: &Store, account: AccountId, entries: &[Entry]) {
     let ended = |status| jobs.iter().filter(|row| row.job.status() == status).count() as u64;
     // A job that was erased is no row any more.
     assert!(used.jobs_accepted >= jobs.len() as u64);
-    assert_eq!(store.jobs_in_flight(account).unwrap(), {
+    assert_eq!(store.jobs_in_flight(account).unwrap().0, {
         jobs.iter().filter(|row| !row.job.status().is_final()).count() as u64
     });
     // A history of ours ends once; one made at random may end again in another way.

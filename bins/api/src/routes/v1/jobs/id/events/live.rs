@@ -3,12 +3,17 @@
 //! Listening starts before the history is read. What is heard continues the history only where its
 //! chain says so; otherwise, and now and then anyhow, the log itself is read on. So a message that
 //! was lost on the way to this process is late by seconds, never missing.
+//!
+//! A stream goes on for as long as whoever opened it may: when something happens to an account, and
+//! now and then, they are identified again by what they sent, and a key that was revoked hears no
+//! more.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use domain::job::{self, Jobs};
 use eventlog::{Hash, Raw, Span, Unavailable, subject, topology};
 use futures::{Stream, StreamExt as _, stream::BoxStream};
+use http::HeaderMap;
 use serde_json::Value;
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc},
@@ -19,8 +24,8 @@ use warp::{
     sse::Event,
 };
 
-use super::{Happened, is_outcome};
-use crate::{app::App, call::Call, problem::Problem};
+use super::{GET, Happened, is_outcome};
+use crate::{app::App, auth, call::Call, problem::Problem};
 
 /// Events made ready before the client has taken those before.
 const AHEAD: usize = 16;
@@ -48,6 +53,7 @@ pub(super) async fn stream(app: Arc<App>, call: &Call, id: job::Id) -> Result<Re
         ended: history.iter().any(is_outcome),
         app,
         id,
+        asked: call.headers.clone(),
         sender,
     };
     let missed = history.into_iter().filter(|raw| raw.seq > after).collect();
@@ -81,6 +87,8 @@ fn frames(
 struct Follower {
     app: Arc<App>,
     id: job::Id,
+    /// What whoever listens sent to show who they are.
+    asked: HeaderMap,
     /// Sequence of the last event sent.
     sent: u64,
     /// Its hash.
@@ -137,6 +145,7 @@ impl Follower {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut alive = interval(KEEP_ALIVE);
+        let mut accounts = self.app.callers.changes();
         while !self.ended {
             let told = tokio::select! {
                 heard = live.next() => match heard {
@@ -144,7 +153,11 @@ impl Follower {
                     None => return End::Cut,
                 },
                 Some(step) = progress.next() => self.report(step).await,
-                _ = looks.tick() => self.read_on().await,
+                _ = looks.tick() => match self.may_listen().await {
+                    true => self.read_on().await,
+                    false => Ok(false),
+                },
+                _ = accounts.changed() => Ok(self.may_listen().await),
                 _ = alive.tick() => Ok(self.send(Event::default().comment("alive")).await),
             };
             match told {
@@ -154,6 +167,15 @@ impl Follower {
             }
         }
         End::Over
+    }
+
+    /// Whether whoever opened the stream may still hear of the job. What cannot be found out now is
+    /// asked again at the next look.
+    async fn may_listen(&self) -> bool {
+        match auth::identify(&self.app, &self.asked, GET.access).await {
+            Ok(caller) => caller.is_some_and(|caller| caller.account == self.id.account),
+            Err(problem) => problem.status().is_server_error(),
+        }
     }
 
     async fn hear(&mut self, raw: &Raw) -> Result<bool, Unavailable> {
