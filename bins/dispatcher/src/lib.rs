@@ -1,28 +1,46 @@
-//! Turns outcomes of jobs into signed deliveries, and what becomes of those into events.
+//! Turns what happens into signed deliveries, and what becomes of those into events.
 //!
-//! No timer lives in memory alone: when the next attempt is due stands in the delivery's history,
-//! and the message that led here is not acknowledged before the delivery is over. A message that
-//! comes early, because a server restarted, merely finds out that it is early.
+//! What happened is told at once to every endpoint that wants to know and has room; otherwise, and
+//! after a failure, the delivery is noted as due, and pursued by its own message until it is over.
+//! No timer lives in memory alone: when the next attempt is due stands in the delivery's history. A
+//! message that comes early, because a server restarted, merely finds out that it is early.
 
+mod book;
 mod deliver;
+mod lanes;
 mod later;
+mod payload;
+mod replay;
 pub mod settings;
 mod sign;
+mod target;
+mod told;
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{Timestamp, job::Jobs};
+use domain::{
+    Timestamp,
+    delivery::{Deliveries, Event as DeliveryEvent},
+    endpoint::{Endpoints, Event as EndpointEvent},
+    id::EndpointId,
+};
 use eventlog::{
-    Keys, Log, ReadError, TransactError,
-    follow::{self, Delivered, Verdict},
+    Keys, Log, Malformed, ReadError, TransactError,
+    follow::{self, Delivered, Queue, Verdict},
     topology,
 };
 use service::Clock;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use vault::{MasterKeys, Vault};
+use vault::{Role, Vault};
 
-use crate::deliver::{Deliverer, Error as DeliveryError, Progress};
+use crate::{
+    book::Book,
+    deliver::{Deliverer, Error as DeliveryError, Progress},
+    lanes::Lanes,
+    target::Opener,
+    told::Happening,
+};
 pub use settings::Settings;
 
 /// How long a message waits when the log cannot be reached.
@@ -39,11 +57,8 @@ pub enum Error {
     /// The log may lose what it acknowledged.
     #[error("trust the event log")]
     Durability(#[from] eventlog::DurabilityError),
-    /// No master key.
-    #[error("open the master key ring")]
-    MasterKeys(#[from] vault::RingError),
-    /// The master keys do not fit what is stored.
-    #[error("check the master keys against the key store")]
+    /// The key rings cannot be read, or do not fit what is stored.
+    #[error("use the key rings of the [vault] section")]
     Vault(#[from] vault::Error),
     /// The `[storage]` section makes no bucket.
     #[error("use the [storage] section")]
@@ -64,38 +79,149 @@ pub async fn run(
 ) -> Result<(), Error> {
     let log = Log::connect(&settings.nats, "dispatcher").await?;
     Log::prove_durability(&settings.nats).await?;
-    let master = MasterKeys::open_or_create(&settings.vault.master_key_file)?;
-    let vault = Vault::new(master, Arc::new(Keys::new(&log)));
-    vault.check().await?;
+    let vault = Vault::open(&settings.vault, Role::Opens, Arc::new(Keys::new(&log))).await?;
     let network = storage::Network::direct(storage::Patience::default());
     let slots = settings.dispatcher.slots.max(1);
+    let custody = custody::Custody::new(Arc::new(vault), &settings.storage, &network).await?;
     let deliverer = Arc::new(Deliverer {
-        log: log.clone(),
+        book: Book::keep(&log, &shutdown),
+        lanes: Lanes::default(),
+        opener: Opener::new(custody.clone()),
+        log,
         clock,
-        custody: custody::Custody::new(Arc::new(vault), &settings.storage, &network).await?,
+        custody,
         egress: egress::Client::new(&settings.egress)?,
         settings: settings.dispatcher,
     });
     tracing::info!(slots, "ready for deliveries");
-    let slots = Arc::new(Semaphore::new(slots));
-    let queue = follow::Queue::new(topology::JOBS, vec![topology::DISPATCHER.to_owned()], slots);
-    let handler = move |delivered| handle(Arc::clone(&deliverer), delivered);
-    follow::queue(&log, queue, handler, shutdown).await;
+    // What is new never waits for what is old.
+    let [now, later] = [(); 2].map(|()| Arc::new(Semaphore::new(slots)));
+    let take = |stream, consumer: &str, slots: &Arc<Semaphore>| {
+        let queue = Queue::new(stream, vec![consumer.to_owned()], Arc::clone(slots));
+        let deliverer = Arc::clone(&deliverer);
+        let log = deliverer.log.clone();
+        let shutdown = shutdown.clone();
+        let handler = move |delivered| handle(Arc::clone(&deliverer), stream, delivered);
+        async move { follow::queue(&log, queue, handler, shutdown).await }
+    };
+    tokio::join!(
+        take(topology::JOBS, topology::DISPATCHER, &now),
+        take(topology::ACCOUNTS, topology::DISPATCHER, &now),
+        take(topology::UPLOADS, topology::DISPATCHER, &now),
+        take(topology::ENDPOINTS, topology::DISPATCHER, &now),
+        take(topology::DELIVERIES, topology::DISPATCHER, &later),
+        steps(&deliverer, &now, &shutdown),
+    );
     Ok(())
 }
 
-async fn handle(deliverer: Arc<Deliverer>, delivered: Delivered) -> Verdict {
-    let outcome = match delivered.raw.decode::<Jobs>() {
-        Ok(outcome) => outcome,
-        Err(error) => return Verdict::Park(service::Chain(&error).to_string()),
+/// Takes what happens to jobs before their outcome for as long as an endpoint wants to know; for
+/// most installations nobody does, and it is left where it lies.
+async fn steps(deliverer: &Arc<Deliverer>, slots: &Arc<Semaphore>, shutdown: &CancellationToken) {
+    let mut news = deliverer.book.news();
+    while !shutdown.is_cancelled() {
+        if deliverer.book.wants_steps() {
+            let until = shutdown.child_token();
+            let (stop, mut changes) = (until.clone(), news.clone());
+            let book = deliverer.book.clone();
+            let watch = tokio::spawn(async move {
+                while changes.changed().await.is_ok() && book.wants_steps() {}
+                stop.cancel();
+            });
+            let queue =
+                Queue::new(topology::JOBS, vec![topology::STEPS.to_owned()], Arc::clone(slots));
+            let (log, teller) = (deliverer.log.clone(), Arc::clone(deliverer));
+            let handler = move |delivered| handle(Arc::clone(&teller), topology::JOBS, delivered);
+            follow::queue(&log, queue, handler, until).await;
+            watch.abort();
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            _changed = news.changed() => {}
+        }
+    }
+}
+
+async fn handle(deliverer: Arc<Deliverer>, stream: &'static str, delivered: Delivered) -> Verdict {
+    let done = match stream {
+        topology::DELIVERIES => deliveries(&deliverer, &delivered).await,
+        topology::ENDPOINTS => endpoints(&deliverer, &delivered).await,
+        _ => tell(&deliverer, stream, &delivered, None).await,
     };
-    match deliverer.deliver(&outcome).await {
-        Ok(Progress::Over) => Verdict::Done,
-        Ok(Progress::DueAt(at)) => Verdict::Again(wait(at, deliverer.clock.now())),
-        Err(error) => {
-            let text = service::Chain(&error).to_string();
-            tracing::warn!(job.id = %outcome.id.job, error = text, "delivery put off");
-            if is_unreadable(&error) { Verdict::Park(text) } else { Verdict::Again(LOG_TROUBLE) }
+    done.unwrap_or_else(|error| {
+        let text = service::Chain(&error).to_string();
+        tracing::warn!(error = text, stream, stream.seq = delivered.raw.seq, "put off");
+        if error.is_unreadable() { Verdict::Park(text) } else { Verdict::Again(LOG_TROUBLE) }
+    })
+}
+
+async fn tell(
+    deliverer: &Deliverer,
+    stream: &'static str,
+    delivered: &Delivered,
+    but: Option<EndpointId>,
+) -> Result<Verdict, Trouble> {
+    let happening = Happening::read(stream, &delivered.raw)?;
+    deliverer.tell(&happening, delivered.deliveries > 1, but).await?;
+    Ok(Verdict::Done)
+}
+
+/// A delivery that is due is pursued; one that was given up is told to the other endpoints.
+async fn deliveries(deliverer: &Deliverer, delivered: &Delivered) -> Result<Verdict, Trouble> {
+    let recorded = delivered.raw.decode::<Deliveries>()?;
+    if let DeliveryEvent::Exhausted { .. } = recorded.event {
+        let known = deliverer.log.load::<Deliveries>(&recorded.id).await?;
+        // That telling of one failed is told; that telling of that failed is not.
+        let topic = known.state.delivery().map(|delivery| delivery.told.event_type.as_str());
+        if topic.is_none_or(|topic| topic.starts_with("delivery.")) {
+            return Ok(Verdict::Done);
+        }
+        let but = Some(recorded.id.endpoint);
+        return tell(deliverer, topology::DELIVERIES, delivered, but).await;
+    }
+    Ok(match deliverer.pursue(recorded.id).await? {
+        Progress::Over => Verdict::Done,
+        Progress::DueAt(at) => Verdict::Again(wait(at, deliverer.clock.now())),
+        Progress::Later(wait) => Verdict::Again(wait),
+    })
+}
+
+async fn endpoints(deliverer: &Deliverer, delivered: &Delivered) -> Result<Verdict, Trouble> {
+    let recorded = delivered.raw.decode::<Endpoints>()?;
+    if let EndpointEvent::ReplayRequested { replay, .. } = recorded.event {
+        deliverer.replay(recorded.id, replay).await?;
+    }
+    tell(deliverer, topology::ENDPOINTS, delivered, Some(recorded.id.endpoint)).await
+}
+
+/// Why a message was not acted upon.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Deliver(#[from] DeliveryError),
+    #[error(transparent)]
+    Replay(#[from] replay::Error),
+}
+
+impl Trouble {
+    /// Whether the log says something that nobody here can read, as opposed to being away.
+    const fn is_unreadable(&self) -> bool {
+        let read = match self {
+            Self::Malformed(_) => return true,
+            Self::Read(read)
+            | Self::Deliver(
+                DeliveryError::Read(read) | DeliveryError::Record(TransactError::Read(read)),
+            )
+            | Self::Replay(replay::Error::Read(read)) => read,
+            Self::Deliver(_) | Self::Replay(_) => return false,
+        };
+        match read {
+            ReadError::Malformed(_) | ReadError::ChainBroken(_) | ReadError::TooLong { .. } => true,
+            ReadError::Unavailable(_) => false,
         }
     }
 }
@@ -103,16 +229,4 @@ async fn handle(deliverer: Arc<Deliverer>, delivered: Delivered) -> Verdict {
 fn wait(at: Timestamp, now: Timestamp) -> Duration {
     let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
     wait.min(LONGEST_WAIT)
-}
-
-/// Whether the log says something that nobody here can read, as opposed to being away.
-const fn is_unreadable(error: &DeliveryError) -> bool {
-    let read = match error {
-        DeliveryError::Read(read) | DeliveryError::Record(TransactError::Read(read)) => read,
-        DeliveryError::Record(_) => return false,
-    };
-    match read {
-        ReadError::Malformed(_) | ReadError::ChainBroken(_) | ReadError::TooLong { .. } => true,
-        ReadError::Unavailable(_) => false,
-    }
 }

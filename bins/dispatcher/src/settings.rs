@@ -30,6 +30,8 @@ pub struct Settings {
 pub struct Dispatcher {
     /// Deliveries under way at once.
     pub slots: usize,
+    /// Deliveries under way at once to one endpoint that asks for no other number.
+    pub at_once: u32,
     /// Longest attempt, in milliseconds.
     pub timeout_ms: u64,
     /// Waits between attempts, in seconds.

@@ -1,0 +1,108 @@
+//! An endpoint as its owner sees it. Secrets are shown once, when they are made.
+
+use std::collections::BTreeSet;
+
+use domain::{
+    Timestamp,
+    endpoint::{
+        self, Circuit, DisabledBecause, Endpoint, Payload, RunningReplay, Scheme, TopicFilter,
+    },
+    id::{ApplicationId, EndpointId},
+    retry::Schedule,
+    sealed::field,
+};
+use serde::Serialize;
+
+use crate::{app::App, problem::Problem};
+
+/// An endpoint as its owner sees it.
+#[derive(Serialize)]
+pub(super) struct EndpointView {
+    id: EndpointId,
+    url: Option<String>,
+    description: Option<String>,
+    topics: Vec<TopicFilter>,
+    applications: Option<BTreeSet<ApplicationId>>,
+    payload: Payload,
+    ordered: bool,
+    timeout_ms: Option<u64>,
+    per_second: Option<u32>,
+    at_once: Option<u32>,
+    retry_after_s: Option<Schedule>,
+    keep_answers: bool,
+    has_headers: bool,
+    scheme: Scheme,
+    public_key: Option<String>,
+    previous_secrets_until: Vec<Timestamp>,
+    enabled: bool,
+    disabled: Option<Disabled>,
+    circuit: Circuit,
+    replay: Option<RunningReplay>,
+    pub(super) created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Disabled {
+    because: DisabledBecause,
+    at: Timestamp,
+}
+
+impl EndpointView {
+    /// Opens what is personal of it.
+    pub(super) async fn open(
+        app: &App,
+        id: endpoint::Id,
+        endpoint: &Endpoint,
+    ) -> Result<Self, Problem> {
+        let Endpoint { letter, signing, previous, added_at, disabled, circuit, replay } = endpoint;
+        let now = app.clock.now();
+        let open = async |name, sealed| {
+            let name = custody::endpoint_field(name, id.endpoint);
+            match app.custody.open_for_account(id.account, &name, sealed).await {
+                Ok(text) => Ok(Some(text)),
+                Err(custody::Error::Erased) => Ok(None),
+                Err(error) => Err(Problem::from(error)),
+            }
+        };
+        let description = match &letter.description {
+            None => None,
+            Some(sealed) => open(field::ENDPOINT_DESCRIPTION, sealed).await?,
+        };
+        let terms = letter.terms.clone();
+        Ok(Self {
+            id: id.endpoint,
+            url: open(field::ENDPOINT_URL, &letter.url).await?,
+            description,
+            topics: terms.topics,
+            applications: terms.applications,
+            payload: terms.payload,
+            ordered: terms.ordered,
+            timeout_ms: terms.timeout_ms,
+            per_second: terms.per_second,
+            at_once: terms.at_once,
+            retry_after_s: terms.retry_after_s,
+            keep_answers: terms.keeps_answers,
+            has_headers: letter.headers.is_some(),
+            scheme: signing.scheme,
+            public_key: signing.public_key.clone(),
+            previous_secrets_until: previous
+                .iter()
+                .map(|previous| previous.until)
+                .filter(|until| now < *until)
+                .collect(),
+            enabled: disabled.is_none(),
+            disabled: disabled.map(|(because, at)| Disabled { because, at }),
+            circuit: *circuit,
+            replay: *replay,
+            created_at: *added_at,
+            secret: None,
+        })
+    }
+
+    /// With its signing secret, for the one answer that has it.
+    pub(super) fn with_secret(self, secret: &str) -> Self {
+        Self { secret: Some(secret.to_owned()), ..self }
+    }
+}

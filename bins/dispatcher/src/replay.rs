@@ -1,0 +1,133 @@
+//! Past events told again: an endpoint's replay, page by page, so that it goes on where it stopped.
+
+use std::time::Duration;
+
+use domain::{
+    Aggregate as _,
+    delivery::{self, Deliveries, Phase, State},
+    endpoint::{self, Endpoints, ReplayOnly, RunningReplay},
+    id::ReplayId,
+    job::Jobs,
+};
+use eventlog::{ReadError, Span, TransactError, Unavailable, topology};
+use futures::{StreamExt as _, pin_mut};
+
+use crate::{
+    book::Behind,
+    deliver::{Deliverer, Error as DeliveryError},
+    told::Happening,
+};
+
+/// Events looked at between two notes of how far a replay has come.
+const PAGE: u64 = 1_000;
+/// Deliveries made due in a second, so that what happens now is not held up.
+const PER_SECOND: u32 = 500;
+
+/// Why a replay stopped. It goes on where it stopped.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The log breaks off.
+    #[error("read past events")]
+    Read(#[from] ReadError),
+    /// The log does not answer.
+    #[error("read past events")]
+    Unavailable(#[from] Unavailable),
+    /// The endpoint cannot be read.
+    #[error("find the endpoint")]
+    Behind(#[from] Behind),
+    /// A delivery cannot be made due.
+    #[error("make a delivery due")]
+    Due(#[from] TransactError<delivery::Refusal>),
+    /// How far it has come cannot be recorded.
+    #[error("record how far it has come")]
+    Record(#[from] TransactError<endpoint::Refusal>),
+    /// A past event cannot be read.
+    #[error("tell a past event again")]
+    Deliver(#[from] DeliveryError),
+}
+
+impl Deliverer {
+    /// Makes everything due that a replay asks for, from where it stopped.
+    pub(crate) async fn replay(&self, id: endpoint::Id, replay: ReplayId) -> Result<(), Error> {
+        let known = self.log.load::<Endpoints>(&id).await?;
+        let running = known.state.endpoint().and_then(|endpoint| endpoint.replay);
+        let Some(mut running) = running.filter(|running| running.replay == replay) else {
+            return Ok(());
+        };
+        while running.through_seq < running.of.to_seq {
+            let through = running.through_seq.saturating_add(PAGE).min(running.of.to_seq);
+            running.deliveries += self.page(id, &running, through).await?;
+            running.through_seq = through;
+            let (now, deliveries) = (self.clock.now(), running.deliveries);
+            let step = |state: &endpoint::State| {
+                endpoint::progress_replay(state, replay, through, deliveries)
+            };
+            let told = self.log.transact::<Endpoints, _>(&id, now, step).await?.loaded;
+            if told.state.endpoint().and_then(|known| known.replay).is_none() {
+                return Ok(());
+            }
+        }
+        let (now, deliveries) = (self.clock.now(), running.deliveries);
+        let end = |state: &endpoint::State| endpoint::end_replay(state, replay, deliveries);
+        self.log.transact::<Endpoints, _>(&id, now, end).await?;
+        Ok(())
+    }
+
+    /// Makes due what lies between where a replay stopped and `through`.
+    async fn page(
+        &self,
+        id: endpoint::Id,
+        running: &RunningReplay,
+        through: u64,
+    ) -> Result<u64, Error> {
+        let span = Span {
+            filter: Some(format!("darkroom.{}.{}.>", Jobs::NOUN, id.account)),
+            from_seq: Some(running.through_seq + 1),
+            to_seq: Some(through),
+            ..Span::default()
+        };
+        let messages = self.log.replay(topology::JOBS, span);
+        pin_mut!(messages);
+        let mut made_due = 0;
+        while let Some(raw) = messages.next().await {
+            let raw = raw?;
+            let Ok(happening) = Happening::read(topology::JOBS, &raw) else { continue };
+            if self.tell_again(id, &happening, running.of.only).await? {
+                made_due += 1;
+                tokio::time::sleep(Duration::from_secs(1) / PER_SECOND).await;
+            }
+        }
+        Ok(made_due)
+    }
+
+    /// Makes one delivery due, if the endpoint wants it and the replay asks for it.
+    async fn tell_again(
+        &self,
+        id: endpoint::Id,
+        happening: &Happening,
+        only: ReplayOnly,
+    ) -> Result<bool, Error> {
+        let Some(endpoint) = self.book.endpoint(id) else { return Ok(false) };
+        if endpoint.disabled.is_some() || !endpoint.wants(&happening.topic(), None) {
+            return Ok(false);
+        }
+        let delivery_id = delivery::Id::of(id, happening.told.event_id);
+        let known = self.log.load::<Deliveries>(&delivery_id).await?;
+        let exhausted = known
+            .state
+            .delivery()
+            .is_some_and(|delivery| matches!(delivery.phase, Phase::Exhausted { .. }));
+        if only == ReplayOnly::Exhausted && !exhausted {
+            return Ok(false);
+        }
+        let now = self.clock.now();
+        let decide = |state: &State| match state {
+            State::Absent => delivery::due(state, happening.told.clone()),
+            State::Present(delivery) if delivery.is_waiting() => Ok(vec![]),
+            State::Present(_) => delivery::redeliver(state),
+        };
+        let done =
+            self.log.transact_from::<Deliveries, _>(&delivery_id, known, now, decide).await?;
+        Ok(!done.recorded.is_empty())
+    }
+}
