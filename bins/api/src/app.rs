@@ -3,17 +3,30 @@
 use std::sync::Arc;
 
 use custody::Custody;
+use domain::limits::Limits;
 use eventlog::{Barrier, Log, topology};
 use readmodel::{Positions, Store, Stream};
 use service::Clock;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::{callers::Callers, currency::Currency, fresh::Fresh, routes::Routes, settings::Api, views::Views};
+use crate::{
+    callers::Callers,
+    currency::Currency,
+    demands::Demands,
+    fresh::Fresh,
+    quotas::Gate,
+    routes::Routes,
+    sessions::Sessions,
+    settings::{Api, Served},
+    uses::Uses,
+    views::Views,
+};
 
 /// What an [`App`] is made of.
 pub(crate) struct Parts {
-    pub(crate) api: Api,
+    pub(crate) served: Served,
+    pub(crate) sessions: Sessions,
     pub(crate) public_url: String,
     pub(crate) log: Log,
     pub(crate) custody: Custody,
@@ -37,33 +50,49 @@ pub(crate) struct App {
     pub(crate) reached: watch::Sender<Positions>,
     pub(crate) currency: Currency,
     pub(crate) callers: Callers,
+    pub(crate) demands: Demands,
     pub(crate) fresh: Fresh,
+    pub(crate) gate: Gate,
+    /// Limits of a job of an account that has none of its own.
+    pub(crate) limits: Limits,
+    pub(crate) uses: Uses,
     pub(crate) views: Views,
     pub(crate) routes: Arc<Routes>,
+    pub(crate) sessions: Sessions,
     /// One permit for each event stream.
     pub(crate) streams: Arc<Semaphore>,
     accounts: Barrier,
     jobs: Barrier,
     members: Barrier,
     uploads: Barrier,
+    endpoints: Barrier,
+    deliveries: Barrier,
 }
 
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
-        let barrier = |stream| Barrier::new(&parts.log, stream, parts.api.read_barrier());
+        let Served { api, limits, quotas } = parts.served;
+        let barrier = |stream| Barrier::new(&parts.log, stream, api.read_barrier());
         Self {
-            streams: Arc::new(Semaphore::new(parts.api.max_streams)),
+            streams: Arc::new(Semaphore::new(api.max_streams)),
             reached: watch::Sender::new(parts.store.positions()),
             currency: Currency::new(),
             callers: Callers::default(),
+            demands: Demands::default(),
             fresh: Fresh::default(),
+            gate: Gate::new(quotas),
+            limits,
+            uses: Uses::default(),
             views: Views::default(),
             routes: Arc::new(Routes::new()),
+            sessions: parts.sessions,
             accounts: barrier(topology::ACCOUNTS),
             jobs: barrier(topology::JOBS),
             members: barrier(topology::MEMBERS),
             uploads: barrier(topology::UPLOADS),
-            api: parts.api,
+            endpoints: barrier(topology::ENDPOINTS),
+            deliveries: barrier(topology::DELIVERIES),
+            api,
             public_url: parts.public_url,
             log: parts.log,
             custody: parts.custody,
@@ -88,6 +117,8 @@ impl App {
             Stream::Jobs => &self.jobs,
             Stream::Members => &self.members,
             Stream::Uploads => &self.uploads,
+            Stream::Endpoints => &self.endpoints,
+            Stream::Deliveries => &self.deliveries,
         }
     }
 }
@@ -99,5 +130,7 @@ pub(crate) const fn name(stream: Stream) -> &'static str {
         Stream::Jobs => topology::JOBS,
         Stream::Members => topology::MEMBERS,
         Stream::Uploads => topology::UPLOADS,
+        Stream::Endpoints => topology::ENDPOINTS,
+        Stream::Deliveries => topology::DELIVERIES,
     }
 }

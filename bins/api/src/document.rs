@@ -572,7 +572,10 @@ fn schemas() -> Vec<(&'static str, Value)> {
                 "properties": { "endpoints": list(json!({ "$ref": "#/components/schemas/Endpoint" })) },
             }),
         ),
-        ("Removed", json!({ "type": "object", "required": ["removed"], "properties": { "removed": text() } })),
+        (
+            "Removed",
+            json!({ "type": "object", "required": ["removed"], "properties": { "removed": text() } }),
+        ),
         (
             "ReplayRequest",
             json!({

@@ -14,7 +14,9 @@ pub(crate) struct Fields(Map<String, Value>);
 impl Fields {
     /// Reads an object that has no other fields than these.
     pub(crate) fn read(body: &[u8], known: &[&'static str]) -> Result<Self, Problem> {
-        let wanted = || Problem::Malformed(format!("The body must be a JSON object of {}.", known.join(", ")));
+        let wanted = || {
+            Problem::Malformed(format!("The body must be a JSON object of {}.", known.join(", ")))
+        };
         let Ok(Value::Object(fields)) = serde_json::from_slice(body) else { return Err(wanted()) };
         match fields.keys().find(|field| !known.contains(&field.as_str())) {
             None => Ok(Self(fields)),
@@ -47,16 +49,33 @@ impl Fields {
         }
     }
 
+    /// A value of whatever kind.
+    pub(crate) fn value(&mut self, name: &'static str) -> Option<Value> {
+        self.0.remove(name)
+    }
+
     /// Yes or no; no if left out.
     pub(crate) fn flag(&mut self, name: &'static str) -> Result<bool, Problem> {
+        Ok(self.optional_flag(name)?.unwrap_or(false))
+    }
+
+    /// Yes or no, if it is said.
+    pub(crate) fn optional_flag(&mut self, name: &'static str) -> Result<Option<bool>, Problem> {
         match self.0.remove(name) {
-            None | Some(Value::Null) => Ok(false),
-            Some(Value::Bool(flag)) => Ok(flag),
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
             Some(_) => Err(Problem::FieldInvalid {
                 field: name,
                 message: "This must be true or false.".to_owned(),
             }),
         }
+    }
+}
+
+impl Fields {
+    /// What a field says, if the body speaks of it.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        self.0.remove(name)
     }
 }
 

@@ -139,6 +139,20 @@ impl Client {
         Ok(serde_json::from_slice(&body).map_err(ClientError::Answer)?)
     }
 
+    /// Asks for something in JSON and gives what is answered.
+    pub(crate) async fn json(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, ClientError> {
+        let headers = [(header::CONTENT_TYPE, "application/json".to_owned())];
+        let body = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+        let answer = self.ask(method, path, &headers, body).await?;
+        let body = transport::whole(answer.into_body()).await?;
+        serde_json::from_slice(&body).map_err(ClientError::Answer)
+    }
+
     /// The body of a preview, as it is and as it reads.
     pub(crate) async fn preview(&self, id: &str) -> Result<(Bytes, Value), ClientError> {
         let path = format!("/v2/previews/{id}/");
@@ -259,7 +273,7 @@ fn message(body: &[u8]) -> String {
     let text = |pointer| value.pointer(pointer).and_then(Value::as_str);
     let said = text("/error/message").or_else(|| text("/detail")).or_else(|| text("/title"));
     let said = said.unwrap_or("no explanation was given");
-    match text("/error/param") {
+    match text("/error/param").or_else(|| text("/param")) {
         Some(param) => format!("{param}: {said}"),
         None => said.to_owned(),
     }

@@ -5,12 +5,15 @@ mod backup;
 mod client;
 mod connection;
 mod demo;
+mod destination;
 mod doctor;
 mod erase;
 mod exit;
 mod export;
 mod http;
+mod input;
 mod ledger;
+mod member;
 mod nats;
 mod operator;
 mod preview;
@@ -20,6 +23,7 @@ mod replay;
 mod restore;
 mod sse;
 mod up;
+mod upload;
 
 use clap::{Args, Parser, Subcommand};
 use service::{Failure, LogSettings, Sources, SystemClock, settings::load, telemetry};
@@ -46,9 +50,13 @@ enum Command {
     Up(up::Arguments),
     Demo(demo::Arguments),
     Preview(preview::Arguments),
+    Upload(upload::Arguments),
+    Input(input::Arguments),
     Replay(replay::Arguments),
     Readmodel(readmodel::Arguments),
     Account(account::Arguments),
+    Member(member::Arguments),
+    Destination(destination::Arguments),
     Nats(nats::Arguments),
     Doctor(doctor::Arguments),
     Erase(erase::Arguments),
@@ -87,6 +95,16 @@ impl Cli {
                 preview::run(arguments, &clock, shutdown).await?;
                 Ok(Exit::Well)
             }
+            Command::Upload(arguments) => {
+                quiet()?;
+                upload::run(arguments, shutdown).await?;
+                Ok(Exit::Well)
+            }
+            Command::Input(arguments) => {
+                quiet()?;
+                input::run(arguments).await?;
+                Ok(Exit::Well)
+            }
             Command::Replay(arguments) => {
                 quiet()?;
                 replay::run(arguments, &clock).await
@@ -98,6 +116,14 @@ impl Cli {
             Command::Account(arguments) => {
                 quiet()?;
                 account::run(arguments, &clock).await
+            }
+            Command::Destination(arguments) => {
+                quiet()?;
+                destination::run(arguments).await
+            }
+            Command::Member(arguments) => {
+                quiet()?;
+                member::run(arguments, &clock).await
             }
             Command::Nats(arguments) => {
                 quiet()?;

@@ -15,6 +15,15 @@ pub enum Error {
     /// A link to development storage could not be made.
     #[error("make a link to development storage")]
     Link(#[source] storage::Error),
+    /// A link through the CDN could not be made.
+    #[error("make a link through the CDN")]
+    Cdn(#[source] Box<storage::CdnError>),
+    /// What says where an artifact lies says nothing.
+    #[error("the stored place of an artifact is none")]
+    Location,
+    /// The headers of a destination are none.
+    #[error("the stored headers of the destination are no object of texts")]
+    Headers,
     /// A destination that cannot be used.
     #[error("use the account's destination")]
     Destination(#[source] storage::Error),

@@ -6,6 +6,7 @@
 
 mod account;
 mod destination;
+mod endpoint;
 mod erasure;
 mod error;
 mod job;
@@ -19,6 +20,7 @@ use storage::{Bucket, Cdn, Network, Uploads};
 use vault::{Digests, Vault};
 
 pub use destination::{Headers, OpenedDestination};
+pub use endpoint::endpoint_field;
 pub use error::Error;
 pub use job::{PersonalFields, SealedRequest};
 pub use settings::{BadSettings, artifact_field};

@@ -82,6 +82,9 @@ codes! {
     UploadMissing = "upload_missing", Lasting, "There is no such upload, it was never completed, or it has been removed.";
     InputMissing = "input_missing", Lasting, "The account has no input that this bucket and key lie in.";
     DestinationNotWriteOnly = "destination_not_write_only", Lasting, "The account demands a destination that is proven write-only, and its destination is not.";
+    DestinationCredentials = "destination_credentials", Lasting, "The destination's server does not know the access key, or the secret key is another one.";
+    DestinationForbidden = "destination_forbidden", Lasting, "The destination's endpoint is an address that this service does not connect to.";
+    DestinationTimeout = "destination_timeout", Passing, "The destination's server was too slow.";
     Internal = "internal", Passing, "Something inside this service failed; operators have been told.";
 }
 

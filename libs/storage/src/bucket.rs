@@ -263,7 +263,10 @@ pub(crate) fn window(start: Timestamp, expires: Duration) -> Result<PresigningCo
         .map_err(|source| Error::Unprepared { operation: "presign", source: source.into() })
 }
 
-pub(crate) fn presigned(operation: &'static str, request: &PresignedRequest) -> Result<Presigned, Error> {
+pub(crate) fn presigned(
+    operation: &'static str,
+    request: &PresignedRequest,
+) -> Result<Presigned, Error> {
     let headers = request.headers().map(|(name, value)| (name.to_owned(), value.to_owned()));
     Ok(Presigned { url: parse(operation, request.uri())?, headers: headers.collect() })
 }

@@ -184,7 +184,9 @@ fn in_url(bytes: &[u8]) -> String {
 
 fn signer(pem: &[u8]) -> Option<Signer> {
     match PrivateKeyDer::from_pem_slice(pem).ok()? {
-        PrivateKeyDer::Pkcs1(der) => RsaKeyPair::from_der(der.secret_pkcs1_der()).ok().map(Signer::Rsa),
+        PrivateKeyDer::Pkcs1(der) => {
+            RsaKeyPair::from_der(der.secret_pkcs1_der()).ok().map(Signer::Rsa)
+        }
         PrivateKeyDer::Pkcs8(der) => {
             let der = der.secret_pkcs8_der();
             if let Ok(key) = RsaKeyPair::from_pkcs8(der) {

@@ -6,7 +6,7 @@ use aws_sdk_s3::config::{
 };
 
 use crate::{
-    Destination, Error,
+    CustomerKey, Destination, Encryption, Error,
     destination::Base,
     key,
     network::{Network, Patience},
@@ -43,6 +43,14 @@ impl Client {
         let full = format!("{}{name}", self.destination.prefix);
         key::check(&full)?;
         Ok(full)
+    }
+
+    /// The customer's own key, where objects are encrypted with one.
+    pub(crate) const fn sse_c(&self) -> Option<&CustomerKey> {
+        match &self.destination.encryption {
+            Encryption::SseC { key } => Some(key),
+            Encryption::None | Encryption::SseS3 | Encryption::SseKms { .. } => None,
+        }
     }
 
     /// Timeouts for a request with a body of this size.

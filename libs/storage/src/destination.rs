@@ -8,7 +8,7 @@ use std::{
 use url::{Host, Url};
 
 use crate::{
-    InvalidKey, Secret,
+    CustomerKey, InvalidKey, Secret,
     key::{self, check},
 };
 
@@ -68,6 +68,11 @@ pub enum Encryption {
         /// Id or ARN of the key.
         key_id: String,
     },
+    /// With a key that the customer gives with every object (SSE-C).
+    SseC {
+        /// The key.
+        key: CustomerKey,
+    },
 }
 
 /// Why a destination cannot be used.
@@ -103,7 +108,31 @@ pub enum InvalidDestination {
     KeyId,
 }
 
+impl InvalidDestination {
+    /// The field that is wrong, in the words of [`Destination`].
+    #[must_use]
+    pub const fn field(&self) -> &'static str {
+        match self {
+            Self::Endpoint | Self::Plaintext => "endpoint",
+            Self::Region => "region",
+            Self::Bucket => "bucket",
+            Self::Prefix(_) => "prefix",
+            Self::Credentials => "credentials",
+            Self::Owner => "bucket_owner",
+            Self::KeyId => "encryption",
+        }
+    }
+}
+
 impl Destination {
+    /// Checks every field; reaches nothing.
+    ///
+    /// # Errors
+    /// [`InvalidDestination`], naming the first that is wrong.
+    pub fn validate(&self) -> Result<(), InvalidDestination> {
+        self.check().map(drop)
+    }
+
     /// Checks every field.
     pub(crate) fn check(&self) -> Result<Base, InvalidDestination> {
         let region = self.region.as_bytes();

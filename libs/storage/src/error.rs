@@ -33,9 +33,12 @@ impl fmt::Display for Answer {
 /// Why an object could not be stored or read. Neither text nor source quotes credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The credentials are wrong, or their policy does not allow it. Lasting.
+    /// The credentials' policy does not allow it. Lasting.
     #[error("the bucket refused: {0}")]
     Denied(Answer),
+    /// The credentials are wrong, or hold no longer. Lasting.
+    #[error("the bucket's server does not accept the credentials: {0}")]
+    Credentials(Answer),
     /// There is no such bucket. Lasting.
     #[error("there is no such bucket: {0}")]
     MissingBucket(Answer),
@@ -51,8 +54,29 @@ pub enum Error {
     /// The server is overloaded or failing. Passing.
     #[error("the bucket's server is failing or overloaded: {0}")]
     Unavailable(Answer),
-    /// The server could not be reached, broke off, or took too long. Passing.
-    #[error("{operation} did not reach the bucket's server, or got no answer in time")]
+    /// The server took too long. Passing.
+    #[error("the bucket's server did not answer {operation} in time")]
+    Slow {
+        /// The request, in S3's own name.
+        operation: &'static str,
+    },
+    /// The server says that it stored other bytes than it was sent. Passing.
+    #[error("the bucket's server stored other bytes than {operation} sent")]
+    Damaged {
+        /// The request, in S3's own name.
+        operation: &'static str,
+    },
+    /// An object could not be stored in parts, and those that were could not be removed: as the
+    /// first of the two.
+    #[error("{error}; the parts stored so far stay in the bucket: {abort}")]
+    LeftBehind {
+        /// Why it could not be stored.
+        error: Box<Self>,
+        /// Why its parts could not be removed.
+        abort: Box<Self>,
+    },
+    /// The server could not be reached, or broke off. Passing.
+    #[error("{operation} did not reach the bucket's server, or the connection broke off")]
     Unreachable {
         /// The request, in S3's own name.
         operation: &'static str,
@@ -114,6 +138,10 @@ impl Error {
             SdkError::ResponseError(response) if response.raw().status().as_u16() >= 300 => {
                 return classify(operation, response.raw().status().as_u16(), "");
             }
+            SdkError::TimeoutError(_) => return Self::Slow { operation },
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+                return Self::Slow { operation };
+            }
             SdkError::ConstructionFailure(_) => {
                 return Self::Unprepared { operation, source: inner(error) };
             }
@@ -164,20 +192,21 @@ pub(crate) fn classify(operation: &'static str, status: u16, code: &str) -> Erro
         )
         | (_, 408 | 425 | 429 | 500..=599) => Error::Unavailable,
         (
-            "AccessDenied"
-            | "AllAccessDisabled"
-            | "AccountProblem"
-            | "InvalidAccessKeyId"
+            "AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "InvalidSecurity"
+            | "UnauthorizedAccess",
+            _,
+        ) => Error::Denied,
+        (
+            "InvalidAccessKeyId"
             | "SignatureDoesNotMatch"
             | "NotSignedUp"
             | "ExpiredToken"
             | "InvalidToken"
-            | "TokenRefreshRequired"
-            | "InvalidSecurity"
-            | "UnauthorizedAccess",
+            | "TokenRefreshRequired",
             _,
         )
-        | (_, 401 | 403) => Error::Denied,
+        | (_, 401) => Error::Credentials,
+        (_, 403) => Error::Denied,
         // An answer to HEAD has no body, hence no code.
         (_, 404) if matches!(operation, "GetObject" | "HeadObject") => Error::MissingObject,
         (_, 404) => Error::MissingBucket,
@@ -194,9 +223,11 @@ mod tests {
     fn every_answer_is_of_the_kind_its_sender_means() {
         for (status, code, expected) in [
             (403, "AccessDenied", "refused"),
-            (403, "InvalidAccessKeyId", "refused"),
-            (400, "ExpiredToken", "refused"),
-            (401, "", "refused"),
+            (403, "InvalidAccessKeyId", "credentials"),
+            (403, "SignatureDoesNotMatch", "credentials"),
+            (400, "ExpiredToken", "credentials"),
+            (401, "", "credentials"),
+            (403, "", "refused"),
             (403, "RequestTimeTooSkewed", "clocks"),
             (404, "NoSuchBucket", "no such bucket"),
             (404, "", "no such bucket"),

@@ -127,10 +127,12 @@ impl Range {
     /// [`Error::Unreachable`] when they stop coming.
     pub async fn chunk(&mut self) -> Option<Result<Bytes, Error>> {
         let next = self.body.next().await?;
-        Some(next.map_err(|source| Error::Unreachable {
-            operation: "GetObject",
-            source: source.into(),
-        }))
+        Some(
+            next.map_err(|source| Error::Unreachable {
+                operation: "GetObject",
+                source: source.into(),
+            }),
+        )
     }
 }
 

@@ -1,8 +1,9 @@
-//! Reading and deleting in a bucket of one's own: for the command line and for tests.
+//! Reading and deleting in a bucket of one's own, and trying whether that can be done in another's.
 
+use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use bytes::Bytes;
 
-use crate::{Destination, Error, Network, client::Client};
+use crate::{CustomerKey, Destination, Error, Network, client::Client, customer_key::ALGORITHM};
 
 /// Reads a bucket. Nothing that stores into customers' buckets has one.
 #[derive(Debug, Clone)]
@@ -43,11 +44,7 @@ impl Reader {
     /// [`Error::MissingObject`], [`Error::TooLarge`] and whatever else a request can end in.
     pub async fn get(&self, key: &str, limit_bytes: u64) -> Result<Found, Error> {
         let answer = self
-            .client
-            .sdk
-            .get_object()
-            .bucket(&self.client.destination.bucket)
-            .key(self.client.key(key)?)
+            .get_request(key)?
             .send()
             .await
             .map_err(|error| Error::from_sdk("GetObject", error))?;
@@ -64,6 +61,25 @@ impl Reader {
         Ok(Found { bytes, content_type: answer.content_type.unwrap_or_default() })
     }
 
+    fn get_request(&self, key: &str) -> Result<GetObjectFluentBuilder, Error> {
+        let client = &self.client;
+        let request = client.sdk.get_object().bucket(&client.destination.bucket);
+        Ok(request
+            .key(client.key(key)?)
+            .set_expected_bucket_owner(client.destination.bucket_owner.clone())
+            .set_sse_customer_algorithm(client.sse_c().map(|_| ALGORITHM.to_owned()))
+            .set_sse_customer_key(client.sse_c().map(CustomerKey::base64))
+            .set_sse_customer_key_md5(client.sse_c().map(CustomerKey::md5)))
+    }
+
+    /// Begins to read a version of an object.
+    pub(crate) async fn get_version(&self, key: &str, version: &str) -> Result<(), Error> {
+        let request = self.get_request(key)?.version_id(version);
+        let answer = request.send().await.map_err(|error| Error::from_sdk("GetObject", error))?;
+        drop(answer.body);
+        Ok(())
+    }
+
     /// Asks whether an object is there.
     ///
     /// # Errors
@@ -74,6 +90,10 @@ impl Reader {
             .head_object()
             .bucket(&self.client.destination.bucket)
             .key(self.client.key(key)?)
+            .set_expected_bucket_owner(self.client.destination.bucket_owner.clone())
+            .set_sse_customer_algorithm(self.client.sse_c().map(|_| ALGORITHM.to_owned()))
+            .set_sse_customer_key(self.client.sse_c().map(CustomerKey::base64))
+            .set_sse_customer_key_md5(self.client.sse_c().map(CustomerKey::md5))
             .send()
             .await
             .map_err(|error| Error::from_sdk("HeadObject", error))?;
@@ -85,14 +105,55 @@ impl Reader {
     /// # Errors
     /// Whatever a request can end in.
     pub async fn delete(&self, key: &str) -> Result<(), Error> {
+        self.remove(key, None).await
+    }
+
+    /// Deletes a version of an object.
+    pub(crate) async fn delete_version(&self, key: &str, version: &str) -> Result<(), Error> {
+        self.remove(key, Some(version)).await
+    }
+
+    async fn remove(&self, key: &str, version: Option<&str>) -> Result<(), Error> {
         self.client
             .sdk
             .delete_object()
             .bucket(&self.client.destination.bucket)
             .key(self.client.key(key)?)
+            .set_version_id(version.map(ToOwned::to_owned))
+            .set_expected_bucket_owner(self.client.destination.bucket_owner.clone())
             .send()
             .await
             .map_err(|error| Error::from_sdk("DeleteObject", error))?;
+        Ok(())
+    }
+
+    /// Asks for one key: below `prefix`, or of the whole bucket.
+    pub(crate) async fn peek(&self, prefix: Option<&str>) -> Result<(), Error> {
+        self.client
+            .sdk
+            .list_objects_v2()
+            .bucket(&self.client.destination.bucket)
+            .set_prefix(prefix.filter(|prefix| !prefix.is_empty()).map(ToOwned::to_owned))
+            .max_keys(1)
+            .set_expected_bucket_owner(self.client.destination.bucket_owner.clone())
+            .send()
+            .await
+            .map_err(|error| Error::from_sdk("ListObjectsV2", error))?;
+        Ok(())
+    }
+
+    /// Asks for one version below `prefix`.
+    pub(crate) async fn peek_versions(&self, prefix: &str) -> Result<(), Error> {
+        self.client
+            .sdk
+            .list_object_versions()
+            .bucket(&self.client.destination.bucket)
+            .prefix(prefix)
+            .max_keys(1)
+            .set_expected_bucket_owner(self.client.destination.bucket_owner.clone())
+            .send()
+            .await
+            .map_err(|error| Error::from_sdk("ListObjectVersions", error))?;
         Ok(())
     }
 

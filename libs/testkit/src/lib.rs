@@ -8,7 +8,10 @@
 )]
 
 mod caller;
+mod flaky;
+mod front;
 mod http_server;
+mod moto;
 pub mod pictures;
 pub mod processes;
 mod receiver;
@@ -18,6 +21,9 @@ mod stack;
 mod wait;
 
 pub use caller::{Answer, Caller};
+pub use flaky::Flaky;
+pub use front::{Asked, Fault, Front};
+pub use moto::Moto;
 pub use receiver::{Received, Reply, WebhookReceiver};
 pub use servers::{Nats, S3};
 pub use service::ManualClock;

@@ -25,7 +25,8 @@ pub(super) fn is_cross_origin<B>(request: &Request<B>) -> bool {
 /// The answer to a preflight, if the request is one.
 pub(super) fn preflight<B, A: Default>(request: &Request<B>) -> Option<Response<A>> {
     let asked = request.headers().get(ASKED_METHOD);
-    let asked = asked.filter(|_| request.method() == Method::OPTIONS && is_cross_origin(request))?;
+    let asked =
+        asked.filter(|_| request.method() == Method::OPTIONS && is_cross_origin(request))?;
     let mut answer = Response::new(A::default());
     if ![Method::GET, Method::HEAD, Method::PUT].iter().any(|method| method.as_str() == asked) {
         *answer.status_mut() = StatusCode::FORBIDDEN;

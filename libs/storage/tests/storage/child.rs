@@ -50,7 +50,7 @@ mod functions {
         let open = |credentials| Bucket::open(destination(&endpoint, credentials), &network);
         let wrong = open(keys("NOBODY", "nothing")).await.unwrap();
         let refused = put(&wrong, "a", b"1").await;
-        assert!(matches!(refused, Err(Error::Denied(_))), "{refused:?}");
+        assert!(matches!(refused, Err(Error::Credentials(_))), "{refused:?}");
         let right = open(admin()).await.unwrap();
         put(&right, "a", b"1").await.unwrap();
     }

@@ -16,4 +16,5 @@ mod links;
 mod proving;
 mod store;
 mod tls;
+mod uploads;
 mod world;

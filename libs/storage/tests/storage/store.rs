@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::Method;
 use sha2::{Digest, Sha256};
 use storage::{
-    Body, Bucket, Destination, Encryption, Error, InvalidKey, MULTIPART_ABOVE_BYTES, Network,
-    ObjectHeaders, Patience, Reader,
+    Body, Bucket, CustomerKey, Destination, Encryption, Error, InvalidKey, MULTIPART_ABOVE_BYTES,
+    Network, ObjectHeaders, Patience, Reader,
 };
 
 use crate::world::{Canned, World, admin, destination, memory_file, noise, now, object, put, send};
@@ -167,7 +167,17 @@ async fn a_failed_upload_in_parts_is_aborted_even_where_that_is_denied() {
     let bucket = canned.bucket().await;
     let len = usize::try_from(MULTIPART_ABOVE_BYTES).unwrap() + 1;
     let failed = bucket.put(object("large", Bytes::from(vec![7; len]))).await;
-    assert!(matches!(&failed, Err(Error::Full(answer)) if answer.operation == "UploadPart"));
+    // The failure is the one of the upload, and says what is left behind.
+    let Err(Error::LeftBehind { error, abort }) = &failed else { panic!("{failed:?}") };
+    assert!(matches!(&**error, Error::Full(answer) if answer.operation == "UploadPart"));
+    assert!(
+        matches!(&**abort, Error::Denied(answer) if answer.operation == "AbortMultipartUpload")
+    );
+    let said = failed.unwrap_err().to_string();
+    assert!(
+        said.starts_with("the bucket is full") && said.contains("stay in the bucket"),
+        "{said}"
+    );
     let lines: Vec<String> = canned.received().iter().map(|request| request.line()).collect();
     let aborts = lines.iter().filter(|line| line.starts_with("DELETE")).collect::<Vec<_>>();
     assert!(matches!(aborts.as_slice(), [line] if line.contains("uploadId=U1")), "{lines:?}");
@@ -196,4 +206,52 @@ async fn an_upload_in_parts_that_is_given_up_is_aborted_in_the_background() {
         () = canned.until("PUT", "partNumber=1") => {}
     }
     canned.until("DELETE", "uploadId=U2").await;
+}
+
+#[tokio::test]
+async fn a_customers_own_key_goes_with_every_request_that_needs_it() {
+    let canned = Canned::start(|request| {
+        let query = request.head.uri.query().unwrap_or_default();
+        let created = query.starts_with("uploads");
+        let body = if created {
+            "<InitiateMultipartUploadResult><UploadId>U3</UploadId></InitiateMultipartUploadResult>"
+        } else {
+            "<CompleteMultipartUploadResult></CompleteMultipartUploadResult>"
+        };
+        (200, body.to_owned())
+    })
+    .await;
+    let key = STANDARD.encode([7; 32]);
+    let given = Destination {
+        encryption: Encryption::SseC { key: CustomerKey::parse(&key).unwrap() },
+        ..destination(&canned.endpoint, admin())
+    };
+    let network = Network::direct(Patience::default());
+    let bucket = Bucket::open(given.clone(), &network).await.unwrap();
+    put(&bucket, "small", b"picture").await.unwrap();
+    let len = usize::try_from(MULTIPART_ABOVE_BYTES).unwrap() + 1;
+    bucket.put(object("large", Bytes::from(vec![7; len]))).await.unwrap();
+    let reader = Reader::open(given, &network).await.unwrap();
+    reader.head("small").await.unwrap();
+    let received = canned.received();
+    assert_eq!(received.len(), 9, "one, then create, five parts, complete, and a look");
+    for request in received {
+        for (name, expected) in [
+            ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
+            ("x-amz-server-side-encryption-customer-key", key.as_str()),
+            ("x-amz-server-side-encryption-customer-key-md5", "y4HAEFCYWuvAXWFTtA1Qpg=="),
+        ] {
+            assert_eq!(request.header(name), expected, "{name} of {}", request.line());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_says_it_stored_other_bytes_is_not_believed() {
+    const PICTURE: &str = "LOonTQvtw57Eq2up5Z7IiePtb7VqHPCIpk2bODN43Jc=";
+    let honest = Canned::telling(|_| (200, vec![("x-amz-checksum-sha256", PICTURE.to_owned())]));
+    put(&honest.await.bucket().await, "a", b"picture").await.unwrap();
+    let damaging = Canned::telling(|_| (200, vec![("x-amz-checksum-sha256", PICTURE.to_owned())]));
+    let stored = put(&damaging.await.bucket().await, "a", b"pictures").await;
+    assert!(matches!(stored, Err(Error::Damaged { operation: "PutObject" })), "{stored:?}");
 }

@@ -208,6 +208,9 @@ impl Received {
 
 pub(crate) type Answering = fn(&Received) -> (u16, String);
 
+/// The same, with headers.
+pub(crate) type Telling = fn(&Received) -> (u16, Vec<(&'static str, String)>);
+
 /// A server that answers as told and remembers what it was asked.
 pub(crate) struct Canned {
     pub(crate) endpoint: String,
@@ -216,14 +219,37 @@ pub(crate) struct Canned {
 
 impl Canned {
     pub(crate) async fn start(answering: Answering) -> Self {
+        Self::serve(Arc::new(move |received| {
+            let (status, text) = answering(received);
+            Response::builder().status(status).body(Full::from(text)).unwrap()
+        }))
+        .await
+    }
+
+    /// A server whose answers are their headers.
+    pub(crate) async fn telling(telling: Telling) -> Self {
+        Self::serve(Arc::new(move |received| {
+            let (status, headers) = telling(received);
+            let response = headers
+                .into_iter()
+                .fold(Response::builder().status(status), |response, (name, value)| {
+                    response.header(name, value)
+                });
+            response.body(Full::default()).unwrap()
+        }))
+        .await
+    }
+
+    async fn serve(answering: Arc<Script>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let received = Arc::new(Mutex::new(Vec::new()));
         let log = received.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let log = log.clone();
-                let service = service_fn(move |request| reply(log.clone(), answering, request));
+                let (log, answering) = (log.clone(), answering.clone());
+                let service =
+                    service_fn(move |request| reply(log.clone(), answering.clone(), request));
                 tokio::spawn(
                     hyper::server::conn::http1::Builder::new()
                         .serve_connection(TokioIo::new(stream), service),
@@ -257,15 +283,17 @@ impl Canned {
     }
 }
 
+type Script = dyn Fn(&Received) -> Response<Full<Bytes>> + Send + Sync;
+
 async fn reply(
     log: Arc<Mutex<Vec<Received>>>,
-    answering: Answering,
+    answering: Arc<Script>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let received = Received { head: Arc::new(head), body };
-    let (status, text) = answering(&received);
+    let answer = answering(&received);
     log.lock().unwrap().push(received);
-    Ok(Response::builder().status(status).body(Full::from(text)).unwrap())
+    Ok(answer)
 }
