@@ -20,10 +20,9 @@ static ALLOCATOR: renderer::memory::Limited = renderer::memory::Limited;
 fn main() -> ExitCode {
     let parent = std::env::args().nth(2).and_then(|word| word.parse().ok());
     let visit = Visit::over_stdin();
-    renderer::report_panics();
     if let Ok(built) = walls::build(Walls::All, parent.unwrap_or_default()) {
         // A test that sees no outcome fails by itself.
-        let _ = visit.announce(built).and_then(|()| go_wrong(&visit));
+        let _ = visit.announce(built).and_then(|()| renderer::survive(&visit, || go_wrong(&visit)));
     }
     ExitCode::SUCCESS
 }

@@ -10,13 +10,14 @@ use filetype::{Filetype, HEAD_BYTES};
 use serde_json::{Map, Value, json};
 use stills::{Drawn, Easel, Error, Made, Source};
 
+use crate::Panics;
 use crate::studio::{Drawing, Studio};
 
 /// Draws the job that the worker orders.
 ///
 /// # Errors
 /// When the worker cannot be spoken with.
-pub(crate) fn run(visit: &Visit, studio: &dyn Studio) -> Result<(), VisitError> {
+pub(crate) fn run(visit: &Visit, studio: &dyn Studio, panics: &Panics) -> Result<(), VisitError> {
     let (order, fonts) = visit.order()?;
     let mut source = Ranges { visit, length: order.source_bytes, head: Vec::new() };
     let identified =
@@ -46,7 +47,10 @@ pub(crate) fn run(visit: &Visit, studio: &dyn Studio) -> Result<(), VisitError> 
             visit.hand_over(stage, Map::new(), BTreeMap::new())
         }
         // Where source or sink failed, the worker has hung up and this fails as well.
-        Err(error) => visit.failed(error.code(), &error.to_string()),
+        Err(error) => {
+            let place = panics.last().map(|place| format!(" (panicked at {place})"));
+            visit.failed(error.code(), &format!("{error}{}", place.unwrap_or_default()))
+        }
     }
 }
 

@@ -7,7 +7,9 @@ mod job;
 pub mod memory;
 mod studio;
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
 
 use domain::FailureCode;
 use enclave::inside::escape::{ATTEMPTS, EXIT_ESCAPED, EXIT_REFUSED};
@@ -46,10 +48,11 @@ fn outcome(result: Option<Result<u8, VisitError>>) -> ExitCode {
 fn job(parent: i32, studio: &dyn Studio) -> Result<u8, VisitError> {
     let visit = Visit::over_stdin();
     studio.prepare();
+    let panics = note_panics();
     if !enter(&visit, Walls::All, parent)? {
         return Ok(EXIT_UNFIT);
     }
-    job::run(&visit, studio)?;
+    panics.catch(&visit, || job::run(&visit, studio, &panics))?;
     Ok(0)
 }
 
@@ -72,7 +75,6 @@ fn prove(name: &str, parent: i32) -> Result<u8, VisitError> {
 
 /// Builds the walls and says so, or says which could not be built.
 fn enter(visit: &Visit, walls: Walls, parent: i32) -> Result<bool, VisitError> {
-    report_panics();
     match walls::build(walls, parent) {
         Ok(built) => visit.announce(built).map(|()| true),
         Err(error) => {
@@ -84,12 +86,50 @@ fn enter(visit: &Visit, walls: Walls, parent: i32) -> Result<bool, VisitError> {
     }
 }
 
-/// A panic in a decoder is told to the worker, with its place, and ends the process.
-pub fn report_panics() {
-    std::panic::set_hook(Box::new(|panic| {
+/// Remembers where a decoder panicked, instead of writing it to a place that is not there. Whoever
+/// catches the panic tells what became of the job.
+fn note_panics() -> Panics {
+    let panics = Panics::default();
+    let noted = Arc::clone(&panics.0);
+    std::panic::set_hook(Box::new(move |panic| {
         let place = panic.location().map(|place| format!("{}:{}", place.file(), place.line()));
-        let detail = format!("panicked at {}", place.unwrap_or_default());
-        // The worker notices the end anyhow.
-        let _ = Visit::over_stdin().failed(FailureCode::RendererCrashed, &detail);
+        if let (Some(place), Ok(mut last)) = (place, noted.lock()) {
+            *last = Some(place);
+        }
     }));
+    panics
+}
+
+/// Where the last panic was.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Panics(Arc<Mutex<Option<String>>>);
+
+impl Panics {
+    /// The place in the source, if there was one.
+    pub(crate) fn last(&self) -> Option<String> {
+        self.0.lock().ok()?.clone()
+    }
+
+    /// Does the work; where it panics, says so to the worker.
+    fn catch(
+        &self,
+        visit: &Visit,
+        work: impl FnOnce() -> Result<(), VisitError>,
+    ) -> Result<(), VisitError> {
+        std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_payload| {
+            let place = self.last().unwrap_or_default();
+            visit.failed(FailureCode::RendererCrashed, &format!("panicked at {place}"))
+        })
+    }
+}
+
+/// Does what a renderer does behind its walls; a panic is told to the worker, with its place.
+///
+/// # Errors
+/// When the worker cannot be spoken with.
+pub fn survive(
+    visit: &Visit,
+    work: impl FnOnce() -> Result<(), VisitError>,
+) -> Result<(), VisitError> {
+    note_panics().catch(visit, work)
 }

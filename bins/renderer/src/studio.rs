@@ -1,10 +1,10 @@
 //! What a renderer draws with, and which files it leaves to others.
 
-use domain::wish::{Format, MetadataKind, PreviewWish};
+use domain::wish::{Format, MetadataKind, Pages, PreviewWish};
 use enclave::Stage;
 use filetype::{Filetype, Kind};
 use serde_json::Value;
-use stills::{Drawn, Easel, Error, Source};
+use stills::{Drawn, Easel, Error, Raster, Source};
 
 /// Font files, one slice each.
 pub type Fonts<'a> = &'a [&'static [u8]];
@@ -84,27 +84,65 @@ pub fn draw_here(
         documents::draw(filetype, source, easel, fonts).map(Drawing::Drawn)
     } else {
         match kind {
-            Kind::Office => office(filetype, source, &easel),
+            Kind::Office => office(filetype, source, easel),
             Kind::Html => Ok(Drawing::Elsewhere(Stage::Browser, Drawn::default())),
             _ => Err(Error::Unsupported { what: filetype.media_type.to_owned() }),
         }
     }
 }
 
-/// What an Office document says of itself; the rest is the office suite's.
+/// What an Office document says of itself, and its small picture where that is all that is asked
+/// for; the rest is the office suite's.
 fn office(
     filetype: &Filetype,
     source: &mut dyn Source,
-    easel: &Easel<'_>,
+    mut easel: Easel<'_>,
 ) -> Result<Drawing, Error> {
     // Tells one that is protected as well, before anybody takes pains with it.
     let properties = documents::office(filetype, source, easel.limits())?;
+    let pages = ["pages", "slides"].iter().find_map(|name| properties.get(*name)?.as_u64());
     let mut so_far = Drawn::default();
     let kind = MetadataKind::Document;
     if easel.wish().metadata.contains(&kind) && !properties.is_empty() {
         so_far.metadata.insert(kind.name().to_owned(), Value::Object(properties));
     }
+    let only_first = easel.wish().pages == Pages::first();
+    let to_read = easel.wish().metadata.contains(&MetadataKind::Ocr);
+    let pages = pages.and_then(|pages| u32::try_from(pages).ok()).filter(|pages| *pages > 0);
+    if let (Some(pages), true, false) = (pages, only_first, to_read)
+        && let Some(mut small) = thumbnail(filetype, source, &easel)?
+    {
+        for number in easel.open(pages)? {
+            easel.page(number, &mut small)?;
+        }
+        return Ok(Drawing::Drawn(Drawn { engines: easel.done(), ..so_far }));
+    }
     Ok(Drawing::Elsewhere(Stage::Office, so_far))
+}
+
+/// The picture of its first page that a document carries, if none of the sizes asked for needs more
+/// pixels than it has.
+fn thumbnail(
+    filetype: &Filetype,
+    source: &mut dyn Source,
+    easel: &Easel<'_>,
+) -> Result<Option<Raster>, Error> {
+    /// A page is taken for so many times as large as its picture: whatever is asked for in the
+    /// page's own size is then more than the picture has.
+    const PAGE: u32 = 16;
+    let (wish, limits) = (easel.wish(), easel.limits());
+    let Some(bytes) = documents::office_thumbnail(filetype, source, limits)? else {
+        return Ok(None);
+    };
+    // One that cannot be drawn is no reason to fail: the page can.
+    let decoded = stills::decode(&filetype::sniff(&bytes), &bytes, limits);
+    let suffices = |small: &Raster| {
+        let (width, height) = small.dimensions();
+        let (wide, high) = (width.saturating_mul(PAGE), height.saturating_mul(PAGE));
+        let mut shapes = wish.sizes.iter().map(|size| size.shape(wide, high, wish.options.crop).to);
+        shapes.all(|to| to.0 <= width && to.1 <= height)
+    };
+    Ok(decoded.ok().filter(suffices))
 }
 
 #[cfg(test)]

@@ -56,9 +56,13 @@ impl Findings {
         }
     }
 
+    /// Notes a program that took part, and its version.
+    pub(crate) fn used(&mut self, engine: Option<(String, String)>) {
+        self.engines.extend(engine);
+    }
+
     /// Adds the text that was read off a page.
     pub(crate) fn read(&mut self, page: u32, text: Recognised) {
-        self.engines.entry("tesseract".to_owned()).or_default();
         self.texts.insert(page, text);
     }
 
@@ -200,6 +204,17 @@ mod tests {
         assert_eq!(all["ocr"][0].get("truncated"), None);
         assert_eq!(all["ocr"][3]["truncated"], true);
         assert_eq!(all["ocr"][0]["text"].as_str().unwrap().chars().count(), 1_000);
+    }
+
+    #[test]
+    fn programs_that_took_part_go_on_record_with_their_versions() {
+        let mut findings = Findings::default();
+        findings.used(Some(("libreoffice".to_owned(), "7.4".to_owned())));
+        findings.used(None);
+        findings.add(Map::new(), BTreeMap::from([("hayro".to_owned(), "1".to_owned())]));
+        let engines: Vec<_> = findings.finish(100).1.into_iter().collect();
+        let pair = |name: &str, version: &str| (name.to_owned(), version.to_owned());
+        assert_eq!(engines, [pair("hayro", "1"), pair("libreoffice", "7.4")]);
     }
 
     #[test]

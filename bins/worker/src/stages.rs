@@ -103,6 +103,7 @@ impl Stages<'_> {
         let last = last_page(&self.wish.pages);
         let extension = &handed.sniffed.extension;
         let pdf = workshop.office_to_pdf(file, extension, last, &limits).await?;
+        self.findings.used(workshop.engine(Name::Office));
         // What made the PDF is not what the document says of itself.
         self.findings.settle(MetadataKind::Document);
         let sheet =
@@ -121,6 +122,7 @@ impl Stages<'_> {
         let url = opened.url.expose().to_owned();
         let fetcher = Fetcher::new(&self.desk.egress, &self.limits, opened);
         let shot = workshop.screenshot(Page::Url(url), fetcher, &self.limits).await?;
+        self.findings.used(workshop.engine(Name::Browser));
         if self.wish.metadata.contains(&MetadataKind::Webpage) {
             let found = Map::from_iter([(
                 MetadataKind::Webpage.name().to_owned(),
@@ -200,6 +202,8 @@ impl Stages<'_> {
                 }
                 Kept::Read { page, bytes, text } => {
                     self.traces.count(bytes);
+                    let workshop = self.desk.workshop.as_ref();
+                    self.findings.used(workshop.and_then(|found| found.engine(Name::Ocr)));
                     self.findings.read(page, text);
                 }
             }

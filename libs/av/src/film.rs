@@ -195,6 +195,7 @@ impl<'i, 's> Film<'i, 's> {
         }
         // Nothing could be decoded from a key frame before: from the start, as a player does.
         self.begin_anew();
+        self.passed = None;
         self.input.restart()?;
         self.forward(target)
     }

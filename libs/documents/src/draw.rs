@@ -27,14 +27,15 @@ pub fn draw(
     if source.length() == 0 {
         return Err(Error::Empty);
     }
-    match filetype.kind {
+    // Those who shape letters take it for granted that a font is whole.
+    stills::guarded(|| match filetype.kind {
         Kind::Text | Kind::Html => crate::text::draw(filetype, source, easel, fonts),
         Kind::Mail => crate::mail::draw(filetype, source, easel, fonts),
         Kind::Epub => crate::book::draw(filetype, source, easel, fonts),
         Kind::Font => crate::font::draw(filetype, source, easel, fonts),
         Kind::Archive => crate::archive::draw(filetype, source, easel, fonts),
         _ => crate::icon::icon(filetype, easel, fonts),
-    }
+    })
 }
 
 /// Draws a picture that was found in a file.

@@ -18,6 +18,8 @@ use crate::unzip::Archive;
 /// Largest part that is read for its properties, and as a thumbnail.
 const MOST_PART_BYTES: usize = 1 << 20;
 const MOST_THUMBNAIL_BYTES: usize = 16 << 20;
+/// As much of an OLE file's streams as tells whether they are locked.
+const MOST_START_BYTES: u64 = 4 << 10;
 /// Properties of an OLE file.
 const MOST_PROPERTIES: usize = 64;
 /// As much of an RTF as holds its properties.
@@ -98,7 +100,7 @@ pub fn office(
         return zipped(source, limits);
     }
     if head.starts_with(b"\xd0\xcf\x11\xe0") {
-        return Ok(ole(source));
+        return ole(source);
     }
     if filetype.extension == "rtf" {
         let (bytes, _) = decode::start(source, MOST_RTF_BYTES)?;
@@ -224,9 +226,22 @@ fn put(told: &mut Map<String, Value>, name: &str, said: &str) {
 }
 
 /// The summary of an OLE file.
-fn ole(source: &mut dyn Source) -> Map<String, Value> {
+fn ole(source: &mut dyn Source) -> Result<Map<String, Value>, Error> {
     let mut told = Map::new();
-    let Ok(mut file) = cfb::CompoundFile::open(Cursor::new(source)) else { return told };
+    let Ok(mut file) = cfb::CompoundFile::open(Cursor::new(source)) else { return Ok(told) };
+    let mut start = |stream: &str| {
+        let mut bytes = Vec::new();
+        let opened = file.open_stream(stream).ok()?;
+        opened.take(MOST_START_BYTES).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    };
+    let word = start("/WordDocument").is_some_and(|bytes| word_is_locked(&bytes));
+    let sheets = ["/Workbook", "/Book"].iter().find_map(|name| start(name));
+    let sheets = sheets.is_some_and(|bytes| sheets_are_locked(&bytes));
+    let slides = start("/Current User").is_some_and(|bytes| slides_are_locked(&bytes));
+    if word || sheets || slides {
+        return Err(Error::Encrypted);
+    }
     for (stream, names) in [
         ("/\u{5}SummaryInformation", SUMMARY),
         ("/\u{5}DocumentSummaryInformation", DOCUMENT_SUMMARY),
@@ -239,7 +254,36 @@ fn ole(source: &mut dyn Source) -> Map<String, Value> {
             summary(&bytes, names, &mut told);
         }
     }
-    told
+    Ok(told)
+}
+
+/// A flag in the head of a Word document's stream (MS-DOC, 2.5.2).
+fn word_is_locked(stream: &[u8]) -> bool {
+    const ENCRYPTED: u8 = 1;
+    stream.get(11).is_some_and(|flags| flags & ENCRYPTED != 0)
+}
+
+/// A record right behind the first one of a workbook, or close to it (MS-XLS, 2.4.117).
+fn sheets_are_locked(stream: &[u8]) -> bool {
+    const FILE_PASS: u16 = 0x2f;
+    const MOST_RECORDS: usize = 8;
+    let mut rest = stream;
+    for _ in 0..MOST_RECORDS {
+        let Some(([k0, k1, l0, l1], body)) = rest.split_first_chunk::<4>() else { return false };
+        if u16::from_le_bytes([*k0, *k1]) == FILE_PASS {
+            return true;
+        }
+        let length = usize::from(u16::from_le_bytes([*l0, *l1]));
+        rest = body.get(length..).unwrap_or_default();
+    }
+    false
+}
+
+/// A mark in the stream that tells of the last edit of slides (MS-PPT, 2.3.2).
+fn slides_are_locked(stream: &[u8]) -> bool {
+    const MARK: u32 = 0xf3d1_c4df;
+    let mark = stream.get(12..).and_then(<[u8]>::first_chunk);
+    mark.is_some_and(|mark| u32::from_le_bytes(*mark) == MARK)
 }
 
 const SUMMARY: &[(u32, &str)] = &[
@@ -338,4 +382,23 @@ fn rtf(text: &str) -> Map<String, Value> {
         }
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_microsofts_old_programs_locked_is_told_by_their_marks() {
+        let mut word = vec![0; 32];
+        assert!(!word_is_locked(&word));
+        word[11] = 0x13;
+        assert!(word_is_locked(&word));
+        let begin = b"\x09\x08\x04\0\0\x06\x05\0".as_slice();
+        assert!(!sheets_are_locked(&[begin, b"\x42\0\x02\0\xb0\x04"].concat()));
+        assert!(sheets_are_locked(&[begin, b"\x2f\0\x06\0\0\0\0\0\0\0"].concat()));
+        let user = |mark: u32| [&[0; 12][..], &mark.to_le_bytes(), &[0; 8]].concat();
+        assert!(!slides_are_locked(&user(0xe391_c05f)));
+        assert!(slides_are_locked(&user(0xf3d1_c4df)));
+    }
 }

@@ -14,6 +14,14 @@ use crate::raster::{Layout, Raster, room};
 /// Largest difference, of 255, at which a profile counts as sRGB.
 const INDISTINCT: u8 = 1;
 
+/// The largest profile that is read, in bytes: those of printing presses have two.
+pub(crate) const MAX_ICC_BYTES: usize = 4 << 20;
+
+/// A profile, if it is one and no larger than that.
+fn profile(icc: &[u8]) -> Option<ColorProfile> {
+    ColorProfile::new_from_slice(Some(icc).filter(|icc| icc.len() <= MAX_ICC_BYTES)?).ok()
+}
+
 /// The way from a picture's own colours to sRGB.
 pub(crate) struct ToSrgb {
     transform: Arc<Transform8BitExecutor>,
@@ -25,7 +33,7 @@ impl ToSrgb {
     /// `None` when there is nothing to do: no profile, one that means sRGB, one that is broken or
     /// does not fit the picture.
     pub(crate) fn of(icc: Option<&[u8]>, layout: Layout) -> Option<Self> {
-        let profile = ColorProfile::new_from_slice(icc?).ok()?;
+        let profile = profile(icc?)?;
         let (expected, channels, to) = match layout {
             Layout::Gray => (DataColorSpace::Gray, Channels::Gray, Layout::Rgb),
             Layout::Rgb => (DataColorSpace::Rgb, Channels::Rgb, Layout::Rgb),
@@ -85,7 +93,7 @@ pub(crate) fn deep_to_srgb(image: &DynamicImage, icc: &[u8]) -> Option<Raster> {
     };
     // Whether it says sRGB is seen in 8 bits.
     ToSrgb::of(Some(icc), layout)?;
-    let profile = ColorProfile::new_from_slice(icc).ok()?;
+    let profile = profile(icc)?;
     let (srgb, options) = (ColorProfile::new_srgb(), TransformOptions::default());
     let transform = profile.create_transform_16bit(channels, &srgb, channels, options).ok()?;
     let mut converted = vec![0_u16; samples.len()];
@@ -103,7 +111,7 @@ pub(crate) fn cmyk_to_srgb(
 ) -> Result<Raster, Error> {
     let mut pixels = room(width, height, Layout::Rgb.bytes())?;
     let transform = icc
-        .and_then(|icc| ColorProfile::new_from_slice(icc).ok())
+        .and_then(profile)
         .filter(|profile| profile.color_space == DataColorSpace::Cmyk)
         .and_then(|profile| {
             let (srgb, options) = (ColorProfile::new_srgb(), TransformOptions::default());
@@ -128,7 +136,7 @@ const NAME_CHARS: usize = 120;
 
 /// What a profile calls itself.
 pub(crate) fn profile_name(icc: &[u8]) -> Option<String> {
-    let name = match ColorProfile::new_from_slice(icc).ok()?.description? {
+    let name = match profile(icc)?.description? {
         ProfileText::PlainString(name) => name,
         ProfileText::Localizable(names) => names.into_iter().next()?.value,
         ProfileText::Description(names) => names.ascii_string,

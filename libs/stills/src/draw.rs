@@ -15,10 +15,13 @@ use crate::frames::{self, Frames};
 use crate::media::{Source, read_all};
 use crate::page::{Page, within};
 use crate::psd::Psd;
-use crate::raster::upright;
+use crate::raster::{Raster, upright};
 use crate::raw::{self, Raw};
 use crate::tiff::Directories;
-use crate::{exif, ico};
+use crate::{exif, ico, png};
+
+/// The last bytes of a QOI.
+const QOI_END: &[u8] = b"\0\0\0\0\0\0\0\x01";
 
 /// What is known at the end.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -81,6 +84,15 @@ fn kinds(filetype: &Filetype, mut file: Vec<u8>, mut easel: Easel<'_>) -> Result
             }
         }
         Kind::Tiff => tiff(&mut file, &mut easel, &mut metadata)?,
+        Kind::Png => {
+            png::drop_large_profile(&mut file);
+            single(kind, &file, &mut easel, &mut metadata)?;
+        }
+        // Some writers leave out what ends every file, and it says nothing.
+        Kind::Qoi => {
+            file.extend_from_slice(QOI_END);
+            single(kind, &file, &mut easel, &mut metadata)?;
+        }
         _ => single(kind, &file, &mut easel, &mut metadata)?,
     }
     Ok(Drawn { metadata, engines: easel.done() })
@@ -151,6 +163,18 @@ fn tell(
     {
         easel.keep(exif);
     }
+}
+
+/// The first page of a picture in memory: upright, in sRGB, all its pixels.
+///
+/// # Errors
+/// [`Error`], with the failure code of the job.
+pub fn decode(filetype: &Filetype, file: &[u8], limits: &Limits) -> Result<Raster, Error> {
+    guarded(|| {
+        let page = Page::open(filetype.kind, file, limits)?;
+        let all = page.dimensions();
+        page.decode(all, limits)?.into_srgb()
+    })
 }
 
 /// Whether [`draw`] knows the kind.

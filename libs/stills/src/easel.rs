@@ -35,6 +35,11 @@ pub trait Page {
     /// # Errors
     /// [`Error`], with the failure code of the job.
     fn decode(&mut self, least: (u32, u32), limits: &Limits) -> Result<Picture, Error>;
+
+    /// Whether its text is told by other means, so that none is to be read off its picture.
+    fn tells_text(&self) -> bool {
+        false
+    }
 }
 
 /// Pixels as stored, and what is left to do to them.
@@ -174,7 +179,7 @@ impl<'a> Easel<'a> {
         let original = page.dimensions();
         crate::page::within(original, self.limits)?;
         let shapes = self.shapes(original)?;
-        let to_read = self.wish.metadata.contains(&MetadataKind::Ocr);
+        let to_read = self.wish.metadata.contains(&MetadataKind::Ocr) && !page.tells_text();
         let to_read = to_read.then(|| reading::shape(original, self.limits)).flatten();
         let all: Vec<Shape> = shapes.iter().copied().chain(to_read).collect();
         let picture = page.decode(least(original, &all), self.limits)?;

@@ -116,7 +116,10 @@ impl Error {
 }
 
 /// Runs decoders of others, whose panics mean that a file is odd.
-pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+///
+/// # Errors
+/// The work's own, or [`Error::Corrupt`] for a panic.
+pub fn guarded<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     let given_up = |_panic| Err(Error::corrupt("the decoder gave up"));
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(given_up)
 }
@@ -125,7 +128,10 @@ impl From<ImageError> for Error {
     fn from(error: ImageError) -> Self {
         match error {
             ImageError::Limits(limit) => match limit.kind() {
-                LimitErrorKind::InsufficientMemory => Self::Memory { what: "decode" },
+                // Pixels have their own limit, and are within it: something else says too much.
+                LimitErrorKind::InsufficientMemory => {
+                    Self::corrupt("it asks for more memory than its pixels take")
+                }
                 _ => Self::corrupt(limit),
             },
             ImageError::Unsupported(what) => Self::Unsupported { what: what.to_string() },

@@ -50,7 +50,7 @@ fn read(file: &[u8]) -> Option<Exif> {
 }
 
 /// The tags of a file, or `None` if it has none that can be read.
-pub fn tags(file: &[u8], limits: &Limits) -> Option<Map<String, Value>> {
+pub(crate) fn tags(file: &[u8], limits: &Limits) -> Option<Map<String, Value>> {
     let exif = read(file)?;
     let mut tags = Map::new();
     // Braces and the like are counted in before the first tag.
@@ -77,11 +77,7 @@ pub fn tags(file: &[u8], limits: &Limits) -> Option<Map<String, Value>> {
 }
 
 /// The tags of a file and what its decoder knows, as much of it as there is room for.
-pub(crate) fn with_facts(
-    file: &[u8],
-    facts: Map<String, Value>,
-    limits: &Limits,
-) -> Map<String, Value> {
+pub fn with_facts(file: &[u8], facts: Map<String, Value>, limits: &Limits) -> Map<String, Value> {
     let mut tags = tags(file, limits).unwrap_or_default();
     let mut bytes = Value::Object(tags.clone()).to_string().len();
     for (name, value) in facts {
@@ -96,7 +92,7 @@ pub(crate) fn with_facts(
 
 /// The tags as a block of their own that says upright and has no thumbnail; `None` where there is
 /// nothing to keep.
-pub(crate) fn cleaned(file: &[u8]) -> Option<Vec<u8>> {
+pub fn cleaned(file: &[u8]) -> Option<Vec<u8>> {
     let exif = read(file)?;
     let upright =
         Field { tag: Tag::Orientation, ifd_num: In::PRIMARY, value: ExifValue::Short(vec![1]) };

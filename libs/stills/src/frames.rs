@@ -91,19 +91,38 @@ pub(crate) fn count(kind: Kind, file: &[u8]) -> u32 {
     found.unwrap_or(1).max(1)
 }
 
-/// Goes over blocks without unpacking them; a damaged end ends the count.
+/// Refuses a file one of whose frames is larger than the limit, whatever its screen is: room is made
+/// for a frame before it is read.
+pub(crate) fn gif_fits(file: &[u8], limits: &Limits) -> Result<(), Error> {
+    let mut fits = Ok(());
+    gif_walk(file, |frame| {
+        if fits.is_ok() {
+            fits = within(frame, limits);
+        }
+    });
+    fits
+}
+
 fn gif_frames(file: &[u8]) -> Option<u32> {
+    let mut count = 0;
+    gif_walk(file, |_frame| count += 1)?;
+    Some(count)
+}
+
+/// Goes over blocks without unpacking them, and tells each frame's dimensions; a damaged end ends
+/// it.
+fn gif_walk(file: &[u8], mut tell: impl FnMut((u32, u32))) -> Option<()> {
     let table = |flags: u8| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
     let mut at = 13 + table(*file.get(10)?);
-    let mut count = 0;
     loop {
         match file.get(at).copied() {
             Some(0x21) => at += 2,
             Some(0x2c) => {
-                count += 1;
+                let [wl, wh, hl, hh] = *file.get(at + 5..)?.first_chunk()?;
+                tell((u16::from_le_bytes([wl, wh]).into(), u16::from_le_bytes([hl, hh]).into()));
                 at += 11 + file.get(at + 9).copied().map_or(0, table);
             }
-            _ => return Some(count),
+            _ => return Some(()),
         }
         while let Some(length) = file.get(at).copied().filter(|length| *length > 0) {
             at += usize::from(length) + 1;

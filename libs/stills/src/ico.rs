@@ -35,7 +35,11 @@ pub(crate) fn pictures(file: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
         alone.extend(depth.to_le_bytes());
         alone.extend_from_slice(&[l0, l1, l2, l3]);
         alone.extend(22_u32.to_le_bytes());
+        let begins = alone.len();
         alone.extend_from_slice(body);
+        if let Some(picture) = alone.get_mut(begins..) {
+            uncover(picture);
+        }
         found.push((edge(width) * edge(height), depth, alone));
     }
     found.sort_by_key(|(pixels, depth, _)| (std::cmp::Reverse(*pixels), std::cmp::Reverse(*depth)));
@@ -43,4 +47,38 @@ pub(crate) fn pictures(file: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
         return Err(Error::corrupt("an icon without pictures"));
     }
     Ok(found.into_iter().map(|(.., alone)| alone).collect())
+}
+
+/// A bitmap of 32 bits says by itself what is seen, and the mask behind it nothing; unless every
+/// pixel is transparent, and the mask speaks, as for those without an opacity of their own.
+fn uncover(bitmap: &mut [u8]) {
+    const HEADER_BYTES: usize = 40;
+    let number = |at: usize| {
+        let field = bitmap.get(at..).and_then(<[u8]>::first_chunk);
+        field.map_or(0, |field| u32::from_le_bytes(*field))
+    };
+    let (width, height) = (number(4) as usize, number(8) as usize / 2);
+    let is_such = number(0) as usize == HEADER_BYTES && number(12) >> 16 == 32 && number(16) == 0;
+    let pixels = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(4));
+    let body = bitmap.get_mut(HEADER_BYTES..).unwrap_or_default();
+    let Some((colours, mask)) = pixels.and_then(|pixels| body.split_at_mut_checked(pixels)) else {
+        return;
+    };
+    let transparent = colours.as_chunks::<4>().0.iter().all(|[.., alpha]| *alpha == 0);
+    if !is_such || width == 0 {
+        return;
+    }
+    if !transparent {
+        mask.fill(0);
+        return;
+    }
+    // A row of the mask is whole in words of 32 bits.
+    let row = width.div_ceil(32) * 4;
+    for (line, bits) in colours.chunks_exact_mut(width * 4).zip(mask.chunks_exact(row)) {
+        for (x, [.., alpha]) in line.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+            let hidden = bits.get(x / 8).is_none_or(|byte| byte & (0x80 >> (x % 8)) != 0);
+            *alpha = if hidden { 0 } else { u8::MAX };
+        }
+    }
+    mask.fill(0);
 }

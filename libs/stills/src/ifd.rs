@@ -52,6 +52,12 @@ impl Directory {
     pub(crate) fn get(&self, tag: u16) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.tag == tag)
     }
+
+    /// Whether one of these has more values than there are bytes for.
+    pub(crate) fn reaches_beyond(&self, tiff: &Tiff<'_>, tags: &[u16]) -> bool {
+        let entries = self.entries.iter().filter(|entry| tags.contains(&entry.tag));
+        entries.into_iter().any(|entry| tiff.bytes(entry).is_none())
+    }
 }
 
 impl<'a> Tiff<'a> {
@@ -93,6 +99,26 @@ impl<'a> Tiff<'a> {
     /// The value as bytes.
     pub(crate) fn bytes(&self, entry: &Entry) -> Option<&'a [u8]> {
         self.slice(entry.at, entry.length())
+    }
+
+    /// Whether the low byte of a number comes first.
+    pub(crate) const fn is_little(&self) -> bool {
+        self.little
+    }
+
+    /// Two bytes in the file's order as a number.
+    pub(crate) const fn short(&self, bytes: [u8; 2]) -> u16 {
+        if self.little { u16::from_le_bytes(bytes) } else { u16::from_be_bytes(bytes) }
+    }
+
+    /// A number as two bytes in the file's order.
+    pub(crate) const fn short_bytes(&self, number: u16) -> [u8; 2] {
+        if self.little { number.to_le_bytes() } else { number.to_be_bytes() }
+    }
+
+    /// All bytes from there on.
+    pub(crate) fn from(&self, at: u64) -> Option<&'a [u8]> {
+        self.bytes.get(usize::try_from(at).ok()?..)
     }
 
     /// So many bytes from there.

@@ -6,7 +6,7 @@ use turbojpeg::{
     Subsamp, YuvImage, YuvPlanesImage, yuv_pixels_len,
 };
 
-use crate::colour::cmyk_to_srgb;
+use crate::colour::{MAX_ICC_BYTES, cmyk_to_srgb};
 use crate::error::Error;
 use crate::planes::{Pixels, Planes};
 use crate::raster::{Layout, Raster, room};
@@ -19,8 +19,6 @@ pub(crate) const MAX_EDGE_PX: u32 = 65_535;
 const MAX_SCANS: u32 = 500;
 /// The most segments looked through for metadata.
 const MAX_SEGMENTS: usize = 4_096;
-/// The largest colour profile put together, in bytes.
-const MAX_ICC_BYTES: usize = 8 << 20;
 /// Of a picture whose end is missing, the part of its rows that must be there: one in so many may
 /// lack.
 const MAY_LACK: usize = 8;

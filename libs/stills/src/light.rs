@@ -10,6 +10,8 @@ use crate::raster::{Layout, Raster, room};
 const SAMPLES: usize = 1 << 18;
 /// The share of pixels that are to be no lighter than white.
 const WHITE_SHARE: f32 = 0.98;
+/// What the middle of a picture is brought down to: a card of middle gray.
+const MIDDLE: f64 = 0.18;
 /// From half to full white: what is exposed so already is left as it is.
 const FINE: std::ops::RangeInclusive<f32> = 0.25..=1.0;
 /// From here on lights are pressed together instead of cut.
@@ -17,14 +19,22 @@ const SHOULDER: f32 = 0.8;
 /// Steps of the table from light to sRGB.
 const STEPS: usize = 4_096;
 
-/// Finds an exposure by the lightness of most pixels, and gives them in sRGB.
+/// As [`expose`] does it.
 pub(crate) fn raster(image: DynamicImage) -> Result<Raster, Error> {
-    let (width, height) = (image.width(), image.height());
-    let (layout, samples) = match image {
-        DynamicImage::ImageRgba32F(image) => (Layout::Rgba, image.into_raw()),
-        other => (Layout::Rgb, other.into_rgb32f().into_raw()),
-    };
-    let exposure = exposure(&samples, layout.bytes());
+    let dimensions = (image.width(), image.height());
+    match image {
+        DynamicImage::ImageRgba32F(image) => expose(dimensions, Layout::Rgba, image.as_raw()),
+        other => expose(dimensions, Layout::Rgb, other.into_rgb32f().as_raw()),
+    }
+}
+
+/// Finds an exposure by the lightness of most pixels, and gives them in sRGB.
+pub(crate) fn expose(
+    (width, height): (u32, u32),
+    layout: Layout,
+    samples: &[f32],
+) -> Result<Raster, Error> {
+    let exposure = exposure(samples, layout.bytes());
     let table = table();
     let mut pixels = room(width, height, layout.bytes())?;
     let channels = layout.bytes();
@@ -62,7 +72,22 @@ fn exposure(samples: &[f32], channels: usize) -> f32 {
     )]
     let index = ((lights.len() - 1) as f32 * WHITE_SHARE) as usize;
     let (_, white, _) = lights.select_nth_unstable_by(index, f32::total_cmp);
-    if FINE.contains(white) { 1.0 } else { 1.0 / *white }
+    let white = *white;
+    if FINE.contains(&white) {
+        return 1.0;
+    }
+    if white < *FINE.start() {
+        return 1.0 / white;
+    }
+    // A lamp or a window is no reason to leave a room in the dark: only as far down as its middle
+    // is too light.
+    #[allow(clippy::cast_precision_loss, reason = "a mean")]
+    let middle = (lights.iter().map(|light| f64::from(*light).ln()).sum::<f64>()
+        / lights.len() as f64)
+        .exp();
+    #[allow(clippy::cast_possible_truncation, reason = "a factor")]
+    let down = (MIDDLE / middle) as f32;
+    down.clamp(1.0 / white, 1.0)
 }
 
 /// Light from 0 on as a byte of sRGB.

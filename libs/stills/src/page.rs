@@ -6,8 +6,7 @@ use domain::limits::Limits;
 use filetype::Kind;
 use image::codecs::{
     bmp::BmpDecoder, gif::GifDecoder, hdr::HdrDecoder, ico::IcoDecoder, jpeg::JpegDecoder,
-    openexr::OpenExrDecoder, png::PngDecoder, pnm::PnmDecoder, qoi::QoiDecoder, tga::TgaDecoder,
-    tiff::TiffDecoder, webp::WebPDecoder,
+    png::PngDecoder, pnm::PnmDecoder, qoi::QoiDecoder, tiff::TiffDecoder, webp::WebPDecoder,
 };
 use image::metadata::Orientation;
 use image::{DynamicImage, ExtendedColorType, ImageDecoder};
@@ -19,8 +18,8 @@ use crate::error::Error;
 use crate::jxl;
 use crate::planes::Pixels;
 use crate::raster::{Layout, Raster, upright};
-use crate::strips::Strips;
-use crate::{jpeg, light, webp};
+use crate::tiff::Shape;
+use crate::{exr, frames, jpeg, light, tga, webp};
 
 /// A page that is open but not decoded.
 pub(crate) struct Page<'a> {
@@ -29,14 +28,15 @@ pub(crate) struct Page<'a> {
     /// How to turn it upright.
     pub(crate) orientation: Orientation,
     source: Source<'a>,
-    /// A shorter way to the pixels of a TIFF, if there is one.
-    strips: Option<Strips<'a>>,
 }
 
 enum Source<'a> {
     Jpeg { bytes: &'a [u8], segments: jpeg::Segments },
     Webp { bytes: &'a [u8], header: webp::Header },
     Jxl(Box<jxl::Open<'a>>),
+    Tiff(Box<Shape<'a>>),
+    Exr(Box<exr::Open<'a>>),
+    Tga { bytes: &'a [u8], header: tga::Header },
     Other(Box<dyn ImageDecoder + 'a>),
 }
 
@@ -67,19 +67,30 @@ impl<'a> Page<'a> {
                 within(png_dimensions(bytes), limits)?;
                 Self::of(Box::new(PngDecoder::new(reader)?))
             }
-            Kind::Gif => Self::of(Box::new(GifDecoder::new(reader)?)),
-            Kind::Tiff => {
-                let page = Self::of(Box::new(TiffDecoder::new(reader)?));
-                let strips = Strips::find(bytes).filter(|found| found.dimensions() == page.stored);
-                Self { strips, ..page }
+            Kind::Gif => {
+                frames::gif_fits(bytes, limits)?;
+                Self::of(Box::new(GifDecoder::new(reader)?))
             }
+            Kind::Tiff => match Shape::find(bytes)? {
+                Some(shape) => {
+                    let (stored, orientation) = (shape.dimensions(), shape.orientation());
+                    Self::plain(stored, orientation, Source::Tiff(Box::new(shape)))
+                }
+                None => Self::of(Box::new(TiffDecoder::new(reader)?)),
+            },
             Kind::Bmp => Self::of(Box::new(BmpDecoder::new(reader)?)),
             Kind::Ico => Self::of(Box::new(IcoDecoder::new(reader)?)),
             Kind::Pnm => Self::of(Box::new(PnmDecoder::new(reader)?)),
             Kind::Qoi => Self::of(Box::new(QoiDecoder::new(reader)?)),
-            Kind::Tga => Self::of(Box::new(TgaDecoder::new(reader)?)),
+            Kind::Tga => {
+                let header = tga::header(bytes)?;
+                Self::plain(header.dimensions, UPRIGHT, Source::Tga { bytes, header })
+            }
             Kind::Hdr => Self::of(Box::new(HdrDecoder::new(reader)?)),
-            Kind::Exr => Self::of(Box::new(OpenExrDecoder::new(reader)?)),
+            Kind::Exr => {
+                let open = exr::Open::new(bytes, limits)?;
+                Self::plain(open.dimensions(), UPRIGHT, Source::Exr(Box::new(open)))
+            }
             _ => return Err(Error::Unsupported { what: format!("{kind:?}") }),
         };
         within(page.stored, limits)?;
@@ -121,7 +132,7 @@ impl<'a> Page<'a> {
     }
 
     const fn plain(stored: (u32, u32), orientation: Orientation, source: Source<'a>) -> Self {
-        Self { stored, orientation, source, strips: None }
+        Self { stored, orientation, source }
     }
 
     /// Width and height the right way up.
@@ -141,6 +152,15 @@ impl<'a> Page<'a> {
                 (colours, 8, webp::chunk(bytes, b"ICCP").map(<[u8]>::to_vec))
             }
             Source::Jxl(open) => open.facts(),
+            Source::Tiff(shape) => {
+                let (colours, bits) = shape.facts();
+                (colours, bits, shape.icc().map(<[u8]>::to_vec))
+            }
+            Source::Exr(open) => {
+                let (colours, bits) = open.facts();
+                (colours, bits, None)
+            }
+            Source::Tga { header, .. } => (header.colour_model(), header.bits.into(), None),
             Source::Other(decoder) => {
                 let kind = decoder.original_color_type();
                 let channels = kind.channel_count();
@@ -180,15 +200,23 @@ impl<'a> Page<'a> {
                 let (raster, icc) = open.decode()?;
                 (Pixels::Raster(raster), icc)
             }
+            Source::Tiff(shape) => {
+                let (raster, own) = shape.decode()?;
+                let icc = shape.icc().filter(|_| own).map(<[u8]>::to_vec);
+                (Pixels::Raster(raster.without_idle_alpha()), icc)
+            }
+            Source::Exr(open) => (Pixels::Raster(open.decode()?), None),
+            Source::Tga { bytes, header } => {
+                (Pixels::Raster(header.decode(bytes)?.without_idle_alpha()), None)
+            }
             Source::Other(mut decoder) => {
+                if decoder.total_bytes() > limits.renderer_memory_bytes {
+                    return Err(Error::Memory { what: "pixels" });
+                }
                 let mut bounds = image::Limits::no_limits();
                 bounds.max_alloc = Some(limits.renderer_memory_bytes);
                 decoder.set_limits(bounds)?;
                 let icc = decoder.icc_profile().unwrap_or_default();
-                if let Some(strips) = self.strips {
-                    let pixels = Pixels::Raster(strips.decode()?);
-                    return Ok(Picture::decoded(pixels, self.orientation, icc.as_deref()));
-                }
                 let image = DynamicImage::from_decoder(decoder)?;
                 match icc.as_deref().and_then(|icc| colour::deep_to_srgb(&image, icc)) {
                     Some(raster) => (Pixels::Raster(raster), None),

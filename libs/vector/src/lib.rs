@@ -40,10 +40,10 @@ pub fn draw(
     easel: Easel<'_>,
     fonts: Fonts<'_>,
 ) -> Result<Drawn, Error> {
-    match filetype.kind {
+    stills::guarded(|| match filetype.kind {
         Kind::Pdf => pdf::draw(source, easel, fonts),
         Kind::Svg => svg::draw(source, easel, fonts),
         Kind::Sketch => sketch::draw(source, easel),
         _ => Err(Error::Unsupported { what: filetype.media_type.to_owned() }),
-    }
+    })
 }

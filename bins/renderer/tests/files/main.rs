@@ -11,5 +11,6 @@ mod drawn;
 mod hostile;
 mod jobs;
 mod peers;
+mod printed;
 mod survives;
 mod watch;

@@ -39,7 +39,7 @@ pub(crate) fn draw(files: &[(&Entry, (u32, u32))]) -> BTreeMap<String, RgbImage>
     drawn
 }
 
-fn take(
+pub(crate) fn take(
     drawn: &mut BTreeMap<String, RgbImage>,
     entry: &Entry,
     file: &Path,
@@ -107,6 +107,14 @@ fn other(entry: &Entry, (width, height): (u32, u32), out: &Path) -> Option<std::
                 &height.to_string(),
             ]);
             command.arg("--output").arg(&png).arg(&file);
+            command
+        }
+        // Of sounds, the cover that lies in them; a waveform has no peer.
+        "video" | "audio" => {
+            let mut command = Command::new("ffmpeg");
+            command.args(["-loglevel", "quiet", "-y", "-i"]).arg(&file);
+            let scale = format!("scale={width}:{height}:flags=area,format=rgb24");
+            command.args(["-frames:v", "1", "-an", "-vf", &scale]).arg(&png);
             command
         }
         "exr" | "hdr" | "jxl" => {

@@ -8,14 +8,14 @@ mod sys;
 use std::ffi::CStr;
 
 use domain::limits::Limits;
-use domain::wish::MetadataKind;
+use domain::wish::{Embedded, MetadataKind};
 use serde_json::{Map, Value};
 use stills::{Drawn, Easel, Error, Orientation, Page, Picture, Source, read_all};
 
 pub(crate) use encode::encode;
 use open::File;
 
-use crate::ff::{self, Scaler};
+use crate::ff::{self, Frame, Scaler};
 use crate::page;
 
 /// Loads what libheif loads once, and lends it FFmpeg's decoders. Before the walls stand: it looks
@@ -41,16 +41,25 @@ pub(crate) fn draw(source: &mut dyn Source, mut easel: Easel<'_>) -> Result<Draw
     let pages = easel.open(file.count())?;
     easel.used(engine());
     easel.used(ff::engine());
+    let mut metadata = Map::new();
+    if easel.wish().metadata.contains(&MetadataKind::Exif) {
+        let (width, height) = file.picture(1)?.dimensions();
+        let mut facts = Map::new();
+        facts.insert("ImageWidth".to_owned(), Value::from(width));
+        facts.insert("ImageHeight".to_owned(), Value::from(height));
+        let tags = stills::exif_with_facts(&bytes, facts, &limits);
+        metadata.insert(MetadataKind::Exif.name().to_owned(), Value::Object(tags));
+    }
+    if easel.wish().options.embedded == Embedded::Keep
+        && let Some(exif) = stills::exif_to_keep(&bytes)
+    {
+        easel.keep(exif);
+    }
     for number in pages {
         let picture = file.picture(number)?;
-        let dimensions = picture.dimensions();
-        easel.page(number, &mut Still { picture, dimensions })?;
-    }
-    let mut metadata = Map::new();
-    if easel.wish().metadata.contains(&MetadataKind::Exif)
-        && let Some(tags) = stills::exif_tags(&bytes, &limits)
-    {
-        metadata.insert(MetadataKind::Exif.name().to_owned(), Value::Object(tags));
+        // The header may speak of it before it was turned: what was decoded is what there is.
+        let frame = picture.decode()?;
+        easel.page(number, &mut Still { picture, frame })?;
     }
     Ok(Drawn { metadata, engines: easel.done() })
 }
@@ -58,24 +67,23 @@ pub(crate) fn draw(source: &mut dyn Source, mut easel: Easel<'_>) -> Result<Draw
 /// One picture of a file.
 struct Still<'a> {
     picture: open::Picture<'a>,
-    dimensions: (u32, u32),
+    frame: Frame,
 }
 
 impl Page for Still<'_> {
     fn dimensions(&self) -> (u32, u32) {
-        self.dimensions
+        (self.frame.width(), self.frame.height())
     }
 
     fn decode(&mut self, least: (u32, u32), _limits: &Limits) -> Result<Picture, Error> {
-        let frame = self.picture.decode()?;
-        // What was decoded may differ from what the header says: it is what there is.
-        let size = (least.0.clamp(1, self.dimensions.0), least.1.clamp(1, self.dimensions.1));
+        let frame = &self.frame;
+        let size = (least.0.clamp(1, frame.width()), least.1.clamp(1, frame.height()));
         let icc = self.picture.icc()?;
         let raster = if icc.is_some() {
             // The profile says what the colours are, not the numbers beside it.
-            page::plain_raster(&mut Scaler::new(), &frame, size)?
+            page::plain_raster(&mut Scaler::new(), frame, size)?
         } else {
-            page::raster(&mut Scaler::new(), &frame, size)?
+            page::raster(&mut Scaler::new(), frame, size)?
         };
         Ok(Picture::of(raster, Orientation::NoTransforms, icc.as_deref()))
     }

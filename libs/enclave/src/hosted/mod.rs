@@ -52,6 +52,16 @@ impl Name {
         }
     }
 
+    /// The program that does it, as it goes on record.
+    #[must_use]
+    pub const fn program(self) -> &'static str {
+        match self {
+            Self::Office => "libreoffice",
+            Self::Ocr => "tesseract",
+            Self::Browser => "chromium",
+        }
+    }
+
     pub(crate) fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|name| name.as_str() == text)
     }

@@ -80,6 +80,19 @@ impl Workshop {
             .any(|found| found.name == name && matches!(found.state, State::Ready { .. }))
     }
 
+    /// The name and version of a program, as they go on record, if it can be used.
+    #[must_use]
+    pub fn engine(&self, name: Name) -> Option<(String, String)> {
+        self.capabilities().iter().find(|found| found.name == name).and_then(|found| {
+            match &found.state {
+                State::Ready { version } => {
+                    Some((name.program().to_owned(), number(version).to_owned()))
+                }
+                State::Missing { .. } => None,
+            }
+        })
+    }
+
     /// The languages that text can be read in, by Tesseract's names.
     #[must_use]
     pub fn ocr_languages(&self) -> Vec<String> {
@@ -283,6 +296,13 @@ fn version(program: &Path) -> State {
             State::Missing { remedy: format!("{} cannot be run: {error}", program.display()) }
         }
     }
+}
+
+/// The number in what a program says of its version.
+fn number(said: &str) -> &str {
+    let words = said.split_whitespace();
+    let number = |word: &&str| word.starts_with(|first: char| first.is_ascii_digit());
+    words.into_iter().find(number).unwrap_or(said)
 }
 
 fn languages(data: &Path) -> BTreeSet<String> {

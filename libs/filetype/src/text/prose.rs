@@ -15,7 +15,8 @@ pub(crate) fn markdown(text: &Text<'_>) -> Option<Filetype> {
     let mut before = "";
     for line in text.lines().take(MOST_LINES) {
         let trimmed = line.trim();
-        let is_heading = is_heading(trimmed);
+        // One right below another is a comment.
+        let is_heading = is_heading(trimmed) && !before.starts_with("# ");
         headings += u32::from(is_heading);
         fences += u32::from(line.starts_with("```") || line.starts_with("~~~"));
         links += u32::from(trimmed.contains("](") || is_reference(trimmed));
@@ -28,7 +29,7 @@ pub(crate) fn markdown(text: &Text<'_>) -> Option<Filetype> {
         rules += u32::from(!before.is_empty() && (is_line('=') || is_line('-')));
         rules += u32::from(trimmed.starts_with('|') && trimmed.contains("---"));
         prose += u32::from(trimmed.split(' ').count() > 5 && !is_heading);
-        code += u32::from(trimmed.ends_with([';', '{', '}']) && fences.is_multiple_of(2));
+        code += u32::from(is_code(trimmed) && fences.is_multiple_of(2));
         before = trimmed;
     }
     let sorts = [headings, fences / 2, links, strong, rules, quotes.min(1)];
@@ -45,6 +46,12 @@ pub(crate) fn markdown(text: &Text<'_>) -> Option<Filetype> {
 fn is_heading(line: &str) -> bool {
     let rest = line.trim_start_matches('#');
     (1..=6).contains(&(line.len() - rest.len())) && rest.starts_with(' ') && !rest.trim().is_empty()
+}
+
+fn is_code(line: &str) -> bool {
+    line.ends_with([';', '{', '}', '(', '['])
+        || line.ends_with("):")
+        || ["import ", "def ", "class "].iter().any(|word| line.starts_with(word))
 }
 
 fn is_item(line: &str) -> bool {

@@ -44,10 +44,9 @@ pub(crate) fn draw(
             let page = usize::try_from(number - 1).ok().and_then(|index| pages.get(index));
             let page = page.ok_or_else(|| Error::corrupt("a page that is not there"))?;
             weigh::check(page, limits)?;
-            easel.page(number, &mut Leaf::new(page, &studio, limits))?;
-            if wish.metadata.contains(&MetadataKind::Ocr) {
-                texts.read(number, page, &settings);
-            }
+            let is_asked = wish.metadata.contains(&MetadataKind::Ocr);
+            let told = is_asked && texts.read(number, page, &settings);
+            easel.page(number, &mut Leaf::new(page, &studio, limits, told))?;
         }
     }
     let mut found = Map::new();

@@ -44,13 +44,19 @@ pub(super) struct Leaf<'a, 's> {
     page: &'a Page<'a>,
     studio: &'s Studio<'a>,
     dimensions: (u32, u32),
+    tells_text: bool,
 }
 
 impl<'a, 's> Leaf<'a, 's> {
-    pub(super) fn new(page: &'a Page<'a>, studio: &'s Studio<'a>, limits: &Limits) -> Self {
+    pub(super) fn new(
+        page: &'a Page<'a>,
+        studio: &'s Studio<'a>,
+        limits: &Limits,
+        tells_text: bool,
+    ) -> Self {
         let (width, height) = points(page);
         let dimensions = canvas::original(width * ORIGINAL_SCALE, height * ORIGINAL_SCALE, limits);
-        Self { page, studio, dimensions }
+        Self { page, studio, dimensions, tells_text }
     }
 }
 
@@ -65,6 +71,10 @@ pub(super) fn points(page: &Page<'_>) -> (f64, f64) {
 impl stills::Page for Leaf<'_, '_> {
     fn dimensions(&self) -> (u32, u32) {
         self.dimensions
+    }
+
+    fn tells_text(&self) -> bool {
+        self.tells_text
     }
 
     fn decode(&mut self, least: (u32, u32), limits: &Limits) -> Result<Picture, Error> {

@@ -38,13 +38,14 @@ impl Texts {
         Self { pages: Vec::new(), left_bytes: limits.metadata_bytes as usize / 2 }
     }
 
-    /// Reads a page, and keeps its text if that is all there is to be read on it.
+    /// Reads a page, and keeps its text if that is all there is to be read on it; gives whether it
+    /// is.
     pub(super) fn read<'a>(
         &mut self,
         number: u32,
         page: &'a Page<'a>,
         settings: &InterpreterSettings,
-    ) {
+    ) -> bool {
         let (width, height) = page.render_dimensions();
         let area = Rect::new(0.0, 0.0, width.into(), height.into());
         let cache = InterpreterCache::new();
@@ -52,7 +53,7 @@ impl Texts {
         let mut context = Context::new(transform, area, &cache, page.xref(), settings.clone());
         let mut reader = Reader::new(area);
         interpret_page(page, &mut context, &mut reader);
-        let Some(text) = reader.done() else { return };
+        let Some(text) = reader.done() else { return false };
         let room = self.left_bytes.saturating_sub(256);
         let (text, whole) = cut(&text, room);
         self.left_bytes = self.left_bytes.saturating_sub(cost(text) + 64);
@@ -61,6 +62,7 @@ impl Texts {
             page.insert("truncated".to_owned(), json!(true));
         }
         self.pages.push(page);
+        true
     }
 
     /// The kind `ocr`, for those pages.

@@ -17,6 +17,8 @@ use stills::Error;
 
 /// Most pixels that are touched: some ten seconds.
 const MOST_WORK: f64 = 2.5e9;
+/// Pixels that are touched in a millisecond, at least; half of a job's time is left for the rest.
+const WORK_PER_MS: f64 = 1.25e5;
 /// Most layers of the drawing's own size that wait for what is drawn into them.
 const MOST_LAYER_PIXELS: f64 = 150e6;
 /// A layer is never larger than this many times the drawing, which the renderer sees to.
@@ -54,7 +56,8 @@ pub(super) fn check(
         too_large: false,
     };
     let Cost { work, held } = bill.group(tree.root());
-    if bill.too_large || work > MOST_WORK || held > MOST_LAYER_PIXELS.max(area * 4.0) {
+    let most_work = MOST_WORK.min(limits.renderer_cpu_ms as f64 * WORK_PER_MS);
+    if bill.too_large || work > most_work || held > MOST_LAYER_PIXELS.max(area * 4.0) {
         return Err(Error::Expands { what: "a drawing of too many layers".to_owned() });
     }
     Ok(())

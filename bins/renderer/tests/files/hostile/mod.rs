@@ -5,8 +5,10 @@ mod films;
 mod mutations;
 mod packs;
 mod pages;
+mod pdfs;
 mod seeds;
 mod stills;
+mod texts;
 
 use std::io;
 
@@ -103,6 +105,8 @@ pub(crate) fn all(lures: &Lures, real: &[(String, Vec<u8>)]) -> Vec<Case> {
     stills::add(&mut cases);
     films::add(&mut cases, lures);
     pages::add(&mut cases, lures);
+    pdfs::add(cases.of("pdf"), lures);
+    texts::add(&mut cases, lures);
     packs::add(&mut cases, lures);
     let own = seeds::all();
     mutations::add(&mut cases, &own, real);

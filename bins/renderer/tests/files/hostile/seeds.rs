@@ -6,7 +6,7 @@ use image::{DynamicImage, ImageFormat, RgbImage, RgbaImage};
 
 use super::bits::{be32, le16, le32, riff};
 use super::packs::{stored, zip};
-use super::pages::{page_of, pdf_of};
+use super::pdfs::{page_of, pdf_of};
 
 /// One small file of every kind that we can write ourselves.
 pub(super) fn all() -> Vec<(String, Vec<u8>)> {

@@ -1,4 +1,11 @@
-//! The pages of a TIFF file: finding them, and turning one to the front.
+//! The pages of a TIFF file: finding them, turning one to the front, and its pixels.
+
+mod lzw;
+mod pixels;
+mod shape;
+mod unpack;
+
+pub(crate) use shape::Shape;
 
 use crate::error::Error;
 
