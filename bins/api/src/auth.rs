@@ -14,12 +14,15 @@ use domain::{
 use http::{HeaderMap, HeaderValue, header};
 use readmodel::{Holder, Stream};
 
-use crate::{app::App, callers::Known, problem::Problem};
+use crate::{app::App, callers::Known, problem::Problem, sessions};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+
+/// How public keys begin; what follows is 33 random characters and a check sum of six.
+pub(crate) const KEY_PREFIXES: [&str; 2] = ["dk_live_", "dk_test_"];
 
 /// The cookie that holds the token of a session.
 pub(crate) const SESSION_COOKIE: &str = "__Host-darkroom_session";
@@ -125,7 +128,7 @@ pub(crate) async fn identify(
     }
     let caller = match headers.get(header::AUTHORIZATION) {
         Some(value) if access != Access::Session => by_key(app, headers, value, access).await?,
-        _ => return Err(Problem::NoCredentials),
+        _ => sessions::by_cookie(app, headers).await?,
     };
     match access.scope() {
         Some(scope) if !caller.may(scope) => Err(Problem::ScopeMissing(scope)),
@@ -142,6 +145,7 @@ async fn by_key(
     let now = app.clock.now();
     let shown = app.custody.stand_in(value.as_bytes());
     if let Some(Known { account, application, .. }) = app.callers.recall(&shown, now) {
+        app.uses.note(account, application.application, now);
         return Ok(Caller { account, by: By::Secret(application) });
     }
     let era = app.callers.era();
@@ -160,6 +164,7 @@ async fn by_key(
             let (account, application) = (holder.account, Arc::new(holder.pair.application));
             let known = Known { account, application: Arc::clone(&application), until };
             app.callers.remember(era, shown, known);
+            app.uses.note(account, application.application, now);
             Ok(Caller { account, by: By::Secret(application) })
         }
         Claim::Key(key) if matches!(access, Access::CallerOrOrigin(_)) => {
@@ -172,19 +177,31 @@ async fn by_key(
             if !application.terms.origins.iter().any(|allowed| origin == allowed) {
                 return Err(Problem::OriginNotAllowed);
             }
+            app.uses.note(holder.account, application.application, now);
             Ok(Caller { account: holder.account, by: By::Origin(application, origin.clone()) })
         }
         Claim::Key(_) => Err(Problem::WrongKey),
     }
 }
 
-/// A key that is not known here may have been made a moment ago.
+/// A key that is not known here may have been made a moment ago. One that nobody can have been
+/// given is not looked for.
 async fn holder(app: &App, key: &str) -> Result<Option<Holder>, Problem> {
+    if is_damaged(key) {
+        return Ok(None);
+    }
     if let Some(holder) = app.store.application(key)? {
         return Ok(Some(holder));
     }
     app.catch_up(Stream::Accounts).await;
     Ok(app.store.application(key)?)
+}
+
+/// Whether a key begins like ours and is none: mistyped, cut off, or made up.
+fn is_damaged(key: &str) -> bool {
+    KEY_PREFIXES
+        .iter()
+        .any(|prefix| key.starts_with(prefix) && !vault::secrets::is_token(prefix, key))
 }
 
 fn claim(value: &HeaderValue) -> Result<Claim, Problem> {
@@ -213,6 +230,19 @@ mod tests {
 
     fn read(value: &str) -> Result<Claim, Problem> {
         claim(&value.parse().unwrap())
+    }
+
+    #[test]
+    fn a_key_that_nobody_can_have_been_given_is_not_looked_for() {
+        for prefix in KEY_PREFIXES {
+            let key = vault::secrets::token(prefix);
+            assert!(!is_damaged(key.expose()));
+            let cut = key.expose().split_at(prefix.len() + 38).0;
+            for damaged in [cut, prefix, &key.expose().replacen(prefix, "dk_test_x", 1)] {
+                assert!(is_damaged(damaged), "{damaged}");
+            }
+        }
+        assert!(!is_damaged("dk_of_another_form"));
     }
 
     #[test]

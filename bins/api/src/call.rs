@@ -1,5 +1,7 @@
 //! A request as handlers see it, and the pieces of an answer.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use domain::{id::ApplicationId, job::Job};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -25,6 +27,8 @@ pub(crate) struct Call {
     pub(crate) query: String,
     pub(crate) body: Bytes,
     pub(crate) caller: Option<Caller>,
+    /// Who is at the other end of the connection.
+    pub(crate) peer: Option<IpAddr>,
 }
 
 impl Call {

@@ -16,6 +16,7 @@ use crate::{
     incoming::read_body,
     problem::{Problem, Spelling},
     routes::{Matched, Routes},
+    sessions::{self, peer::Peer},
 };
 
 /// Largest head of a request: path, query and headers, in bytes.
@@ -48,6 +49,7 @@ pub(crate) fn filter(
         .and(warp::path::full())
         .and(query)
         .and(warp::header::headers_cloned())
+        .and(warp::ext::optional())
         .and(warp::body::stream())
         .then(respond)
         // Reading the body is the one part that could refuse, were it read twice.
@@ -62,6 +64,7 @@ async fn respond<S, B>(
     path: FullPath,
     query: String,
     headers: HeaderMap,
+    peer: Option<Peer>,
     body: S,
 ) -> Response
 where
@@ -78,10 +81,12 @@ where
         }
         Matched::Nothing => return Problem::NoSuchPath.into_response(spelling),
     };
-    let mut call = Call { headers, id, name, query, body: Bytes::new(), caller: None };
+    let peer = peer.map(|Peer(address)| address);
+    let mut call = Call { headers, id, name, query, body: Bytes::new(), caller: None, peer };
     let mut origin = None;
     let answer = async {
         call.caller = auth::identify(&app, &call.headers, endpoint.access).await?;
+        sessions::guard(&app, &call, endpoint.verb)?;
         origin = allowed_origin(&call);
         if endpoint.verb.has_body() {
             let patience = Duration::from_millis(app.api.body_read_ms);

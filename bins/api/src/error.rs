@@ -8,17 +8,17 @@ pub enum Error {
     /// The `[api]` section makes no sense.
     #[error(transparent)]
     Settings(#[from] crate::settings::InvalidSettings),
+    /// Passwords cannot be hashed as set.
+    #[error("api.sessions.bcrypt_cost")]
+    Hashing(#[from] passwords::InvalidCost),
     /// The log cannot be reached.
     #[error("reach the event log")]
     Log(#[from] eventlog::ConnectError),
     /// The log keeps less than it must.
     #[error("prove that the event log keeps what it acknowledges")]
     Durability(#[from] eventlog::DurabilityError),
-    /// The master keys cannot be read.
-    #[error("read the master keys")]
-    MasterKeys(#[from] vault::RingError),
-    /// The master keys are not those of this installation.
-    #[error("use the master keys")]
+    /// The key rings cannot be read, or are not those of this installation.
+    #[error("use the key rings of the [vault] section")]
     Vault(#[from] vault::Error),
     /// The platform bucket makes no sense.
     #[error(transparent)]

@@ -22,6 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     edge::{self, MAX_HEAD_BYTES},
+    sessions::peer::Peer,
     settings::Api,
 };
 
@@ -89,8 +90,9 @@ impl Listener {
                 () = stop.cancelled() => break,
                 taken = self.accept() => taken,
             };
-            let Some((stream, place)) = taken else { continue };
+            let Some((stream, peer, place)) = taken else { continue };
             let connection = Connection {
+                peer,
                 head_patience: self.head_patience,
                 stop: stop.clone(),
                 answer: answer.clone(),
@@ -113,17 +115,17 @@ impl Listener {
         }
     }
 
-    async fn accept(&self) -> Option<(TcpStream, Place)> {
+    async fn accept(&self) -> Option<(TcpStream, Peer, Place)> {
         // Whoever would be over both limits waits in the system's own queue.
         let spare = self.overflow.clone().acquire_owned().await.ok()?;
         match self.socket.accept().await {
-            Ok((stream, _peer)) => {
+            Ok((stream, peer)) => {
                 let place = match self.places.clone().try_acquire_owned() {
                     Ok(permit) => Place { treatment: Treatment::Serve, _permit: permit },
                     Err(_full) => Place { treatment: Treatment::TurnAway, _permit: spare },
                 };
                 tune(&stream);
-                Some((stream, place))
+                Some((stream, Peer(peer.ip()), place))
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -145,6 +147,7 @@ fn tune(stream: &TcpStream) {
 }
 
 struct Connection<F> {
+    peer: Peer,
     head_patience: Duration,
     stop: CancellationToken,
     answer: F,
@@ -180,8 +183,8 @@ where
         let stream = TokioIo::new(stream);
         match place.treatment {
             Treatment::Serve => {
-                let answer = self.answer;
-                let service = service_fn(move |request| infallible(answer(request)));
+                let (answer, peer) = (self.answer, self.peer);
+                let service = service_fn(move |request| infallible(answer(from(peer, request))));
                 drive(http.serve_connection(stream, service), self.stop).await;
             }
             Treatment::TurnAway => {
@@ -205,8 +208,8 @@ where
         let stream = TokioIo::new(stream);
         match place.treatment {
             Treatment::Serve => {
-                let answer = self.answer;
-                let service = service_fn(move |request| infallible(answer(request)));
+                let (answer, peer) = (self.answer, self.peer);
+                let service = service_fn(move |request| infallible(answer(from(peer, request))));
                 drive(http.serve_connection(stream, service), self.stop).await;
             }
             Treatment::TurnAway => {
@@ -214,6 +217,12 @@ where
             }
         }
     }
+}
+
+/// A request that says whose it is.
+fn from(peer: Peer, mut request: Request<Incoming>) -> Request<Incoming> {
+    request.extensions_mut().insert(peer);
+    request
 }
 
 async fn infallible<T>(answer: impl Future<Output = T>) -> Result<T, Infallible> {

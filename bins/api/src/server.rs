@@ -9,7 +9,7 @@ use service::{Clock, lifecycle};
 use storage::{Network, Patience};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use vault::{MasterKeys, Vault};
+use vault::{Role, Vault};
 
 use crate::{
     app::{App, Parts},
@@ -17,8 +17,9 @@ use crate::{
     error::Error,
     ops, projection,
     serve::Listener,
-    settings::{Api, Settings},
-    tls,
+    sessions::Sessions,
+    settings::{Api, Served, Settings},
+    tls, uses,
 };
 
 /// The role this process has in the log.
@@ -68,14 +69,15 @@ impl Server {
         shutdown: CancellationToken,
     ) -> Result<Self, Error> {
         settings.api.check()?;
-        let master = MasterKeys::open(&settings.vault.master_key_file)?;
+        settings.api.sessions.check_cost()?;
         Log::prove_durability(&settings.nats).await?;
         let log = Log::connect(&settings.nats, ROLE).await?;
-        let vault = Vault::new(master, Arc::new(Keys::new(&log)));
-        vault.check().await?;
+        // Credentials are taken in here and never read: the private halves are not even looked for.
+        let vault = Vault::open(&settings.vault, Role::Seals, Arc::new(Keys::new(&log))).await?;
         let network = Network::direct(Patience::default());
         let custody = Custody::new(Arc::new(vault), &settings.storage, &network).await?;
-        Self::assemble(settings.api, log, custody, clock, shutdown).await
+        let Settings { api, limits, quotas, .. } = settings;
+        Self::assemble(Served { api, limits, quotas }, log, custody, clock, shutdown).await
     }
 
     /// The same over a log and a custody that exist.
@@ -83,21 +85,24 @@ impl Server {
     /// # Errors
     /// [`Error`], which says what to set.
     pub async fn assemble(
-        api: Api,
+        served: impl Into<Served>,
         log: Log,
         custody: Custody,
         clock: Arc<dyn Clock>,
         shutdown: CancellationToken,
     ) -> Result<Self, Error> {
+        let served = served.into();
+        let api = &served.api;
         api.check()?;
-        let tls = tls::acceptor(&api)?;
-        let store = Arc::new(open_store(&api).await?);
+        let tls = tls::acceptor(api)?;
+        let store = Arc::new(open_store(api).await?);
         let refused = |source| Error::Listen { address: api.listen, source };
-        let listener = Listener::bind(&api, tls).await.map_err(refused)?;
+        let listener = Listener::bind(api, tls).await.map_err(refused)?;
         let address = listener.address().map_err(refused)?;
         let public_url = api.public_base(address)?;
         let replica = format!("{address}/{}", Uuid::new_v4());
-        let parts = Parts { api, public_url, log, custody, store, clock, shutdown };
+        let sessions = Sessions::new(api.sessions.clone(), &custody)?;
+        let parts = Parts { served, sessions, public_url, log, custody, store, clock, shutdown };
         Ok(Self { app: Arc::new(App::new(parts)), listener, address, replica })
     }
 
@@ -151,7 +156,7 @@ async fn follow(app: Arc<App>, replica: String, shutdown: CancellationToken) {
     let answer = lifecycle::supervise("operators' questions", backoff, &shutdown, || {
         ops::answer(app.clone(), replica.clone(), shutdown.clone())
     });
-    tokio::join!(keep, answer);
+    tokio::join!(keep, answer, uses::keep(app.clone(), shutdown.clone()));
 }
 
 async fn open_store(api: &Api) -> Result<Store, Error> {

@@ -110,7 +110,8 @@ impl Book {
                 any.and_then(|any| self.failed.remove(&any));
             }
         }
-        let failed = self.failed.entry(address.to_owned()).or_insert(Failed { failures: 0, at: now });
+        let failed =
+            self.failed.entry(address.to_owned()).or_insert(Failed { failures: 0, at: now });
         if now.duration_since(failed.at) > REMEMBERED {
             failed.failures = 0;
         }

@@ -81,7 +81,9 @@ mod tests {
             (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
         });
         let mut headers = HeaderMap::new();
-        pairs.for_each(|(name, value)| drop(headers.append(name, value)));
+        pairs.for_each(|(name, value)| {
+            headers.append(name, value);
+        });
         headers
     }
 

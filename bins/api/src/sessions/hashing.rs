@@ -65,9 +65,7 @@ mod tests {
         let (go, wait) = mpsc::channel::<()>();
         let first = {
             let hashing = Arc::clone(&hashing);
-            tokio::spawn(async move {
-                hashing.run(move |_| Ok(wait.recv().is_ok())).await
-            })
+            tokio::spawn(async move { hashing.run(move |_| Ok(wait.recv().is_ok())).await })
         };
         let second = {
             let hashing = Arc::clone(&hashing);

@@ -60,11 +60,7 @@ impl Request {
 }
 
 /// Lets somebody in, or tells everybody else the same.
-pub(crate) async fn log_in(
-    app: &App,
-    call: &Call,
-    request: Request,
-) -> Result<Begun, Problem> {
+pub(crate) async fn log_in(app: &App, call: &Call, request: Request) -> Result<Begun, Problem> {
     let began = Instant::now();
     let now = app.clock.now();
     app.sessions.admit(call, now)?;
@@ -197,10 +193,9 @@ async fn begin(
             fail(app, id, known, moment, LoginFailure::Totp).await?;
             Err(Closed::Wrong)
         }
-        Err(TransactError::Refused(Refusal::Delayed)) => Err(Closed::Delayed(later(
-            now,
-            jiff::SignedDuration::from_secs(1),
-        ))),
+        Err(TransactError::Refused(Refusal::Delayed)) => {
+            Err(Closed::Delayed(later(now, jiff::SignedDuration::from_secs(1))))
+        }
         Err(TransactError::Refused(_)) => Err(Closed::Wrong),
         Err(error) => Err(Closed::Problem(members::refused(error))),
     }

@@ -104,11 +104,15 @@ impl Sessions {
         Duration::from_millis(self.failed_login_ms)
     }
 
-    pub(crate) fn invitation_until(&self, now: Timestamp) -> Timestamp {
+    /// Until when an invitation of now holds.
+    #[must_use]
+    pub fn invitation_until(&self, now: Timestamp) -> Timestamp {
         later(now, SignedDuration::from_hours(i64::from(self.invitation_hours)))
     }
 
-    pub(crate) fn reset_until(&self, now: Timestamp) -> Timestamp {
+    /// Until when a reset of now holds.
+    #[must_use]
+    pub fn reset_until(&self, now: Timestamp) -> Timestamp {
         later(now, SignedDuration::from_mins(i64::from(self.reset_minutes)))
     }
 }

@@ -14,7 +14,6 @@ use readmodel::Stream;
 use serde_json::json;
 use warp::reply::Response;
 
-
 use crate::{
     app::App,
     auth::Access,

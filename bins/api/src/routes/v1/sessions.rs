@@ -9,16 +9,15 @@ use serde::Serialize;
 use serde_json::json;
 use warp::reply::Response;
 
-
 use crate::{
     app::App,
     auth::Access,
     call::{self, Call},
     document::Doc,
     members::{self, MemberView},
-    sessions::{cookie, log_in},
     problem::Problem,
     routes::{Endpoint, Verb},
+    sessions::{cookie, log_in},
 };
 
 pub(crate) const POST: Endpoint = Endpoint {

@@ -7,7 +7,6 @@ use http::{StatusCode, header};
 use serde_json::json;
 use warp::reply::Response;
 
-
 use crate::{
     app::App,
     auth::Access,
@@ -15,9 +14,9 @@ use crate::{
     document::Doc,
     fields::Fields,
     members,
-    sessions::cookie,
     problem::Problem,
     routes::{Endpoint, Verb},
+    sessions::cookie,
 };
 
 pub(crate) const PUT: Endpoint = Endpoint {

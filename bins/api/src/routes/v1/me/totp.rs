@@ -14,7 +14,6 @@ use serde_json::json;
 use warp::reply::Response;
 use zeroize::Zeroizing;
 
-
 use crate::{
     app::App,
     auth::Access,
@@ -22,9 +21,9 @@ use crate::{
     document::Doc,
     fields::Fields,
     members,
-    sessions::{log_in, settings::later},
     problem::Problem,
     routes::{Endpoint, Verb},
+    sessions::{log_in, settings::later},
 };
 
 /// What apps call us.

@@ -10,7 +10,6 @@ use http::StatusCode;
 use serde_json::json;
 use warp::reply::Response;
 
-
 use crate::{
     app::App,
     auth::Access,

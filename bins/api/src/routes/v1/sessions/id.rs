@@ -7,16 +7,15 @@ use http::{StatusCode, header};
 use serde_json::json;
 use warp::reply::Response;
 
-
 use crate::{
     app::App,
     auth::Access,
     call::{self, Call},
     document::Doc,
     members,
-    sessions::cookie,
     problem::Problem,
     routes::{Endpoint, Verb},
+    sessions::cookie,
 };
 
 pub(crate) const DELETE: Endpoint = Endpoint {
