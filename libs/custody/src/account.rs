@@ -54,11 +54,13 @@ impl Custody {
         field: &str,
         value: &str,
     ) -> Result<Sealed, Error> {
-        let key = self.vault.create_account_key(&account.to_string()).await?;
-        Ok(Sealed::from_envelope(key.seal(field, value.as_bytes())))
+        let account = account.to_string();
+        let sealed = self.vault.seal_credential(&account, field, value.as_bytes()).await?;
+        Ok(Sealed::from_envelope(sealed))
     }
 
-    /// Opens a credential of the account's.
+    /// Opens a credential of the account's. A process that was given the public halves of the credentials ring alone
+    /// cannot.
     ///
     /// # Errors
     /// [`Error::Erased`], or when the vault fails or refuses the ciphertext.
@@ -68,9 +70,9 @@ impl Custody {
         field: &str,
         sealed: &Sealed,
     ) -> Result<Secret, Error> {
-        let key = self.vault.account_key(&account.to_string()).await?;
-        let text = key.open_text(field, sealed.envelope())?;
-        Ok(Secret::from(text.as_str()))
+        let opened =
+            self.vault.open_credential(&account.to_string(), field, sealed.envelope()).await?;
+        Ok(Secret::from(opened.as_str()))
     }
 
     /// Seals the credentials of a bucket.

@@ -149,6 +149,17 @@ impl Backend {
         }
     }
 
+    /// Overwrites one message and takes it out of its stream.
+    pub(crate) async fn erase(&self, stream: &str, seq: u64) -> Result<(), Unavailable> {
+        match self {
+            Self::Server(wire) => wire.erase(stream, seq).await,
+            Self::Memory(memory) => {
+                memory.erase(stream, seq);
+                Ok(())
+            }
+        }
+    }
+
     /// Whether reads may be answered by a server that lags.
     pub(crate) const fn may_lag(&self) -> bool {
         match self {

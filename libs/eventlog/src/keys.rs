@@ -2,14 +2,18 @@
 //!
 //! A name is created once. Shredding overwrites the value on disk and leaves a mark in its place,
 //! so that nobody creates another key under a name whose ciphertexts are meant to stay unreadable.
+//!
+//! A value is replaced by appending its successor behind a fence and then overwriting it, in that
+//! order, so that whoever is killed in between loses no key. That is why the bucket keeps two
+//! messages a name; an earlier one that was left behind is swept by the next who replaces or shreds.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use vault::{Creation, StoreError, StoreFuture, WrappedKeys};
+use vault::{Creation, Page, Replacement, StoreError, StoreFuture, WrappedKeys};
 
 use crate::{
-    backend::{AppendError, Backend, Fence},
+    backend::{AppendError, Fence},
     envelope::Raw,
     error::{Cause, Unavailable},
     headers::Headers,
@@ -18,8 +22,14 @@ use crate::{
 };
 
 const OPERATION: &str = "KV-Operation";
+/// Before every name.
+const SUBJECT: &str = "$KV.keys.";
 /// How often a change is tried when its fate is unknown.
 const MAX_TRIES: u32 = 10;
+/// How many values one page has.
+const PAGE: usize = 500;
+/// Most values that one name ever has: two, and what races leave.
+const VERSIONS: usize = 16;
 /// How long the winner of a race may take to become readable, each time.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -83,19 +93,20 @@ impl Keys {
         Err(unknown)
     }
 
+    /// Overwrites every value of the name, then marks it. The mark is fenced by there being nothing,
+    /// so that a value that somebody puts in between is overwritten too.
     async fn forget(&self, name: &str) -> Result<(), Cause> {
-        let Some(raw) = self.find(name).await? else { return Ok(()) };
-        if value(&raw).is_none() {
-            return Ok(());
-        }
-        if let Backend::Server(wire) = &*self.0.backend {
-            wire.erase(KEYS, raw.seq).await?;
-        }
+        let subject = subject(name);
         let headers = Headers::from_iter([(OPERATION, "PURGE"), ("Nats-Rollup", "sub")]);
         let mut unknown: Cause = Unavailable::silent("shred a key").into();
         for _ in 0..MAX_TRIES {
-            let subject = subject(name);
-            match self.0.backend.append(KEYS, &subject, &headers, &Bytes::new(), None).await {
+            if self.find(name).await?.is_some_and(|raw| value(&raw).is_none()) {
+                return Ok(());
+            }
+            self.sweep(name, u64::MAX).await?;
+            let nothing = Fence { filter: subject.clone(), last: 0 };
+            let body = Bytes::new();
+            match self.0.backend.append(KEYS, &subject, &headers, &body, Some(&nothing)).await {
                 Ok(_) => return Ok(()),
                 Err(AppendError::Rejected { code, description }) => {
                     return Err(Refused { code, description }.into());
@@ -105,6 +116,68 @@ impl Keys {
             }
         }
         Err(unknown)
+    }
+
+    async fn swap(&self, name: &str, old: &[u8], new: &[u8]) -> Result<Replacement, Cause> {
+        let (subject, headers) = (subject(name), Headers::default());
+        let body = Bytes::copy_from_slice(new);
+        let mut unknown: Cause = Unavailable::silent("replace a key").into();
+        for _ in 0..MAX_TRIES {
+            let Some(raw) = self.find(name).await? else { return Ok(Replacement::Changed) };
+            match value(&raw) {
+                Some(value) if value == old => {}
+                // A first try may have arrived without our knowing.
+                Some(value) if value == new => {
+                    self.sweep(name, raw.seq).await?;
+                    return Ok(Replacement::Replaced);
+                }
+                Some(_) => {
+                    self.sweep(name, raw.seq).await?;
+                    return Ok(Replacement::Changed);
+                }
+                None => return Ok(Replacement::Changed),
+            }
+            let fence = Fence { filter: subject.clone(), last: raw.seq };
+            match self.0.backend.append(KEYS, &subject, &headers, &body, Some(&fence)).await {
+                Ok(seq) => {
+                    self.sweep(name, seq).await?;
+                    return Ok(Replacement::Replaced);
+                }
+                Err(AppendError::Rejected { code, description }) => {
+                    return Err(Refused { code, description }.into());
+                }
+                Err(AppendError::Unclear(source)) => unknown = source,
+                Err(AppendError::Conflict) => {}
+            }
+        }
+        Err(unknown)
+    }
+
+    /// Overwrites the values of a name before `end`, the oldest first.
+    async fn sweep(&self, name: &str, end: u64) -> Result<(), Unavailable> {
+        let (subject, mut from) = (subject(name), 1);
+        for _ in 0..VERSIONS {
+            let found = self.0.backend.ordered_next(KEYS, &subject, from).await?;
+            let Some(raw) = found.filter(|raw| raw.seq < end) else { return Ok(()) };
+            self.0.backend.erase(KEYS, raw.seq).await?;
+            from = raw.seq + 1;
+        }
+        Ok(())
+    }
+
+    async fn list(&self, prefix: &str, from: u64) -> Result<Page, Unavailable> {
+        let filter = format!("{}.>", subject(prefix));
+        let (messages, more) = if self.0.backend.may_lag() {
+            let message = self.0.backend.ordered_next(KEYS, &filter, from).await?;
+            let more = message.is_some();
+            (Vec::from_iter(message), more)
+        } else {
+            let page = self.0.backend.page(KEYS, &filter, from, PAGE).await?;
+            (page.messages, page.more)
+        };
+        let next = messages.last().filter(|_| more).map(|last| last.seq + 1);
+        let named = |raw: &Raw| Some((raw.subject.strip_prefix(SUBJECT)?.to_owned(), value(raw)?));
+        Ok(Page { entries: messages.iter().filter_map(named).collect(), next })
     }
 }
 
@@ -132,10 +205,29 @@ impl WrappedKeys for Keys {
             shredded.map_err(|source| StoreError::new("shred", name, source))
         })
     }
+
+    fn replace<'a>(
+        &'a self,
+        name: &'a str,
+        old: &'a [u8],
+        new: Vec<u8>,
+    ) -> StoreFuture<'a, Replacement> {
+        Box::pin(async move {
+            let replaced = self.swap(name, old, &new).await;
+            replaced.map_err(|source| StoreError::new("replace", name, source))
+        })
+    }
+
+    fn page<'a>(&'a self, prefix: &'a str, from: u64) -> StoreFuture<'a, Page> {
+        Box::pin(async move {
+            let listed = self.list(prefix, from.max(1)).await;
+            listed.map_err(|source| StoreError::new("list", prefix, source))
+        })
+    }
 }
 
 fn subject(name: &str) -> String {
-    format!("$KV.keys.{name}")
+    format!("{SUBJECT}{name}")
 }
 
 /// The value, unless the message is the mark of a shredded one.

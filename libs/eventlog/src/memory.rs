@@ -159,6 +159,12 @@ impl Memory {
         messages.find(|entry| matches(filter, &entry.subject)).map(|entry| entry.raw.clone())
     }
 
+    pub(crate) fn erase(&self, stream: &str, seq: u64) {
+        if let Some(stream) = self.state().streams.get_mut(stream) {
+            stream.messages.remove(&seq);
+        }
+    }
+
     pub(crate) fn since(&self, stream: &str, filter: &str, time: Timestamp) -> Option<u64> {
         let state = self.state();
         let (seq, _) = state.streams.get(stream)?.messages.iter().find(|(_, entry)| {
@@ -255,8 +261,13 @@ impl Stream {
     }
 
     fn store(&mut self, entry: Entry) -> u64 {
-        if self.per_subject == Some(1) {
-            self.messages.retain(|_, old| old.subject != entry.subject);
+        if let Some(most) = self.per_subject {
+            let same = |(seq, old): (&u64, &Entry)| (old.subject == entry.subject).then_some(*seq);
+            let same: Vec<u64> = self.messages.iter().filter_map(same).collect();
+            let most = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(1);
+            for seq in same.iter().take(same.len().saturating_sub(most)) {
+                self.messages.remove(seq);
+            }
         }
         self.last += 1;
         self.messages.insert(self.last, entry);

@@ -21,7 +21,7 @@ use service::{Clock as _, SystemClock};
 use storage::{Network, Patience};
 use tempfile::TempDir;
 use uuid::Uuid;
-use vault::{MasterKeys, Vault, secrets};
+use vault::{Role, Vault, secrets};
 
 use crate::{Caller, Nats, S3, eventually};
 
@@ -96,6 +96,16 @@ impl Stack {
     #[must_use]
     pub fn caller(&self, api: usize) -> Caller {
         Caller::new(self.url(api), &self.key, &self.secret)
+    }
+
+    /// What commands of users read from their environment, for one of the API processes.
+    #[must_use]
+    pub fn environment(&self, api: usize) -> [(&'static str, String); 3] {
+        [
+            ("DARKROOM_URL", self.url(api)),
+            ("DARKROOM_KEY", self.key.clone()),
+            ("DARKROOM_SECRET", self.secret.clone()),
+        ]
     }
 
     /// The URL of one of the API processes. The first one's is the public one.
@@ -218,7 +228,9 @@ impl Stack {
             ("DARKROOM__NATS__PASSWORD", nats.password.expose().to_owned()),
             ("DARKROOM__NATS__SYSTEM_USER", nats.system_user.clone()),
             ("DARKROOM__NATS__SYSTEM_PASSWORD", nats.system_password.expose().to_owned()),
-            ("DARKROOM__VAULT__MASTER_KEY_FILE", self.master_key().display().to_string()),
+            ("DARKROOM__VAULT__MASTER_KEY_FILE", self.ring("master.key")),
+            ("DARKROOM__VAULT__CREDENTIALS_KEY_FILE", self.ring("credentials.key")),
+            ("DARKROOM__VAULT__CREDENTIALS_PUBLIC_FILE", self.ring("credentials.pub")),
             ("DARKROOM__STORAGE__ENDPOINT", storage.endpoint.unwrap_or_default()),
             ("DARKROOM__STORAGE__ACCESS_KEY", storage.access_key),
             ("DARKROOM__STORAGE__SECRET_KEY", storage.secret_key.expose().to_owned()),
@@ -226,15 +238,25 @@ impl Stack {
         ]
     }
 
-    fn master_key(&self) -> PathBuf {
-        self.data.path().join("master.key")
+    /// Where the key rings of all parts lie. An API process is told of the private one, and must not look at it.
+    #[must_use]
+    pub fn vault(&self) -> vault::Settings {
+        vault::Settings {
+            master_key_file: self.ring("master.key").into(),
+            credentials_key_file: self.ring("credentials.key").into(),
+            credentials_public_file: self.ring("credentials.pub").into(),
+            ..vault::Settings::default()
+        }
+    }
+
+    fn ring(&self, name: &str) -> String {
+        self.data.path().join(name).display().to_string()
     }
 
     async fn open_account(&self) {
         let operator = self.nats.log("operator").await;
-        let master = MasterKeys::open_or_create(&self.master_key()).unwrap();
-        let vault = Vault::new(master, Arc::new(Keys::new(&operator)));
-        vault.check().await.unwrap();
+        let keys = Arc::new(Keys::new(&operator));
+        let vault = Vault::open(&self.vault(), Role::Opens, keys).await.unwrap();
         let network = Network::direct(Patience::default());
         let custody = Custody::new(Arc::new(vault), &self.s3.settings(), &network).await.unwrap();
         let (id, now) = (self.account, SystemClock.now());

@@ -9,7 +9,7 @@ use rand::TryRngCore;
 use rand::rngs::OsRng;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use crate::envelope::{Context, Envelope};
+use crate::envelope::{Algorithm, Context, Envelope};
 use crate::{EnvelopeError, Error};
 
 /// Bytes of a key: two 256-bit halves.
@@ -22,7 +22,7 @@ pub(crate) const NONCE_BYTES: usize = 16;
 pub(crate) const TAG_BYTES: usize = 16;
 
 /// The public name of a key: 64 random bits, written as 16 hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyId(pub(crate) [u8; KEY_ID_BYTES]);
 
 impl fmt::Display for KeyId {
@@ -97,10 +97,23 @@ impl DataKey {
     /// Wraps another key, to be stored as `name`; it unwraps under this key and that name only.
     #[must_use]
     pub fn wrap(&self, name: &str, key: &Self) -> Vec<u8> {
+        self.seal(&Context::wrap(name), &key.to_wrap())
+    }
+
+    /// What is wrapped: its id, then its bytes.
+    pub(crate) fn to_wrap(&self) -> Zeroizing<Vec<u8>> {
         let mut plain = Zeroizing::new(Vec::with_capacity(KEY_ID_BYTES + KEY_BYTES));
-        plain.extend_from_slice(&key.id.0);
-        plain.extend_from_slice(key.bytes.as_slice());
-        self.seal(&Context::wrap(name), &plain)
+        plain.extend_from_slice(&self.id.0);
+        plain.extend_from_slice(self.bytes.as_slice());
+        plain
+    }
+
+    /// Takes a key back from what was wrapped as `name`.
+    pub(crate) fn from_wrapped(name: &str, plain: &[u8]) -> Result<Self, Error> {
+        let malformed =
+            || Error::Envelope { what: name.to_owned(), source: EnvelopeError::KeyLength };
+        let (id, bytes) = plain.split_first_chunk::<KEY_ID_BYTES>().ok_or_else(malformed)?;
+        Self::from_parts(KeyId(*id), bytes).ok_or_else(malformed)
     }
 
     /// Takes a wrapped key out again.
@@ -109,18 +122,25 @@ impl DataKey {
     /// [`Error::OtherKey`] if another key wrapped it, [`Error::Refused`] if it was changed or stored under another
     /// name, [`Error::Envelope`] if it is none of ours.
     pub fn unwrap(&self, name: &str, wrapped: &[u8]) -> Result<Self, Error> {
-        let plain = self.open(&Context::wrap(name), wrapped)?;
-        let malformed =
-            || Error::Envelope { what: name.to_owned(), source: EnvelopeError::KeyLength };
-        let (id, bytes) = plain.split_first_chunk::<KEY_ID_BYTES>().ok_or_else(malformed)?;
-        Self::from_parts(KeyId(*id), bytes).ok_or_else(malformed)
+        Self::from_wrapped(name, &self.open(&Context::wrap(name), wrapped)?)
     }
 
     /// Seals bytes into a binary envelope.
     pub(crate) fn seal(&self, context: &Context<'_>, plaintext: &[u8]) -> Vec<u8> {
+        self.seal_as(Algorithm::AesSiv, context, plaintext)
+    }
+
+    /// The same for a key that was found by `algorithm`.
+    pub(crate) fn seal_as(
+        &self,
+        algorithm: Algorithm,
+        context: &Context<'_>,
+        plaintext: &[u8],
+    ) -> Vec<u8> {
         let nonce = random();
-        let ciphertext = encrypt(&self.bytes, &context.associated_data(self.id), &nonce, plaintext);
-        Envelope { key: self.id, nonce, ciphertext: &ciphertext }.encode()
+        let associated = context.associated_data(algorithm, self.id);
+        let ciphertext = encrypt(&self.bytes, &associated, &nonce, plaintext);
+        Envelope { algorithm, key: self.id, nonce, ciphertext: &ciphertext }.encode()
     }
 
     /// Opens a binary envelope.
@@ -130,10 +150,23 @@ impl DataKey {
         envelope: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let envelope = Envelope::decode(envelope).map_err(|source| context.malformed(source))?;
+        if envelope.algorithm != Algorithm::AesSiv {
+            let unfit = EnvelopeError::Algorithm(envelope.algorithm.id());
+            return Err(context.malformed(unfit));
+        }
         if envelope.key != self.id {
             return Err(Error::OtherKey { sealed_under: envelope.key, held: self.id });
         }
-        let associated = context.associated_data(self.id);
+        self.open_as(context, &envelope)
+    }
+
+    /// Opens an envelope whose algorithm led to this key.
+    pub(crate) fn open_as(
+        &self,
+        context: &Context<'_>,
+        envelope: &Envelope<'_>,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let associated = context.associated_data(envelope.algorithm, self.id);
         decrypt(&self.bytes, &associated, &envelope.nonce, envelope.ciphertext)
             .ok_or_else(|| Error::Refused { what: context.what().to_owned() })
     }

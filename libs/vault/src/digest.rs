@@ -21,6 +21,12 @@ impl DigestSecret {
         Some(Self(secret))
     }
 
+    /// Compares in constant time.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let pairs = self.0.iter().zip(other.0.iter());
+        std::hint::black_box(pairs.fold(0_u8, |seen, (a, b)| seen | (a ^ b))) == 0
+    }
+
     pub(crate) fn digests(&self, purpose: &str) -> Digests {
         let mut key = Zeroizing::new([0; 32]);
         Hkdf::<Sha256>::new(None, self.0.as_slice())

@@ -1,6 +1,7 @@
 //! What can go wrong, without a word of what was being kept secret.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::{KeyId, StoreError};
 
@@ -34,6 +35,43 @@ pub enum Error {
         /// The master key that is missing.
         id: KeyId,
     },
+    /// The credentials ring lacks the pair that a credential's key was wrapped to.
+    #[error(
+        "`{name}` was sealed to pair {id}, which the credentials ring does not hold; \
+         put back the key ring file that has it, or bring the public file up to date (nothing was changed)"
+    )]
+    UnknownCredentialKey {
+        /// Name of the key in the store.
+        name: String,
+        /// The pair that is missing.
+        id: KeyId,
+    },
+    /// A process that only seals was asked to open a credential.
+    #[error(
+        "this process holds the public half of the credentials ring alone: it seals credentials and opens none"
+    )]
+    SealsOnly,
+    /// Built without a credentials ring.
+    #[error("this process was given no credentials ring")]
+    NoCredentialKeys,
+    /// Nobody can agree on a key with this public half.
+    #[error("public half {id} of the credentials ring is no key that anything can be sealed to")]
+    Unsealable {
+        /// The half.
+        id: KeyId,
+    },
+    /// A key ring file is gone, though the store was made with one.
+    #[error(
+        "there is no key ring file {path}, but the store of wrapped keys was made with one: \
+         put it back from where it is kept apart (nothing was changed)", path = path.display()
+    )]
+    LostRing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key ring cannot be used.
+    #[error(transparent)]
+    Ring(#[from] RingError),
     /// Right key, but the value was changed, or sealed for another account, record or field.
     #[error(
         "`{what}` does not open: it was changed, or sealed for another account, record or field"
@@ -111,7 +149,7 @@ pub enum EnvelopeError {
     KeyLength,
 }
 
-/// The key ring file could not be read or made. It was not changed.
+/// A key ring could not be read, made or rotated. It was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RingError {
     /// There is no such file.
@@ -146,14 +184,120 @@ pub enum RingError {
         /// Its permission bits.
         mode: u32,
     },
-    /// Not a key ring.
-    #[error("the key ring file {path} is malformed: {fault}; put back a good copy, it was not changed", path = path.display())]
-    Malformed {
+    /// Somebody else than the owner may write the public halves, and so have credentials sealed to a pair of theirs.
+    #[error("others than its owner may write the public key file (mode {mode:04o}); run: chmod 644 {path}", path = path.display())]
+    Writable {
         /// The file.
         path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Not a key ring.
+    #[error("the key ring {place} is malformed: {fault}; put back a good copy, it was not changed")]
+    Malformed {
+        /// The file, or what printed it.
+        place: String,
         /// Which rule it breaks.
         fault: RingFault,
     },
+    /// A ring from two places.
+    #[error("vault.{section}_credential and vault.{section}_command are both set: keep one")]
+    TwoSources {
+        /// How the keys of the setting begin.
+        section: &'static str,
+    },
+    /// A name that could reach elsewhere.
+    #[error(
+        "vault.{section}_credential is the name that the unit gives to LoadCredential=, without a path"
+    )]
+    CredentialName {
+        /// How the keys of the setting begin.
+        section: &'static str,
+    },
+    /// systemd handed nothing in.
+    #[error(
+        "vault.{section}_credential is set, but systemd handed in no credentials: name it in the unit with LoadCredential= or LoadCredentialEncrypted="
+    )]
+    NoCredentials {
+        /// How the keys of the setting begin.
+        section: &'static str,
+    },
+    /// The command cannot be run.
+    #[error("run {program} for a key ring")]
+    Command {
+        /// The program, without its arguments.
+        program: String,
+        /// As the system said it.
+        source: std::io::Error,
+    },
+    /// The command says that it failed.
+    #[error("{program}, run for a key ring, ended with {status}")]
+    CommandFailed {
+        /// The program, without its arguments.
+        program: String,
+        /// How it ended.
+        status: std::process::ExitStatus,
+    },
+    /// The command takes too long.
+    #[error("{program}, run for a key ring, did not end within {} s", limit.as_secs())]
+    CommandSlow {
+        /// The program, without its arguments.
+        program: String,
+        /// The limit.
+        limit: Duration,
+    },
+    /// The ring may have been rotated without our knowing.
+    #[error("the key ring {place} could not be read again for {} s: nothing is sealed under what may be an outdated key", limit.as_secs())]
+    Stale {
+        /// The file, or what prints it.
+        place: String,
+        /// The limit.
+        limit: Duration,
+    },
+    /// Somebody else is changing it.
+    #[error("somebody else changes the key ring file {path} right now: try again", path = path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not a key that can be taken out of the ring.
+    #[error("key {id} cannot be retired: {why}")]
+    Unretirable {
+        /// The key.
+        id: KeyId,
+        /// Why not.
+        why: Unretirable,
+    },
+    /// The thread that read it died.
+    #[error("read the key ring")]
+    Task(#[source] tokio::task::JoinError),
+}
+
+/// Why a key stays in its ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unretirable {
+    /// It is not there.
+    #[error("it is in no ring")]
+    Unknown,
+    /// It is the one that wraps.
+    #[error("it is the current one; rotate first")]
+    Current,
+    /// Something would be lost.
+    #[error("{0} keys are still wrapped under it; run `darkroom key rotate --resume`")]
+    Held(u64),
+    /// A process that has not read the ring again may still wrap under it.
+    #[error(
+        "its successor is only {age_s} s old; processes may use the key until that is {needed_s} s old"
+    )]
+    TooSoon {
+        /// Age of the current key, in seconds.
+        age_s: i64,
+        /// What it must be, in seconds.
+        needed_s: u64,
+    },
+    /// The ring is no file of ours.
+    #[error("the ring is not a file; take the key out where the ring is kept")]
+    NotOurs,
 }
 
 /// Which rule of the key ring file's format is broken.
@@ -161,7 +305,7 @@ pub enum RingError {
 pub enum RingFault {
     /// Larger than any key ring.
     #[error("it is larger than {0} bytes")]
-    TooLarge(u64),
+    TooLarge(usize),
     /// Not JSON, or a field is missing, unknown or of the wrong type.
     #[error("not the expected JSON at line {line}, column {column}")]
     Json {
@@ -188,4 +332,13 @@ pub enum RingFault {
     /// A secret is not base64 of the right length.
     #[error("a secret is not base64 of {0} bytes")]
     Secret(usize),
+    /// The fields ring where the credentials ring should be, or private halves where public ones should be.
+    #[error("it is a key ring of another kind")]
+    OtherKind,
+    /// A pair with the id of another.
+    #[error("key {0} is not the one that its id stands for")]
+    Mismatch(KeyId),
+    /// No room for another key.
+    #[error("it holds {0} keys already; retire some first")]
+    Full(usize),
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use crate::envelope::Context;
+use crate::envelope::{Context, Envelope};
 use crate::{DataKey, EnvelopeError, Error, KeyId};
 
 /// Seals and opens the fields of one record of one account. Cheap to clone; the key inside is wiped with the last clone.
@@ -38,6 +38,15 @@ impl FieldKey {
     #[must_use]
     pub fn id(&self) -> KeyId {
         self.key.id()
+    }
+
+    /// The key that sealed an envelope, as that names it.
+    pub(crate) fn id_in(field: &str, envelope: &str) -> Result<KeyId, Error> {
+        let malformed = |source| Error::Envelope { what: field.to_owned(), source };
+        match URL_SAFE_NO_PAD.decode(envelope) {
+            Ok(bytes) => Ok(Envelope::decode(&bytes).map_err(malformed)?.key),
+            Err(_) => Err(malformed(EnvelopeError::NotBase64)),
+        }
     }
 
     /// Seals bytes as `field`; gives the envelope in base64url.

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::Error;
+use crate::{Error, KeyId};
 
 /// Longest account or job id in a key's name.
 pub(crate) const ID_MAX_CHARS: usize = 128;
@@ -15,7 +15,7 @@ pub(crate) const ID_MAX_CHARS: usize = 128;
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A store of wrapped keys. Names are made of `A-Z a-z 0-9 - _ .` and are at most 270 characters long; values are
-/// ciphertext of about 114 bytes.
+/// ciphertext of about 150 bytes.
 pub trait WrappedKeys: Send + Sync {
     /// The value, or nothing. Sees every `create` that was acknowledged before.
     fn get<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<Vec<u8>>>;
@@ -25,6 +25,38 @@ pub trait WrappedKeys: Send + Sync {
 
     /// Removes the value so that no later read gives it, history included. A name that does not exist is no error.
     fn shred<'a>(&'a self, name: &'a str) -> StoreFuture<'a, ()>;
+
+    /// Puts `new` in the place of `old`, and overwrites that. Does nothing if the value is not `old` any more: what was
+    /// shredded stays so.
+    fn replace<'a>(
+        &'a self,
+        name: &'a str,
+        old: &'a [u8],
+        new: Vec<u8>,
+    ) -> StoreFuture<'a, Replacement>;
+
+    /// Some of the values whose names begin with `prefix` and a dot, from `from` on; 0 is the beginning. Whoever goes
+    /// on with `next` until there is none meets every value that is there all the while, and those replaced meanwhile
+    /// twice. A value that was replaced by somebody who was killed over it may still be met before its successor.
+    fn page<'a>(&'a self, prefix: &'a str, from: u64) -> StoreFuture<'a, Page>;
+}
+
+/// How [`WrappedKeys::replace`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replacement {
+    /// The new value stands.
+    Replaced,
+    /// The name was shredded or has another value: nothing was changed.
+    Changed,
+}
+
+/// Some wrapped keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Names and values.
+    pub entries: Vec<(String, Vec<u8>)>,
+    /// Where to go on, if there is more.
+    pub next: Option<u64>,
 }
 
 /// How [`WrappedKeys::create`] ended.
@@ -91,6 +123,32 @@ impl WrappedKeys for MemoryKeys {
             Ok(())
         })
     }
+
+    fn replace<'a>(
+        &'a self,
+        name: &'a str,
+        old: &'a [u8],
+        new: Vec<u8>,
+    ) -> StoreFuture<'a, Replacement> {
+        Box::pin(async move {
+            Ok(match self.lock().get_mut(name) {
+                Some(value) if value == old => {
+                    *value = new;
+                    Replacement::Replaced
+                }
+                _ => Replacement::Changed,
+            })
+        })
+    }
+
+    fn page<'a>(&'a self, prefix: &'a str, _from: u64) -> StoreFuture<'a, Page> {
+        Box::pin(async move {
+            let begins = |name: &str| name.strip_prefix(prefix).is_some_and(|r| r.starts_with('.'));
+            let values = self.lock();
+            let found = values.iter().filter(|(name, _)| begins(name));
+            Ok(Page { entries: found.map(|(n, v)| (n.clone(), v.clone())).collect(), next: None })
+        })
+    }
 }
 
 /// The name of an account's key.
@@ -101,6 +159,21 @@ pub(crate) fn account_name(account: &str) -> Result<String, Error> {
 /// The name of a job's key.
 pub(crate) fn job_name(account: &str, job: &str) -> Result<String, Error> {
     Ok(format!("job.{}.{}", id(account)?, id(job)?))
+}
+
+/// Where the names of an account's credential keys begin.
+pub(crate) fn credentials_prefix(account: &str) -> Result<String, Error> {
+    Ok(format!("credential.{}", id(account)?))
+}
+
+/// The name of a credential's key.
+pub(crate) fn credential_name(account: &str, key: KeyId) -> Result<String, Error> {
+    Ok(format!("{}.{key}", credentials_prefix(account)?))
+}
+
+/// Where the names of an account's job keys begin.
+pub(crate) fn jobs_prefix(account: &str) -> Result<String, Error> {
+    Ok(format!("job.{}", id(account)?))
 }
 
 fn id(text: &str) -> Result<&str, Error> {

@@ -4,35 +4,50 @@
 //! store that forgets; removing a key there makes every ciphertext under it unreadable, while the events that carry
 //! it, and every hash over them, stay as they are.
 //!
+//! Customers' credentials have keys of their own, which a second ring wraps: its public halves seal, and only the private
+//! halves open. A process that takes credentials in is given the public ones and cannot read what it took.
+//!
 //! A ciphertext opens only where it was made: format, key, account, record and field name are all associated data.
 
 mod cache;
 mod cipher;
+mod credentials;
 mod digest;
+mod document;
 mod envelope;
 mod error;
 mod field;
 mod keys;
+mod pair;
+mod reloading;
 mod ring;
 mod ring_file;
+mod rotation;
 mod secret;
 pub mod secrets;
+mod settings;
+mod source;
 mod vault;
+pub mod webhook;
 
 pub use cipher::{DataKey, KeyId};
+pub use credentials::CredentialKeys;
 pub use digest::Digests;
-pub use error::{EnvelopeError, Error, RingError, RingFault};
+pub use error::{EnvelopeError, Error, RingError, RingFault, Unretirable};
 pub use field::FieldKey;
-pub use keys::{Creation, MemoryKeys, StoreError, StoreFuture, WrappedKeys};
-pub use ring::{MasterKeys, Settings};
+pub use keys::{Creation, MemoryKeys, Page, Replacement, StoreError, StoreFuture, WrappedKeys};
+pub use ring::MasterKeys;
+pub use rotation::{Census, Report};
 pub use secret::Secret;
-pub use vault::Vault;
+pub use settings::{NoSuchRing, RingKey, RingName, Rotated, Settings};
+pub use vault::{KeysHeld, Role, Vault};
 
 #[cfg(test)]
 mod tests {
     use std::fmt::{Debug, Display};
 
-    use super::{DataKey, Digests, FieldKey, MasterKeys, Secret, Vault};
+    use super::{CredentialKeys, DataKey, Digests, FieldKey, MasterKeys, Secret, Vault};
+    use crate::pair::PrivateHalf;
 
     /// Does not compile if the type has the trait: then two implementations of `Lacks` fit, and neither is chosen.
     macro_rules! lacks {
@@ -51,6 +66,8 @@ mod tests {
         lacks!(DataKey: Debug, Display, Clone, serde::Serialize);
         lacks!(FieldKey: Debug, Display, serde::Serialize);
         lacks!(MasterKeys: Debug, Display, serde::Serialize);
+        lacks!(CredentialKeys: Debug, Display, serde::Serialize);
+        lacks!(PrivateHalf: Debug, Display, Clone, serde::Serialize);
         lacks!(Digests: Debug, Display, serde::Serialize);
         lacks!(Vault: Debug, Display, Clone, serde::Serialize);
         lacks!(Secret: Display, serde::Serialize);
@@ -60,6 +77,7 @@ mod tests {
     fn keys_and_secrets_are_wiped_when_dropped() {
         fn wiped<T: zeroize::ZeroizeOnDrop>() {}
         wiped::<DataKey>();
+        wiped::<PrivateHalf>();
         wiped::<Secret>();
         wiped::<aes_siv::siv::Aes256Siv>();
         wiped::<aes::Aes256Enc>();

@@ -1,39 +1,28 @@
-//! The master keys: several may unwrap, one wraps.
+//! The fields ring: several master keys may unwrap, one wraps.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use crate::digest::{DigestSecret, Digests};
+use crate::document::{Document, Kind};
 use crate::envelope::Envelope;
+use crate::error::RingFault;
+use crate::reloading::{Reloading, Ring};
+use crate::source::Source;
 use crate::{DataKey, Error, KeyId, RingError, ring_file};
 
-/// Section `[vault]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Settings {
-    /// The key ring file. Whoever has it and the log can read everything: keep it apart from backups of the log.
-    pub master_key_file: PathBuf,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { master_key_file: PathBuf::from(".darkroom/master.key") }
-    }
-}
-
-/// The key ring. Cheap to clone; wiped with the last clone.
+/// The ring that wraps the keys of accounts, and is read again when it was rotated. Cheap to clone; wiped with the last
+/// clone.
 #[derive(Clone)]
-pub struct MasterKeys(Arc<Ring>);
+pub struct MasterKeys(Arc<Reloading<MasterRing>>);
 
-pub(crate) struct Ring {
-    pub(crate) current: DataKey,
+pub(crate) struct MasterRing {
+    current: DataKey,
     /// Earlier keys, which unwrap what they wrapped.
-    pub(crate) earlier: HashMap<KeyId, DataKey>,
+    earlier: HashMap<KeyId, DataKey>,
     /// Apart from the wrapping keys, so that rotating those leaves every digest valid.
-    pub(crate) digest_secret: DigestSecret,
+    digest_secret: DigestSecret,
 }
 
 impl MasterKeys {
@@ -42,7 +31,7 @@ impl MasterKeys {
     /// # Errors
     /// [`RingError`]; the file is never changed.
     pub fn open(path: &Path) -> Result<Self, RingError> {
-        ring_file::read(path).map(|ring| Self(Arc::new(ring)))
+        open_file(path).map(|ring| Self(Arc::new(ring)))
     }
 
     /// Reads the key ring file, or makes one with a single new key if there is none. Processes that start at once all
@@ -53,23 +42,27 @@ impl MasterKeys {
     pub fn open_or_create(path: &Path) -> Result<Self, RingError> {
         match Self::open(path) {
             Err(RingError::Missing { .. }) => {
-                ring_file::create(path)?;
+                ring_file::create(path, &Document::generate(Kind::Fields))?;
                 Self::open(path)
             }
             read => read,
         }
     }
 
-    /// The key that wraps.
+    pub(crate) async fn from_source(source: Source) -> Result<Self, RingError> {
+        Reloading::open(source).await.map(|ring| Self(Arc::new(ring)))
+    }
+
+    /// The key that wraps, as the ring was last read.
     #[must_use]
     pub fn current(&self) -> KeyId {
-        self.0.current.id()
+        self.0.held().current.id()
     }
 
     /// Wraps a data key under the current master key, to be stored as `name`.
     #[must_use]
     pub fn wrap(&self, name: &str, key: &DataKey) -> Vec<u8> {
-        self.0.current.wrap(name, key)
+        self.0.held().current.wrap(name, key)
     }
 
     /// Takes a data key out again, under whichever master key wrapped it.
@@ -77,20 +70,76 @@ impl MasterKeys {
     /// # Errors
     /// [`Error::UnknownMasterKey`], or as [`DataKey::unwrap`].
     pub fn unwrap(&self, name: &str, wrapped: &[u8]) -> Result<DataKey, Error> {
-        let id = match Envelope::decode(wrapped) {
-            Ok(envelope) => envelope.key,
-            Err(source) => return Err(Error::Envelope { what: name.to_owned(), source }),
-        };
-        let master =
-            if id == self.current() { Some(&self.0.current) } else { self.0.earlier.get(&id) };
-        master
-            .ok_or_else(|| Error::UnknownMasterKey { name: name.to_owned(), id })?
-            .unwrap(name, wrapped)
+        self.0.held().unwrap(name, wrapped)
     }
 
     /// Digests for this purpose alone.
     #[must_use]
     pub fn digests(&self, purpose: &str) -> Digests {
-        self.0.digest_secret.digests(purpose)
+        self.0.held().digest_secret.digests(purpose)
+    }
+
+    /// Wraps under a ring that was read lately.
+    pub(crate) async fn wrap_fresh(&self, name: &str, key: &DataKey) -> Result<Vec<u8>, Error> {
+        Ok(self.0.fresh().await?.current.wrap(name, key))
+    }
+
+    /// Unwraps; a key id that the ring does not hold has it read again.
+    pub(crate) async fn unwrap_fresh(&self, name: &str, wrapped: &[u8]) -> Result<DataKey, Error> {
+        match self.unwrap(name, wrapped) {
+            Err(Error::UnknownMasterKey { .. }) => self.0.again().await.unwrap(name, wrapped),
+            unwrapped => unwrapped,
+        }
     }
 }
+
+impl MasterRing {
+    fn unwrap(&self, name: &str, wrapped: &[u8]) -> Result<DataKey, Error> {
+        let id = match Envelope::decode(wrapped) {
+            Ok(envelope) => envelope.key,
+            Err(source) => return Err(Error::Envelope { what: name.to_owned(), source }),
+        };
+        let key = if id == self.current.id() { Some(&self.current) } else { self.earlier.get(&id) };
+        key.ok_or_else(|| Error::UnknownMasterKey { name: name.to_owned(), id })?
+            .unwrap(name, wrapped)
+    }
+
+    fn holds(&self, id: KeyId) -> bool {
+        id == self.current.id() || self.earlier.contains_key(&id)
+    }
+}
+
+impl Ring for MasterRing {
+    const KIND: Kind = Kind::Fields;
+
+    fn build(document: Document) -> Result<Self, RingFault> {
+        let fault = RingFault::Secret(crate::cipher::KEY_BYTES);
+        let mut keys = HashMap::new();
+        for entry in &document.keys {
+            keys.insert(entry.id, DataKey::from_parts(entry.id, &entry.bytes).ok_or(fault)?);
+        }
+        let current = keys.remove(&document.current).ok_or(RingFault::Current(document.current))?;
+        let digest_secret = document
+            .digest_secret
+            .as_ref()
+            .and_then(|secret| DigestSecret::new(secret))
+            .ok_or(RingFault::Secret(crate::digest::SECRET_BYTES))?;
+        Ok(Self { current, earlier: keys, digest_secret })
+    }
+
+    fn follows(&self, earlier: &Self) -> bool {
+        let known = self.holds(earlier.current.id()) || earlier.holds(self.current.id());
+        known && self.digest_secret.is(&earlier.digest_secret)
+    }
+}
+
+fn open_file(path: &Path) -> Result<Reloading<MasterRing>, RingError> {
+    let source = Source::File(PathBuf::from(path));
+    let bytes = ring_file::read(path, ring_file::Guard::Owner)?;
+    let document = source.parse(Kind::Fields, &bytes)?;
+    Reloading::new(source, document)
+}
+
+#[cfg(test)]
+#[path = "ring_tests.rs"]
+mod tests;

@@ -1,50 +1,59 @@
-//! The key ring file: JSON, for its owner's eyes only, made once and as a whole.
+//! A key ring's file: made once and as a whole, replaced as a whole, for its owner's eyes only.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::cipher::{KEY_BYTES, KeyId, random};
-use crate::digest::{self, DigestSecret};
+use crate::cipher::random;
+use crate::document::{Document, Kind};
 use crate::error::{RingError, RingFault};
-use crate::ring::Ring;
-use crate::{DataKey, Secret};
 
-/// Largest key ring file.
-const FILE_MAX_BYTES: u64 = 64 << 10;
-/// Most keys in a ring.
-const KEYS_MAX: usize = 64;
-/// The only format so far.
-const FORMAT: u32 = 1;
-/// Permission bits of everybody but the owner.
-const OTHERS: u32 = 0o077;
+/// Largest key ring.
+pub(crate) const RING_MAX_BYTES: usize = 64 << 10;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RingFile {
-    format: u32,
-    current: String,
-    keys: Vec<KeyEntry>,
-    digest_secret: Secret,
+/// Who besides its owner may do what with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// Nobody may do anything.
+    Owner,
+    /// Nobody but its group may read. systemd hands a credential to a service by an access list, which shows as the
+    /// rights of the group, in a folder that only the service can enter.
+    Credential,
+    /// Everybody may read, and nobody else may write.
+    Public,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeyEntry {
-    id: String,
-    secret: Secret,
+impl Guard {
+    /// Permission bits that must not be set.
+    const fn forbidden(self) -> u32 {
+        match self {
+            Self::Owner => 0o077,
+            Self::Credential => 0o037,
+            Self::Public => 0o022,
+        }
+    }
+
+    /// The mode of a new file.
+    const fn mode(self) -> u32 {
+        match self {
+            Self::Owner | Self::Credential => 0o600,
+            Self::Public => 0o644,
+        }
+    }
+
+    pub(crate) const fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Fields | Kind::Credentials => Self::Owner,
+            Kind::Public => Self::Public,
+        }
+    }
 }
 
-/// Reads the ring. Permissions are asked of the opened file, so nobody can swap it in between.
-pub(crate) fn read(path: &Path) -> Result<Ring, RingError> {
+/// Reads a file. Permissions are asked of the opened file, so nobody can swap it in between.
+pub(crate) fn read(path: &Path, guard: Guard) -> Result<Zeroizing<Vec<u8>>, RingError> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(source) if source.kind() == ErrorKind::NotFound => {
@@ -56,15 +65,16 @@ pub(crate) fn read(path: &Path) -> Result<Ring, RingError> {
     if !metadata.is_file() {
         return Err(RingError::NotAFile { path: path.to_owned() });
     }
-    if metadata.mode() & OTHERS != 0 {
-        return Err(RingError::Exposed { path: path.to_owned(), mode: metadata.mode() & 0o7777 });
-    }
-    let malformed = |fault| RingError::Malformed { path: path.to_owned(), fault };
-    if metadata.len() > FILE_MAX_BYTES {
-        return Err(malformed(RingFault::TooLarge(FILE_MAX_BYTES)));
+    let mode = metadata.mode() & 0o7777;
+    if mode & guard.forbidden() != 0 {
+        let path = path.to_owned();
+        return Err(match guard {
+            Guard::Public => RingError::Writable { path, mode },
+            Guard::Owner | Guard::Credential => RingError::Exposed { path, mode },
+        });
     }
     // Room for all of it at once: growing would leave copies behind.
-    let mut bytes = Zeroizing::new(vec![0; FILE_MAX_BYTES as usize]);
+    let mut bytes = Zeroizing::new(vec![0; RING_MAX_BYTES + 1]);
     let mut length = 0;
     while let Some(rest) = bytes.get_mut(length..).filter(|rest| !rest.is_empty()) {
         match file.read(rest) {
@@ -74,84 +84,71 @@ pub(crate) fn read(path: &Path) -> Result<Ring, RingError> {
             Err(source) => return Err(failed("read", path, source)),
         }
     }
-    parse(bytes.get(..length).unwrap_or_default()).map_err(malformed)
+    if length > RING_MAX_BYTES {
+        let fault = RingFault::TooLarge(RING_MAX_BYTES);
+        return Err(RingError::Malformed { place: path.display().to_string(), fault });
+    }
+    bytes.truncate(length);
+    Ok(bytes)
 }
 
-fn parse(bytes: &[u8]) -> Result<Ring, RingFault> {
-    // The parser's own message may quote a secret.
-    let file: RingFile = serde_json::from_slice(bytes)
-        .map_err(|error| RingFault::Json { line: error.line(), column: error.column() })?;
-    if file.format != FORMAT {
-        return Err(RingFault::Format(file.format));
-    }
-    if file.keys.is_empty() || file.keys.len() > KEYS_MAX {
-        return Err(RingFault::Count(KEYS_MAX));
-    }
-    let mut keys = HashMap::new();
-    for entry in &file.keys {
-        let id = key_id(&entry.id)?;
-        let secret = decode(&entry.secret).ok_or(RingFault::Secret(KEY_BYTES))?;
-        let key = DataKey::from_parts(id, &secret).ok_or(RingFault::Secret(KEY_BYTES))?;
-        match keys.entry(id) {
-            Entry::Occupied(_) => return Err(RingFault::Twice(id)),
-            Entry::Vacant(free) => free.insert(key),
-        };
-    }
-    let current = key_id(&file.current)?;
-    let current = keys.remove(&current).ok_or(RingFault::Current(current))?;
-    let digest_secret = decode(&file.digest_secret)
-        .and_then(|secret| DigestSecret::new(&secret))
-        .ok_or(RingFault::Secret(digest::SECRET_BYTES))?;
-    Ok(Ring { current, earlier: keys, digest_secret })
-}
-
-fn key_id(text: &str) -> Result<KeyId, RingFault> {
-    match text.parse() {
-        Ok(id) => Ok(id),
-        Err(_) => Err(RingFault::Id),
-    }
-}
-
-fn decode(secret: &Secret) -> Option<Zeroizing<Vec<u8>>> {
-    STANDARD.decode(secret.expose()).ok().map(Zeroizing::new)
-}
-
-/// Makes a ring with one new key, unless another process was faster; either way a whole, synced ring is there after.
-pub(crate) fn create(path: &Path) -> Result<(), RingError> {
+/// Writes a ring, unless another process was faster; either way a whole, synced ring is there after.
+pub(crate) fn create(path: &Path, ring: &Document) -> Result<(), RingError> {
     let draft = draft_path(path);
-    let written = write_draft(&draft).and_then(|()| match fs::hard_link(&draft, path) {
+    let written = write_draft(&draft, ring).and_then(|()| match fs::hard_link(&draft, path) {
         // The link appears whole or not at all, and never replaces a ring.
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         linked => linked,
     });
-    let removed = match fs::remove_file(&draft) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    };
-    written
-        .and(removed)
-        .and_then(|()| File::open(parent(path))?.sync_all())
-        .map_err(|source| failed("create", path, source))?;
-    tracing::info!(path = %path.display(), "the master key ring is in place; keep a copy apart from the log");
+    finish(path, &draft, written).map_err(|source| failed("create", path, source))?;
+    tracing::info!(path = %path.display(), "the key ring is in place; keep a copy apart from the log");
     Ok(())
 }
 
-fn write_draft(draft: &Path) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
-    file.write_all(new_ring().as_bytes())?;
-    file.sync_all()
+/// Puts a ring in the place of an earlier one: whoever reads finds one or the other, whole. Owner and mode stay.
+pub(crate) fn replace(path: &Path, ring: &Document) -> Result<(), RingError> {
+    let draft = draft_path(path);
+    let written = write_draft(&draft, ring)
+        .and_then(|()| keep_owner(path, &draft))
+        .and_then(|()| fs::rename(&draft, path));
+    finish(path, &draft, written).map_err(|source| failed("replace", path, source))
 }
 
-fn new_ring() -> Zeroizing<String> {
-    let id = KeyId(random());
-    let secret = Zeroizing::new(STANDARD.encode(Zeroizing::new(random::<KEY_BYTES>()).as_slice()));
-    let digest = Zeroizing::new(
-        STANDARD.encode(Zeroizing::new(random::<{ digest::SECRET_BYTES }>()).as_slice()),
-    );
-    Zeroizing::new(format!(
-        "{{\n  \"format\": {FORMAT},\n  \"current\": \"{id}\",\n  \"keys\": [\n    {{ \"id\": \"{id}\", \"secret\": \"{}\" }}\n  ],\n  \"digest_secret\": \"{}\"\n}}\n",
-        *secret, *digest
-    ))
+/// Of two who change a ring at once the second would lose the key of the first: changes are made under this lock.
+pub(crate) fn lock(path: &Path) -> Result<File, RingError> {
+    let folder = File::open(parent(path)).map_err(|source| failed("lock", path, source))?;
+    match folder.try_lock() {
+        Ok(()) => Ok(folder),
+        Err(TryLockError::WouldBlock) => Err(RingError::Busy { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(failed("lock", path, source)),
+    }
+}
+
+/// Whoever rotates may be another user than those who read.
+fn keep_owner(path: &Path, draft: &Path) -> io::Result<()> {
+    let (wanted, made) = (fs::metadata(path)?, fs::metadata(draft)?);
+    if (wanted.uid(), wanted.gid()) != (made.uid(), made.gid()) {
+        chown(draft, Some(wanted.uid()), Some(wanted.gid()))?;
+    }
+    fs::set_permissions(draft, wanted.permissions())
+}
+
+/// Takes the draft away, and has the folder remember what happened to the ring.
+fn finish(path: &Path, draft: &Path, written: io::Result<()>) -> io::Result<()> {
+    let removed = match fs::remove_file(draft) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    };
+    written.and(removed).and_then(|()| File::open(parent(path))?.sync_all())
+}
+
+fn write_draft(draft: &Path, ring: &Document) -> io::Result<()> {
+    let mode = Guard::of(ring.kind).mode();
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
+    file.write_all(ring.print().as_bytes())?;
+    // The mask of the process has no say in who may seal.
+    file.set_permissions(Permissions::from_mode(mode))?;
+    file.sync_all()
 }
 
 /// A name beside the ring that no other process uses.
@@ -167,10 +164,6 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-fn failed(operation: &'static str, path: &Path, source: io::Error) -> RingError {
+pub(crate) fn failed(operation: &'static str, path: &Path, source: io::Error) -> RingError {
     RingError::File { operation, path: path.to_owned(), source }
 }
-
-#[cfg(test)]
-#[path = "ring_tests.rs"]
-mod tests;

@@ -1,9 +1,15 @@
 //! Tests of the key ring file.
 
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::*;
-use crate::MasterKeys;
+use crate::cipher::KEY_BYTES;
+use crate::document::KEYS_MAX;
+use crate::ring_file::RING_MAX_BYTES;
 
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
@@ -118,10 +124,7 @@ fn a_malformed_ring_is_refused_by_its_fault_and_left_alone() {
     assert_eq!(fault(&ring(1, A, &[short])), RingFault::Secret(KEY_BYTES));
     let digest = ring(1, A, &good).replace(&STANDARD.encode([9; 32]), "AAAA");
     assert_eq!(fault(&digest), RingFault::Secret(32));
-    assert_eq!(
-        fault(&" ".repeat(FILE_MAX_BYTES as usize + 1)),
-        RingFault::TooLarge(FILE_MAX_BYTES)
-    );
+    assert_eq!(fault(&" ".repeat(RING_MAX_BYTES + 1)), RingFault::TooLarge(RING_MAX_BYTES));
 }
 
 #[test]

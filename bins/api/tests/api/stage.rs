@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use api::{Api, Server};
+use api::{Api, Served, Server};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use custody::Custody;
@@ -27,7 +27,7 @@ use tempfile::TempDir;
 use tokio::{net::TcpStream, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use vault::{MasterKeys, Vault};
+use vault::{CredentialKeys, MasterKeys, Vault, secrets};
 
 /// How long anything may take before a test gives up on it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -67,7 +67,11 @@ impl World {
 
     async fn over(folder: TempDir, log: Log, server: Option<Embedded>) -> Self {
         let master = MasterKeys::open_or_create(&folder.path().join("master.key")).unwrap();
-        let vault = Vault::new(master, Arc::new(Keys::new(&log)));
+        let (private, public) = ("credentials.key", "credentials.pub");
+        let (private, public) = (folder.path().join(private), folder.path().join(public));
+        CredentialKeys::open_or_create(&private, &public).unwrap();
+        let vault = Vault::new(master, Arc::new(Keys::new(&log)))
+            .with_credentials(CredentialKeys::sealing(&public).unwrap());
         let storage = storage::Settings {
             endpoint: Some("http://127.0.0.1:1".to_owned()),
             access_key: "AKTEST".to_owned(),
@@ -95,9 +99,14 @@ impl World {
 
     /// An API with these settings, over a connection of its own.
     pub(crate) async fn api_with(&self, settings: Api, log: &Log) -> Running {
+        self.api_served(settings.into(), log).await
+    }
+
+    /// The same with limits and quotas as well.
+    pub(crate) async fn api_served(&self, served: Served, log: &Log) -> Running {
         let shutdown = CancellationToken::new();
         let server = Server::assemble(
-            settings,
+            served,
             log.clone(),
             self.custody.clone(),
             Arc::new(SystemClock),
@@ -123,8 +132,8 @@ impl World {
     /// The same, with an application made to measure.
     pub(crate) async fn tenant_with(&self, change: impl FnOnce(&mut Application)) -> Tenant {
         let account = AccountId::from_uuid(Uuid::new_v4());
-        let (key, secret) =
-            (format!("dk_test_{}", Uuid::new_v4().simple()), Uuid::new_v4().to_string());
+        let token = |prefix| secrets::token(prefix).expose().to_owned();
+        let (key, secret) = (token("dk_test_"), token("ds_test_"));
         let mut application = Application {
             application: ApplicationId::from_uuid(Uuid::new_v4()),
             key: key.clone(),

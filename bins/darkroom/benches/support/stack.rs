@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use vault::{MasterKeys, Vault};
+use vault::{Role, Vault};
 
 use super::{Trouble, cpu, load, root};
 
@@ -113,7 +113,12 @@ impl Stack {
         let servers = Servers::start(kind, data.path()).await?;
         let operator = Log::connect(&servers.settings("operator"), "operator").await?;
         apply_topology(&operator, servers.settings("operator").replicas).await?;
-        let master = data.path().join("master.keys");
+        let vault = vault::Settings {
+            master_key_file: data.path().join("master.key"),
+            credentials_key_file: data.path().join("credentials.key"),
+            credentials_public_file: data.path().join("credentials.pub"),
+            ..vault::Settings::default()
+        };
         let storage = storage::Settings {
             // Nothing is stored.
             endpoint: Some("http://127.0.0.1:9".to_owned()),
@@ -121,7 +126,7 @@ impl Stack {
             secret_key: storage::Secret::from("none"),
             ..storage::Settings::default()
         };
-        let callers = open_accounts(&operator, &master, &storage, accounts).await?;
+        let callers = open_accounts(&operator, &vault, &storage, accounts).await?;
         let settings = api::Settings {
             api: api::Api {
                 listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -130,10 +135,16 @@ impl Stack {
                 max_in_flight: ROOM,
                 ..api::Api::default()
             },
+            // What is measured is not held back.
+            quotas: domain::limits::Quotas {
+                jobs_in_flight: u64::MAX,
+                jobs_per_minute: u64::MAX,
+                ..domain::limits::Quotas::default()
+            },
             nats: servers.settings("api"),
-            vault: vault::Settings { master_key_file: master },
+            vault,
             storage,
-            log: service::LogSettings::default(),
+            ..api::Settings::default()
         };
         let stop = CancellationToken::new();
         let server = api::Server::start(settings, Arc::new(SystemClock), stop.clone()).await?;
@@ -201,13 +212,11 @@ async fn apply_topology(operator: &Log, replicas: u8) -> Result<(), Trouble> {
 
 async fn open_accounts(
     operator: &Log,
-    master: &Path,
+    vault: &vault::Settings,
     storage: &storage::Settings,
     accounts: usize,
 ) -> Result<Vec<String>, Trouble> {
-    let master = MasterKeys::open_or_create(master)?;
-    let vault = Vault::new(master, Arc::new(Keys::new(operator)));
-    vault.check().await?;
+    let vault = Vault::open(vault, Role::Opens, Arc::new(Keys::new(operator))).await?;
     let network = Network::direct(Patience::default());
     let custody = Custody::new(Arc::new(vault), storage, &network).await?;
     let mut callers = Vec::new();

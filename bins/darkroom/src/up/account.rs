@@ -11,7 +11,7 @@ use domain::{
 use eventlog::{Keys, Log};
 use service::{Failure, OrTry};
 use storage::{Network, Patience};
-use vault::{MasterKeys, Vault};
+use vault::{Role, Vault};
 
 use super::{keepsake::Keepsake, servers::Servers};
 
@@ -22,9 +22,9 @@ pub(crate) async fn open(
     keepsake: &Keepsake,
     now: Timestamp,
 ) -> Result<(), Failure> {
-    let master = MasterKeys::open_or_create(&servers.settings.vault.master_key_file)?;
-    let vault = Vault::new(master, Arc::new(Keys::new(operator)));
-    vault.check().await.or_try("put the master key file back that this log was made with")?;
+    let vault = Vault::open(&servers.settings.vault, Role::Opens, Arc::new(Keys::new(operator)))
+        .await
+        .or_try("put the key ring files back that this log was made with")?;
     let network = Network::direct(Patience::default());
     let custody = Custody::new(Arc::new(vault), &servers.settings.storage, &network).await?;
     let id = keepsake.account;

@@ -1,5 +1,4 @@
-//! The vault as its users see it, over the in-memory store.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+//! Personal fields and their keys.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,8 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 use vault::{
-    Creation, EnvelopeError, Error, FieldKey, MasterKeys, MemoryKeys, StoreError, StoreFuture,
-    Vault, WrappedKeys,
+    Creation, EnvelopeError, Error, FieldKey, MasterKeys, MemoryKeys, Page, Replacement,
+    StoreError, StoreFuture, Vault, WrappedKeys,
 };
 
 const FIELD: &str = "source_url";
@@ -286,6 +285,19 @@ impl WrappedKeys for CountedKeys {
     fn shred<'a>(&'a self, name: &'a str) -> StoreFuture<'a, ()> {
         self.inner.shred(name)
     }
+
+    fn replace<'a>(
+        &'a self,
+        name: &'a str,
+        old: &'a [u8],
+        new: Vec<u8>,
+    ) -> StoreFuture<'a, Replacement> {
+        self.inner.replace(name, old, new)
+    }
+
+    fn page<'a>(&'a self, prefix: &'a str, from: u64) -> StoreFuture<'a, Page> {
+        self.inner.page(prefix, from)
+    }
 }
 
 #[tokio::test]
@@ -329,6 +341,19 @@ impl WrappedKeys for SlowRead {
 
     fn shred<'a>(&'a self, name: &'a str) -> StoreFuture<'a, ()> {
         self.inner.shred(name)
+    }
+
+    fn replace<'a>(
+        &'a self,
+        name: &'a str,
+        old: &'a [u8],
+        new: Vec<u8>,
+    ) -> StoreFuture<'a, Replacement> {
+        self.inner.replace(name, old, new)
+    }
+
+    fn page<'a>(&'a self, prefix: &'a str, from: u64) -> StoreFuture<'a, Page> {
+        self.inner.page(prefix, from)
     }
 }
 
