@@ -3,7 +3,14 @@
 use std::sync::Arc;
 
 use domain::{
-    Aggregate, account::Accounts, id::JobId, job::Jobs, member::Members, upload::Uploads,
+    Aggregate,
+    account::{self, Accounts},
+    delivery::Deliveries,
+    endpoint::Endpoints,
+    id::JobId,
+    job::{self, Jobs},
+    member::Members,
+    upload::Uploads,
 };
 use eventlog::{Log, Raw, Span, follow};
 use futures::StreamExt as _;
@@ -14,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::{self, App},
     error::Error,
+    quotas::Accepted,
 };
 
 /// How often the read model is compared with the end of the log.
@@ -57,6 +65,8 @@ pub async fn ends(log: &Log) -> Result<Positions, Error> {
         jobs: log.last_sequence(app::name(Stream::Jobs)).await?,
         members: log.last_sequence(app::name(Stream::Members)).await?,
         uploads: log.last_sequence(app::name(Stream::Uploads)).await?,
+        endpoints: log.last_sequence(app::name(Stream::Endpoints)).await?,
+        deliveries: log.last_sequence(app::name(Stream::Deliveries)).await?,
     })
 }
 
@@ -76,6 +86,8 @@ pub(crate) async fn keep(app: Arc<App>, shutdown: CancellationToken) -> Result<(
         follow(&app, Stream::Jobs, &parts),
         follow(&app, Stream::Members, &parts),
         follow(&app, Stream::Uploads, &parts),
+        follow(&app, Stream::Endpoints, &parts),
+        follow(&app, Stream::Deliveries, &parts),
         watch(&app, &parts),
     )?;
     Ok(())
@@ -89,12 +101,15 @@ async fn follow(app: &Arc<App>, stream: Stream, shutdown: &CancellationToken) ->
         while let Some(batch) = tail.next().await {
             match batch {
                 Ok(raws) => {
-                    let (reached, touched) = apply(&app.store, stream, raws).await?;
+                    let Applied { reached, jobs, accepted, accounts } =
+                        apply(&app.store, stream, raws).await?;
                     // Whoever knows that something has happened must not be answered from before.
-                    match stream {
-                        Stream::Accounts => app.callers.forget(),
-                        Stream::Members | Stream::Uploads => {}
-                        Stream::Jobs => app.views.forget(touched),
+                    if accounts {
+                        app.callers.forget();
+                    }
+                    if stream == Stream::Jobs {
+                        app.views.forget(jobs);
+                        app.gate.hear(&accepted, reached.jobs, app.clock.now());
                     }
                     app.currency.set_damaged(stream, false);
                     app.reached.send_if_modified(|known| {
@@ -164,17 +179,26 @@ async fn reconcile(app: &Arc<App>) -> Result<(), Error> {
     let store = app.store.clone();
     tokio::task::spawn_blocking(move || store.clear()).await??;
     app.callers.forget();
+    app.gate.forget();
     app.views.forget_all();
     app.reached.send_replace(Positions::default());
     Ok(())
 }
 
-/// Takes `raws` into the rows, and answers how far those reach then and which jobs it was about.
-async fn apply(
-    store: &Arc<Store>,
-    stream: Stream,
-    raws: Vec<Raw>,
-) -> Result<(Positions, Vec<JobId>), Error> {
+/// What was taken into the rows.
+struct Applied {
+    /// How far they reach now.
+    reached: Positions,
+    /// Which jobs it was about.
+    jobs: Vec<JobId>,
+    /// Those of them that were accepted.
+    accepted: Vec<Accepted>,
+    /// Whether any account or its key pairs are not what they were.
+    accounts: bool,
+}
+
+/// Takes `raws` into the rows.
+async fn apply(store: &Arc<Store>, stream: Stream, raws: Vec<Raw>) -> Result<Applied, Error> {
     let store = store.clone();
     let applied = tokio::task::spawn_blocking(move || {
         let entries: Vec<Entry> = raws.iter().map(|raw| entry(stream, raw)).collect();
@@ -186,7 +210,12 @@ async fn apply(
                 }
             }
         })?;
-        Ok::<_, Error>((reached, entries.iter().filter_map(touched).collect()))
+        Ok::<_, Error>(Applied {
+            reached,
+            jobs: entries.iter().filter_map(touched).collect(),
+            accepted: entries.iter().filter_map(accepted).collect(),
+            accounts: entries.iter().any(changes_accounts),
+        })
     });
     applied.await?
 }
@@ -194,8 +223,28 @@ async fn apply(
 fn touched(entry: &Entry) -> Option<JobId> {
     match &entry.change {
         Change::Job(id, _) => Some(id.job),
-        Change::Account(..) | Change::Member(..) | Change::Upload(..) | Change::Unreadable => None,
+        Change::Account(..)
+        | Change::Member(..)
+        | Change::Upload(..)
+        | Change::Endpoint(..)
+        | Change::Delivery(..)
+        | Change::Unreadable => None,
     }
+}
+
+fn accepted(entry: &Entry) -> Option<Accepted> {
+    match &entry.change {
+        Change::Job(id, job::Event::Requested(_)) => {
+            Some(Accepted { account: id.account, seq: entry.seq, at: entry.at })
+        }
+        _ => None,
+    }
+}
+
+/// That a key pair was used says nothing new of what it may do.
+fn changes_accounts(entry: &Entry) -> bool {
+    entry.stream == Stream::Accounts
+        && !matches!(entry.change, Change::Account(_, account::Event::ApplicationUsed { .. }))
 }
 
 fn entry(stream: Stream, raw: &Raw) -> Entry {
@@ -204,6 +253,8 @@ fn entry(stream: Stream, raw: &Raw) -> Entry {
         Stream::Accounts => decode::<Accounts>(raw, Change::Account),
         Stream::Members => decode::<Members>(raw, Change::Member),
         Stream::Uploads => decode::<Uploads>(raw, Change::Upload),
+        Stream::Endpoints => decode::<Endpoints>(raw, Change::Endpoint),
+        Stream::Deliveries => decode::<Deliveries>(raw, Change::Delivery),
     };
     let at = raw.time().unwrap_or(domain::Timestamp::UNIX_EPOCH);
     Entry { stream, seq: raw.seq, at, change }

@@ -1,6 +1,6 @@
 //! What a store is fed with: events, and where in the log they lie.
 
-use domain::{Timestamp, account, id::AccountId, job, member, upload};
+use domain::{Timestamp, account, delivery, endpoint, id::AccountId, job, member, upload};
 use serde::{Deserialize, Serialize};
 
 /// The streams a store follows.
@@ -15,11 +15,22 @@ pub enum Stream {
     Members,
     /// Histories of uploads.
     Uploads,
+    /// Histories of endpoints.
+    Endpoints,
+    /// Histories of deliveries.
+    Deliveries,
 }
 
 impl Stream {
     /// Every stream.
-    pub const ALL: [Self; 4] = [Self::Accounts, Self::Jobs, Self::Members, Self::Uploads];
+    pub const ALL: [Self; 6] = [
+        Self::Accounts,
+        Self::Jobs,
+        Self::Members,
+        Self::Uploads,
+        Self::Endpoints,
+        Self::Deliveries,
+    ];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -27,6 +38,8 @@ impl Stream {
             Self::Jobs => "jobs",
             Self::Members => "members",
             Self::Uploads => "uploads",
+            Self::Endpoints => "endpoints",
+            Self::Deliveries => "deliveries",
         }
     }
 }
@@ -55,6 +68,10 @@ pub enum Change {
     Member(member::Id, member::Event),
     /// Something happened to an upload.
     Upload(upload::Id, upload::Event),
+    /// Something happened to an endpoint.
+    Endpoint(endpoint::Id, endpoint::Event),
+    /// Something happened to a delivery.
+    Delivery(delivery::Id, delivery::Event),
     /// It could not be read. The place is kept, so that the gap is known and never silent.
     Unreadable,
 }
@@ -72,6 +89,12 @@ pub struct Positions {
     /// In the histories of uploads.
     #[serde(default)]
     pub uploads: u64,
+    /// In the histories of endpoints.
+    #[serde(default)]
+    pub endpoints: u64,
+    /// In the histories of deliveries.
+    #[serde(default)]
+    pub deliveries: u64,
 }
 
 impl Positions {
@@ -83,6 +106,8 @@ impl Positions {
             Stream::Jobs => self.jobs,
             Stream::Members => self.members,
             Stream::Uploads => self.uploads,
+            Stream::Endpoints => self.endpoints,
+            Stream::Deliveries => self.deliveries,
         }
     }
 
@@ -92,6 +117,8 @@ impl Positions {
             Stream::Jobs => self.jobs = seq,
             Stream::Members => self.members = seq,
             Stream::Uploads => self.uploads = seq,
+            Stream::Endpoints => self.endpoints = seq,
+            Stream::Deliveries => self.deliveries = seq,
         }
     }
 
@@ -102,5 +129,7 @@ impl Positions {
             && self.jobs >= other.jobs
             && self.members >= other.members
             && self.uploads >= other.uploads
+            && self.endpoints >= other.endpoints
+            && self.deliveries >= other.deliveries
     }
 }

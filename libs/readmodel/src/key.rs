@@ -1,8 +1,8 @@
 //! Every key of the tree, made in one place.
 
 use domain::{
-    Timestamp,
-    id::{AccountId, JobId},
+    Timestamp, endpoint,
+    id::{AccountId, DeliveryId, JobId},
     job::{self, Status},
     member, upload,
 };
@@ -77,6 +77,36 @@ pub(crate) fn uploads(account: AccountId) -> Key {
     key("upload/", &[account.as_uuid().as_bytes()])
 }
 
+/// An endpoint.
+pub(crate) fn endpoint(id: endpoint::Id) -> Key {
+    key("endpoint/", &[id.account.as_uuid().as_bytes(), id.endpoint.as_uuid().as_bytes()])
+}
+
+/// The start of an account's endpoints.
+pub(crate) fn endpoints(account: AccountId) -> Key {
+    key("endpoint/", &[account.as_uuid().as_bytes()])
+}
+
+/// A delivery. Its id alone says which endpoint it goes to.
+pub(crate) fn delivery(account: AccountId, id: DeliveryId) -> Key {
+    key("delivery/", &[account.as_uuid().as_bytes(), id.as_uuid().as_bytes()])
+}
+
+/// The start of the list of an account's deliveries.
+pub(crate) fn deliveries(account: AccountId) -> Key {
+    key("sent/", &[account.as_uuid().as_bytes()])
+}
+
+/// The start of the list of deliveries to an endpoint.
+pub(crate) fn deliveries_to(id: endpoint::Id) -> Key {
+    key("sent-to/", &[id.account.as_uuid().as_bytes(), id.endpoint.as_uuid().as_bytes()])
+}
+
+/// The start of the list of an account's deliveries that stand like this.
+pub(crate) fn deliveries_in(account: AccountId, standing: &str) -> Key {
+    key("sent-in/", &[account.as_uuid().as_bytes(), standing.as_bytes(), b"/"])
+}
+
 /// The start of an account's list.
 pub(crate) fn list(account: AccountId) -> Key {
     key("acct/", &[account.as_uuid().as_bytes()])
@@ -102,9 +132,10 @@ pub(crate) fn usage(account: AccountId, day: u32) -> Key {
     key("usage/", &[account.as_uuid().as_bytes(), &day.to_be_bytes()])
 }
 
-/// What of an account's is in use, apart from jobs.
+/// What of an account's is in use.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Held {
+    Jobs,
     Uploads,
     UploadBytes,
     DevelopmentBytes,
@@ -113,6 +144,7 @@ pub(crate) enum Held {
 /// How much of that there is.
 pub(crate) fn held(account: AccountId, what: Held) -> Key {
     let name: &[u8] = match what {
+        Held::Jobs => b"jobs",
         Held::Uploads => b"uploads",
         Held::UploadBytes => b"upload_bytes",
         Held::DevelopmentBytes => b"development_bytes",
@@ -128,13 +160,17 @@ impl Place {
     pub(crate) const LEN: usize = 24;
 
     pub(crate) fn new(requested_at: Timestamp, job: JobId) -> Self {
+        Self::of(requested_at, job.as_uuid())
+    }
+
+    pub(crate) fn of(at: Timestamp, id: uuid::Uuid) -> Self {
         // Flipping the sign bit orders negative times before positive ones; the complement turns
         // the order round.
-        let ordered = requested_at.as_millisecond().cast_unsigned() ^ (1 << 63);
+        let ordered = at.as_millisecond().cast_unsigned() ^ (1 << 63);
         let mut place = [0; Self::LEN];
-        let (time, id) = place.split_at_mut(8);
+        let (time, last) = place.split_at_mut(8);
         time.copy_from_slice(&(!ordered).to_be_bytes());
-        id.copy_from_slice(job.as_uuid().as_bytes());
+        last.copy_from_slice(id.as_bytes());
         Self(place)
     }
 
@@ -147,9 +183,13 @@ impl Place {
     }
 
     pub(crate) fn job(&self) -> JobId {
+        JobId::from_uuid(self.id())
+    }
+
+    pub(crate) fn id(&self) -> uuid::Uuid {
         let mut id = [0; 16];
         id.copy_from_slice(self.0.split_at(8).1);
-        JobId::from_uuid(uuid::Uuid::from_bytes(id))
+        uuid::Uuid::from_bytes(id)
     }
 }
 

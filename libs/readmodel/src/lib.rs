@@ -16,9 +16,13 @@ pub use crate::{
     cursor::{Cursor, InvalidCursor},
     entry::{Change, Entry, Positions, Stream},
     error::Error,
-    projection::{AccountRow, Holder, JobRow, MemberRow, SessionOf, UploadRow, Usage},
+    projection::{
+        AccountRow, Attempt, DeliveryRow, EndpointRow, Holder, JobRow, MemberRow, SessionOf,
+        Standing, UploadRow, Usage,
+    },
     query::{
         Counts, MAX_MEMBERS, MAX_PAGE_ROWS, Page,
+        deliveries::{DeliveryFilter, DeliveryPage, MAX_ENDPOINTS},
         usage::{InUse, MAX_USAGE_DAYS},
     },
     store::{Found, Store, WhyAnew},

@@ -5,19 +5,30 @@
 //! of the batch's events, so the same events give the same tree however they were cut into batches.
 
 mod accounts;
+mod deliveries;
+mod endpoints;
 mod jobs;
 mod members;
 mod uploads;
 pub(crate) mod usage;
 
-use std::collections::{BTreeMap, HashMap, hash_map::Entry as Slot};
+use std::{
+    collections::{BTreeMap, HashMap, hash_map::Entry as Slot},
+    hash::Hash,
+};
 
-use domain::{id::AccountId, job, member, upload};
+use domain::{
+    endpoint,
+    id::{AccountId, DeliveryId},
+    job, member, upload,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use sled::{Batch, Tree};
 
 pub use self::{
     accounts::{AccountRow, Holder},
+    deliveries::{Attempt, DeliveryRow, Standing},
+    endpoints::EndpointRow,
     jobs::JobRow,
     members::{MemberRow, SessionOf},
     uploads::UploadRow,
@@ -71,6 +82,19 @@ impl<R: Row + Clone> Touched<R> {
     }
 }
 
+/// The row called `id`, read when it is first touched.
+fn touch<'a, K: Eq + Hash, R: Row + Clone>(
+    rows: &'a mut HashMap<K, Touched<R>>,
+    tree: &Tree,
+    id: K,
+    key: impl FnOnce() -> Key,
+) -> Result<&'a mut Touched<R>, Error> {
+    Ok(match rows.entry(id) {
+        Slot::Occupied(slot) => slot.into_mut(),
+        Slot::Vacant(slot) => slot.insert(Touched::load(tree, &key())?),
+    })
+}
+
 /// What a run of entries changes in a tree.
 pub(crate) struct Changes<'a> {
     tree: &'a Tree,
@@ -78,6 +102,8 @@ pub(crate) struct Changes<'a> {
     accounts: HashMap<AccountId, Touched<AccountRow>>,
     members: HashMap<member::Id, Touched<MemberRow>>,
     uploads: HashMap<upload::Id, Touched<UploadRow>>,
+    endpoints: HashMap<endpoint::Id, Touched<EndpointRow>>,
+    deliveries: HashMap<(AccountId, DeliveryId), Touched<DeliveryRow>>,
     used: usage::Added,
     unreadable: Vec<Key>,
 }
@@ -90,6 +116,8 @@ impl<'a> Changes<'a> {
             accounts: HashMap::new(),
             members: HashMap::new(),
             uploads: HashMap::new(),
+            endpoints: HashMap::new(),
+            deliveries: HashMap::new(),
             used: usage::Added::default(),
             unreadable: Vec::new(),
         }
@@ -97,40 +125,37 @@ impl<'a> Changes<'a> {
 
     /// Takes in one entry.
     pub(crate) fn take(&mut self, entry: &Entry) -> Result<(), Error> {
+        let tree = self.tree;
         match &entry.change {
             Change::Job(id, event) => {
-                let touched = match self.jobs.entry(*id) {
-                    Slot::Occupied(slot) => slot.into_mut(),
-                    Slot::Vacant(slot) => slot.insert(Touched::load(self.tree, &key::job(*id))?),
-                };
+                let touched = touch(&mut self.jobs, tree, *id, || key::job(*id))?;
                 let before = touched.after.as_ref().map(|row| row.job.as_ref());
                 self.used.add(id.account, entry.at, &usage::of_job(before, event));
                 touched.after = jobs::evolve(touched.after.take(), *id, event, entry);
             }
             Change::Account(id, event) => {
-                let touched = match self.accounts.entry(*id) {
-                    Slot::Occupied(slot) => slot.into_mut(),
-                    Slot::Vacant(slot) => {
-                        slot.insert(Touched::load(self.tree, &key::account(*id))?)
-                    }
-                };
+                let touched = touch(&mut self.accounts, tree, *id, || key::account(*id))?;
                 touched.after = Some(accounts::evolve(touched.after.take(), *id, event, entry));
             }
             Change::Member(id, event) => {
-                let touched = match self.members.entry(*id) {
-                    Slot::Occupied(slot) => slot.into_mut(),
-                    Slot::Vacant(slot) => slot.insert(Touched::load(self.tree, &key::member(*id))?),
-                };
+                let touched = touch(&mut self.members, tree, *id, || key::member(*id))?;
                 touched.after = members::evolve(touched.after.take(), *id, event, entry);
             }
             Change::Upload(id, event) => {
-                let touched = match self.uploads.entry(*id) {
-                    Slot::Occupied(slot) => slot.into_mut(),
-                    Slot::Vacant(slot) => slot.insert(Touched::load(self.tree, &key::upload(*id))?),
-                };
+                let touched = touch(&mut self.uploads, tree, *id, || key::upload(*id))?;
                 let before = touched.after.as_ref().map(|row| row.upload.as_ref());
                 self.used.add(id.account, entry.at, &usage::of_upload(before, event));
                 touched.after = uploads::evolve(touched.after.take(), *id, event, entry);
+            }
+            Change::Endpoint(id, event) => {
+                let touched = touch(&mut self.endpoints, tree, *id, || key::endpoint(*id))?;
+                touched.after = endpoints::evolve(touched.after.take(), *id, event, entry);
+            }
+            Change::Delivery(id, event) => {
+                let name = (id.account, id.delivery);
+                let key = || key::delivery(id.account, id.delivery);
+                let touched = touch(&mut self.deliveries, tree, name, key)?;
+                touched.after = deliveries::evolve(touched.after.take(), *id, event, entry);
             }
             Change::Unreadable => self.unreadable.push(key::unreadable(entry.stream, entry.seq)),
         }
@@ -153,7 +178,13 @@ impl<'a> Changes<'a> {
         for touched in self.uploads.into_values() {
             write(&mut batch, &mut counts, touched)?;
         }
-        for (key, change) in counts {
+        for touched in self.endpoints.into_values() {
+            write(&mut batch, &mut counts, touched)?;
+        }
+        for touched in self.deliveries.into_values() {
+            write(&mut batch, &mut counts, touched)?;
+        }
+        for (key, change) in counts.into_iter().filter(|(_, change)| *change != 0) {
             match read_number(self.tree, &key)?.saturating_add_signed(change) {
                 0 => batch.remove(key),
                 count => batch.insert(key, &count.to_be_bytes()),

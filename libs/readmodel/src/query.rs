@@ -1,5 +1,6 @@
 //! What can be asked of a store.
 
+pub(crate) mod deliveries;
 pub(crate) mod usage;
 
 use std::{collections::BTreeMap, ops::Bound};
@@ -117,7 +118,7 @@ impl Store {
         self.rows(&key::uploads(account), MAX_PAGE_ROWS)
     }
 
-    fn rows<R: serde::de::DeserializeOwned>(
+    pub(crate) fn rows<R: serde::de::DeserializeOwned>(
         &self,
         list: &Key,
         limit: usize,
@@ -165,7 +166,7 @@ impl Store {
         Ok(Page { rows, next: None })
     }
 
-    fn places(
+    pub(crate) fn places(
         &self,
         list: &Key,
         cursor: Option<Cursor>,

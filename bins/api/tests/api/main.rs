@@ -6,11 +6,17 @@
     reason = "a test that cannot go on should fail where it stands"
 )]
 
+mod applications;
 mod auth;
 mod events;
+mod isolation;
 mod jobs;
 mod limits;
 mod malformed;
+mod members;
+mod people;
 mod previews;
+mod quotas;
 mod replicas;
+mod sessions;
 mod stage;

@@ -142,8 +142,8 @@ pub(super) fn known(app: &App, account: AccountId) -> Result<State, Problem> {
 }
 
 impl App {
-    /// Has something happen to the account of whoever calls, and answers what it is then. Nobody of
-    /// whom this process knows is taken for what they were before.
+    /// Has something happen to the account of whoever calls, and answers what it is then. What this
+    /// process answers afterwards, it answers knowing that.
     pub(crate) async fn change_account<F>(&self, call: &Call, decide: F) -> Result<State, Problem>
     where
         F: Fn(&State) -> Result<Vec<account::Event>, Refusal> + Send,
@@ -152,7 +152,7 @@ impl App {
         let moment = Moment { now: self.clock.now(), traceparent: call.traceparent() };
         let changed = self.log.transact::<Accounts, Refusal>(&account, moment, decide).await;
         let state = changed.map_err(|error| refused(error, call))?.loaded.state;
-        self.callers.forget();
+        self.catch_up(Stream::Accounts).await;
         Ok(state)
     }
 }
