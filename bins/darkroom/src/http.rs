@@ -8,7 +8,10 @@ use std::{io, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{body::Incoming, client::conn::http1};
+use hyper::{
+    body::{Body, Incoming},
+    client::conn::http1,
+};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio::{
@@ -62,9 +65,20 @@ pub(crate) enum HttpError {
 }
 
 /// Sends a request to where its URI points.
-pub(crate) async fn send(
-    mut request: Request<Full<Bytes>>,
-) -> Result<Response<Incoming>, HttpError> {
+pub(crate) async fn send(request: Request<Full<Bytes>>) -> Result<Response<Incoming>, HttpError> {
+    send_within(request, HEAD).await
+}
+
+/// The same for any body, the answer to which begins within this time, the sending included.
+pub(crate) async fn send_within<B>(
+    mut request: Request<B>,
+    limit: Duration,
+) -> Result<Response<Incoming>, HttpError>
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let place = Place::of(request.uri())?;
     let host = place.host.clone();
     let slow = |what, limit| HttpError::Slow { host: host.clone(), what, limit };
@@ -77,9 +91,9 @@ pub(crate) async fn send(
     // Ends with the answer, or when nobody wants it any more.
     tokio::spawn(connection);
     place.address(&mut request)?;
-    tokio::time::timeout(HEAD, sender.send_request(request))
+    tokio::time::timeout(limit, sender.send_request(request))
         .await
-        .map_err(|_elapsed| slow("answer", HEAD))?
+        .map_err(|_elapsed| slow("answer", limit))?
         .map_err(failed)
 }
 
@@ -135,7 +149,7 @@ impl Place {
     }
 
     /// Puts into the request what a server wants to see: a path, and the host apart.
-    fn address(&self, request: &mut Request<Full<Bytes>>) -> Result<(), HttpError> {
+    fn address<B>(&self, request: &mut Request<B>) -> Result<(), HttpError> {
         let unusable = || HttpError::Url(self.host.clone());
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
         *request.uri_mut() = path.parse().or(Err(unusable()))?;

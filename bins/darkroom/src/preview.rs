@@ -39,7 +39,7 @@ downloaded are printed on standard output, one a line; all else on standard erro
 
 Sizes: 300 (width), x200 (height), 300x200 (fit inside), 300x200> (never enlarge), original.")]
 pub(crate) struct Arguments {
-    /// A file, or an http or https URL
+    /// A file, an http or https URL, upload:ID, or s3://bucket/key of an input
     #[arg(value_name = "FILE|URL")]
     source: String,
     #[command(flatten)]
@@ -199,7 +199,7 @@ pub(crate) async fn run(
 /// Hands a wish in, watches, and downloads what came of it.
 pub(crate) async fn fulfil(
     connection: &Connection,
-    source: &Url,
+    source: &str,
     wish: &Wish,
     out: &Path,
     progress: &Progress,
@@ -224,9 +224,9 @@ pub(crate) async fn fulfil(
 }
 
 impl Wish {
-    fn request(&self, source: &Url) -> Value {
+    fn request(&self, source: &str) -> Value {
         Value::Object(given([
-            ("url", Some(json!(source.as_str()))),
+            ("url", Some(json!(source))),
             ("sizes", list(&self.sizes)),
             ("format", self.format.as_ref().map(|format| json!(format))),
             ("metadata", list(&self.metadata)),
@@ -329,8 +329,8 @@ fn file_name(url: &Url) -> String {
 }
 
 /// `./<name>-previews`.
-fn folder_for(source: &Url) -> PathBuf {
-    let name = file_name(source);
+fn folder_for(source: &str) -> PathBuf {
+    let name = source.parse().map_or_else(|_| "file".to_owned(), |url| file_name(&url));
     let stem = Path::new(&name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     PathBuf::from(format!("{stem}-previews"))
 }
@@ -354,16 +354,13 @@ mod tests {
 
     #[test]
     fn a_request_holds_what_was_wished_for_and_nothing_else() {
-        let source = "http://h/a.jpg".parse().unwrap();
-        assert_eq!(Wish::default().request(&source), json!({"url": "http://h/a.jpg"}));
+        let source = "http://h/a.jpg";
+        assert_eq!(Wish::default().request(source), json!({"url": "http://h/a.jpg"}));
         let wish = Wish { sizes: vec!["300".into(), "x20".into()], ..Wish::default() };
-        assert_eq!(
-            wish.request(&source),
-            json!({"url": "http://h/a.jpg", "sizes": ["300", "x20"]})
-        );
+        assert_eq!(wish.request(source), json!({"url": "http://h/a.jpg", "sizes": ["300", "x20"]}));
         let options = Options { keep_metadata: true, at: vec!["50%".into()], ..Options::default() };
         assert_eq!(
-            Wish { options, ..Wish::default() }.request(&source),
+            Wish { options, ..Wish::default() }.request(source),
             json!({"url": "http://h/a.jpg", "options": {"embedded": "keep", "at": ["50%"]}})
         );
     }

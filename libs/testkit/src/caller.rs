@@ -65,6 +65,14 @@ impl Caller {
         self.send(Method::GET, path, Bytes::new()).await.expect("an answer")
     }
 
+    /// DELETE.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, Bytes::new()).await.expect("an answer")
+    }
+
     /// POST of JSON.
     ///
     /// # Panics
@@ -78,6 +86,21 @@ impl Caller {
         let mut headers = vec![(header::CONTENT_TYPE.as_str(), "application/json")];
         headers.extend(key.map(|key| ("idempotency-key", key)));
         self.send_with(Method::POST, path, &headers, body.to_string().into()).await
+    }
+
+    /// Any request, at a path of the API or at a whole URL, which is asked without credentials.
+    ///
+    /// # Panics
+    /// When there is no answer, or the method is none.
+    pub async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
+        let method = method.parse().unwrap();
+        self.send_with(method, path, headers, body.into()).await.expect("an answer")
     }
 
     /// Whether a GET is answered with a success.

@@ -2,7 +2,7 @@
 
 use std::{fs::File, path::Path, time::Duration};
 
-use domain::Timestamp;
+use domain::{Timestamp, source::Source};
 use service::{Failure, OrTry};
 use storage::{Body, Bucket, Network, Object, ObjectHeaders, Patience, Reader};
 use url::Url;
@@ -15,7 +15,7 @@ const LINK_WORKS: Duration = Duration::from_secs(6 * 3_600);
 
 /// A source that was handed over.
 pub(crate) struct Handed {
-    url: Url,
+    url: String,
     kept: Option<(Reader, String)>,
 }
 
@@ -28,7 +28,7 @@ struct Unreadable {
 }
 
 impl Handed {
-    /// A URL goes as it is; a file goes into the bucket first.
+    /// A URL, an upload or an object of an input goes as it is; a file goes into the bucket first.
     pub(crate) async fn over(
         source: &str,
         connection: &Connection,
@@ -37,14 +37,17 @@ impl Handed {
         if let Ok(url) = source.parse::<Url>()
             && matches!(url.scheme(), "http" | "https")
         {
-            return Ok(Self { url, kept: None });
+            return Ok(Self { url: url.into(), kept: None });
+        }
+        if let Ok(Source::Upload(_) | Source::Object { .. }) = Source::parse(source) {
+            return Ok(Self { url: source.to_owned(), kept: None });
         }
         let unreadable =
             |source_error| Unreadable { path: source.to_owned(), source: source_error };
         let file = File::open(source)
             .and_then(Body::file)
             .map_err(unreadable)
-            .or_try("the path of a file, or a URL that begins with http:// or https://")?;
+            .or_try("the path of a file, a URL that begins with http:// or https://, upload:ID or s3://bucket/key")?;
         let name = Path::new(source).file_name().unwrap_or_default().to_string_lossy();
         Self::bytes(&name, file, connection, now).await
     }
@@ -69,7 +72,7 @@ impl Handed {
         bucket.put(object).await?;
         let reader = Reader::open(destination, &network).await?;
         match bucket.presign_get(&key, now, LINK_WORKS).await {
-            Ok(url) => Ok(Self { url, kept: Some((reader, key)) }),
+            Ok(url) => Ok(Self { url: url.into(), kept: Some((reader, key)) }),
             Err(error) => {
                 Self::delete(&reader, &key).await;
                 Err(error.into())
@@ -78,7 +81,7 @@ impl Handed {
     }
 
     /// Where it can be read.
-    pub(crate) const fn url(&self) -> &Url {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 

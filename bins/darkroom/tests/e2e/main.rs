@@ -8,12 +8,19 @@
     reason = "a test that cannot go on should fail where it stands, and say what it was at"
 )]
 
+mod backup;
 mod bad_input;
 mod chaos;
 mod commands;
+mod endpoints;
+mod destinations;
+mod erasure;
+mod expiry;
 mod jobs;
 mod kinds;
 mod malformed;
 mod renderer;
 mod replicas;
+mod residue;
 mod up;
+mod uploads;

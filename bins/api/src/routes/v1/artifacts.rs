@@ -54,7 +54,10 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     };
     let name = quote(&call.name);
     let Some(download) = download else {
-        return Err(Problem::NotFound { what: "artifact", id: format!("{job_id}/{name}", job_id = id.job) });
+        return Err(Problem::NotFound {
+            what: "artifact",
+            id: format!("{job_id}/{name}", job_id = id.job),
+        });
     };
     match download {
         Download::Link(url) => {

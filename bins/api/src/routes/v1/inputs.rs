@@ -143,7 +143,8 @@ fn named(account: AccountId, place: &Place) -> InputId {
 impl Asked {
     /// Where it is, if that can be anywhere.
     fn place(&self) -> Result<Place, Problem> {
-        let keys = [("access_key", self.access_key.len()), ("secret_key", self.secret_key.expose().len())];
+        let keys =
+            [("access_key", self.access_key.len()), ("secret_key", self.secret_key.expose().len())];
         for (field, length) in keys {
             if !(1..=MAX_KEY_BYTES).contains(&length) {
                 let message = format!("This field has 1 to {MAX_KEY_BYTES} bytes.");

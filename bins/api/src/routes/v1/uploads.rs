@@ -235,9 +235,10 @@ pub(crate) fn failed(error: TransactError<Refusal>, id: &str) -> Problem {
         TransactError::Refused(Refusal::Unknown) => {
             Problem::NotFound { what: "upload", id: id.to_owned() }
         }
-        TransactError::Refused(Refusal::Completed) => {
-            conflict("upload_completed", "All parts have been sent, and what they make is there or being looked at.")
-        }
+        TransactError::Refused(Refusal::Completed) => conflict(
+            "upload_completed",
+            "All parts have been sent, and what they make is there or being looked at.",
+        ),
         TransactError::Refused(Refusal::Gone) => conflict(
             "upload_gone",
             "The upload has expired, was rejected, or the file has been removed: begin another one.",

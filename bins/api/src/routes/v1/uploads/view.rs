@@ -112,11 +112,7 @@ impl UploadView {
     }
 
     /// The same with the file's name.
-    pub(crate) async fn open(
-        app: &App,
-        id: &upload::Id,
-        upload: &Upload,
-    ) -> Result<Self, Problem> {
+    pub(crate) async fn open(app: &App, id: &upload::Id, upload: &Upload) -> Result<Self, Problem> {
         let mut view = Self::of(id.upload, upload);
         if let Some(name) = &upload.started.file_name {
             view.file_name = match app.custody.open_upload_name(id, name).await {

@@ -15,7 +15,10 @@ use crate::{
     problem::Problem,
     routes::{
         Endpoint, Verb,
-        v1::uploads::{body, find, view::{UploadView, plan}},
+        v1::uploads::{
+            body, find,
+            view::{UploadView, plan},
+        },
     },
 };
 
@@ -53,17 +56,22 @@ async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
         let count = plan.count();
         return Err(Problem::FieldInvalid {
             field: "numbers",
-            message: format!("This field takes 1 to {MAX_LINKS} numbers of parts from 1 to {count}."),
+            message: format!(
+                "This field takes 1 to {MAX_LINKS} numbers of parts from 1 to {count}."
+            ),
         });
     }
     let now = app.clock.now();
     if upload.phase != Phase::Open || now >= upload.started.expires_at {
         return Err(Problem::Conflict {
             code: "upload_not_open",
-            message: format!("No more parts can be sent: the upload is {}.", match upload.phase {
-                Phase::Open => "about to expire",
-                ref phase => phase.name(),
-            }),
+            message: format!(
+                "No more parts can be sent: the upload is {}.",
+                match upload.phase {
+                    Phase::Open => "about to expire",
+                    ref phase => phase.name(),
+                }
+            ),
         });
     }
     let mut view = UploadView::open(&app, &id, &upload).await?;
