@@ -169,7 +169,11 @@ pub(crate) async fn decide(
     let known = known(app, id).await?;
     let done = app.log.transact_from::<Members, No>(id, known, moment, &mut step);
     match Box::pin(done).await {
-        Ok(Committed { loaded, .. }) => Ok(loaded.state),
+        Ok(Committed { loaded, .. }) => {
+            // Whoever is out is out for the next request already.
+            app.catch_up(Stream::Members).await;
+            Ok(loaded.state)
+        }
         Err(TransactError::Refused(No::OwnersOnly)) => Err(Problem::OwnersOnly),
         Err(TransactError::Refused(No::LastOwner)) => Err(last_owner()),
         Err(TransactError::Refused(No::Refused(refusal))) => Err(said(refusal, call)),

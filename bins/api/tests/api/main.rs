@@ -20,3 +20,4 @@ mod quotas;
 mod replicas;
 mod sessions;
 mod stage;
+mod uploads;
