@@ -1,5 +1,9 @@
 //! `darkroom account`: accounts as their operator sees them.
 
+mod bounds;
+mod create;
+mod show;
+
 use std::{
     collections::BTreeSet,
     io::{Write as _, stdout},
@@ -8,27 +12,35 @@ use std::{
 use clap::{Args, Subcommand};
 use domain::{
     Aggregate,
-    account::{self, Accounts, Refusal},
+    account::{Accounts, State},
     id::AccountId,
-    limits::{Limits, Overrides},
+    limits::Limits,
 };
 use eventlog::{Log, Span};
 use futures::StreamExt as _;
 use service::{Clock, Failure, OrTry};
 
+use self::{
+    bounds::{LimitsArguments, QuotasArguments},
+    create::CreateArguments,
+};
 use crate::{exit::Exit, operator::Operator};
 
-/// List accounts, see their limits, and give them limits of their own
+pub(crate) use self::create::{Outfit, establish};
+
+/// Open accounts, list and show them, and give them limits and quotas of their own
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  darkroom account create --label \"Example Ltd\"
   darkroom account list
-  darkroom account limits ACCOUNT
+  darkroom account show ACCOUNT
   darkroom account limits ACCOUNT --limit pixels=400000000 --limit pages=50
-  darkroom account limits ACCOUNT --unset pages
+  darkroom account quotas ACCOUNT --quota jobs_per_minute=600 --unset uploads_in_flight
 
-An account's own limits stand before those of the installation ([limits] in the settings), upwards
-as well as downwards. They hold for attempts that begin afterwards.")]
+An account's own limits and quotas stand before those of the installation ([limits] and [quotas] in
+the settings), upwards as well as downwards. Limits hold for attempts that begin afterwards, quotas
+for requests.")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -36,28 +48,25 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Open an account with a first key pair; prints what is shown once
+    Create(CreateArguments),
     /// Every account: id, when it was opened, key pairs, where results go
     List {
         #[command(flatten)]
         operator: Operator,
     },
-    /// An account's limits; with --limit or --unset, change them first
+    /// All that is known of an account; secrets are known to nobody
+    Show {
+        /// Which
+        #[arg(value_name = "ACCOUNT")]
+        account: AccountId,
+        #[command(flatten)]
+        operator: Operator,
+    },
+    /// What one job of an account may use; with --limit or --unset, change it first
     Limits(LimitsArguments),
-}
-
-#[derive(Debug, Args)]
-struct LimitsArguments {
-    /// Whose
-    #[arg(value_name = "ACCOUNT")]
-    account: AccountId,
-    /// Give it a limit of its own
-    #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
-    limit: Vec<(String, u64)>,
-    /// Take the installation's limit again
-    #[arg(long, value_name = "NAME")]
-    unset: Vec<String>,
-    #[command(flatten)]
-    operator: Operator,
+    /// What its jobs and uploads may use together; with --quota or --unset, change it first
+    Quotas(QuotasArguments),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -69,10 +78,20 @@ enum AccountError {
 /// Runs the command.
 pub(crate) async fn run(arguments: Arguments, clock: &dyn Clock) -> Result<Exit, Failure> {
     match arguments.verb {
+        Verb::Create(arguments) => create::create(arguments, clock).await?,
         Verb::List { operator } => list(&operator).await?,
-        Verb::Limits(arguments) => limits(arguments, clock).await?,
+        Verb::Show { account, operator } => show::show(account, &operator).await?,
+        Verb::Limits(arguments) => bounds::limits(arguments, clock).await?,
+        Verb::Quotas(arguments) => bounds::quotas(arguments, clock).await?,
     }
     Ok(Exit::Well)
+}
+
+/// An account that there is.
+async fn known(log: &Log, account: AccountId) -> Result<State, Failure> {
+    let state = log.load::<Accounts>(&account).await?.state;
+    state.opened_at.ok_or(AccountError::Unknown(account)).or_try("darkroom account list")?;
+    Ok(state)
 }
 
 async fn list(operator: &Operator) -> Result<(), Failure> {
@@ -102,58 +121,4 @@ async fn list(operator: &Operator) -> Result<(), Failure> {
     }
     way.close().await;
     Ok(())
-}
-
-async fn limits(arguments: LimitsArguments, clock: &dyn Clock) -> Result<(), Failure> {
-    let installation = arguments.operator.settings()?.limits;
-    let way = arguments.operator.reach().await?;
-    let log = Log::connect(&way.nats, "operator").await?;
-    let id = arguments.account;
-    let known = log.load::<Accounts>(&id).await?.state;
-    known.opened_at.ok_or(AccountError::Unknown(id)).or_try("darkroom account list")?;
-    let mut wanted = known.limits;
-    change(&mut wanted, &arguments)
-        .or_try("one of those that `darkroom account limits ACCOUNT` lists, and a value above 0")?;
-    if wanted != known.limits {
-        let step = |state: &account::State| account::set_limits(state, wanted);
-        log.transact::<Accounts, Refusal>(&id, clock.now(), step).await?;
-    }
-    for (name, value, own) in installation.with(&wanted).beside(&wanted) {
-        let whose = if own.is_some() { "  its own" } else { "" };
-        writeln!(stdout(), "{name:<24}{value:>16}{whose}")?;
-    }
-    way.close().await;
-    Ok(())
-}
-
-fn change(
-    limits: &mut Overrides,
-    arguments: &LimitsArguments,
-) -> Result<(), domain::limits::InvalidLimit> {
-    for (name, value) in &arguments.limit {
-        limits.set(name, Some(*value))?;
-    }
-    arguments.unset.iter().try_for_each(|name| limits.set(name, None))
-}
-
-/// `name=value`, the value a whole number; underscores may part its digits.
-fn assignment(text: &str) -> Result<(String, u64), String> {
-    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, as in pages=50")?;
-    let value = value.replace('_', "");
-    let value = value.parse().map_err(|_odd| format!("{value} is not a whole number"))?;
-    Ok((name.trim().to_owned(), value))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn assignments_are_read() {
-        assert_eq!(assignment("pages=50"), Ok(("pages".to_owned(), 50)));
-        assert_eq!(assignment("pixels=400_000_000"), Ok(("pixels".to_owned(), 400_000_000)));
-        for odd in ["pages", "pages=", "pages=-1", "pages=many"] {
-            assert!(assignment(odd).is_err(), "{odd}");
-        }
-    }
 }

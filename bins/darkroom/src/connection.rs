@@ -17,6 +17,12 @@ pub(crate) struct Where {
     /// Read DARKROOM_URL, DARKROOM_KEY and so on from this file [default: the environment, then .darkroom/demo.env]
     #[arg(long, value_name = "FILE", global = true)]
     env_file: Option<PathBuf>,
+    /// Reach the API here instead
+    #[arg(long, value_name = "URL", global = true)]
+    url: Option<String>,
+    /// Ask with this key instead; its secret is taken from DARKROOM_SECRET
+    #[arg(long, value_name = "KEY", global = true)]
+    key: Option<String>,
 }
 
 /// The names of `demo.env` with their values.
@@ -51,8 +57,17 @@ impl Where {
         Some(Connection(parse(&text)))
     }
 
-    /// Reads the file that was named; without one the environment, and what `up` wrote here.
+    /// What was named on the command line, and the rest from where it is to be found.
     pub(crate) fn connection(&self) -> Result<Connection, Failure> {
+        let mut connection = self.found()?;
+        for (name, value) in [("DARKROOM_URL", &self.url), ("DARKROOM_KEY", &self.key)] {
+            connection.0.extend(value.clone().map(|value| (name.to_owned(), value)));
+        }
+        Ok(connection)
+    }
+
+    /// Reads the file that was named; without one the environment, and what `up` wrote here.
+    fn found(&self) -> Result<Connection, Failure> {
         let environment = std::env::vars_os().filter_map(|(name, value)| {
             let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
             let ours = name.starts_with("DARKROOM_") && !name.starts_with("DARKROOM__");

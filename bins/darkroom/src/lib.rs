@@ -1,12 +1,14 @@
 //! The one command of operator and user.
 
 mod account;
+mod application;
 mod backup;
 mod client;
 mod connection;
 mod demo;
 mod destination;
 mod doctor;
+mod endpoint;
 mod erase;
 mod exit;
 mod export;
@@ -24,6 +26,7 @@ mod restore;
 mod sse;
 mod up;
 mod upload;
+mod usage;
 
 use clap::{Args, Parser, Subcommand};
 use service::{Failure, LogSettings, Sources, SystemClock, settings::load, telemetry};
@@ -55,8 +58,11 @@ enum Command {
     Replay(replay::Arguments),
     Readmodel(readmodel::Arguments),
     Account(account::Arguments),
+    Application(application::Arguments),
+    Usage(usage::Arguments),
     Member(member::Arguments),
     Destination(destination::Arguments),
+    Endpoint(endpoint::Arguments),
     Nats(nats::Arguments),
     Doctor(doctor::Arguments),
     Erase(erase::Arguments),
@@ -113,9 +119,22 @@ impl Cli {
                 quiet()?;
                 readmodel::run(arguments).await
             }
+            Command::Application(arguments) => {
+                quiet()?;
+                application::run(arguments, &clock).await
+            }
+            Command::Usage(arguments) => {
+                quiet()?;
+                usage::run(arguments, &clock).await
+            }
             Command::Account(arguments) => {
                 quiet()?;
                 account::run(arguments, &clock).await
+            }
+            Command::Endpoint(arguments) => {
+                quiet()?;
+                endpoint::run(arguments).await?;
+                Ok(Exit::Well)
             }
             Command::Destination(arguments) => {
                 quiet()?;
