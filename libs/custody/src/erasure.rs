@@ -64,11 +64,11 @@ impl Custody {
         Ok(self.vault.shred_job(&id.account.to_string(), &id.job.to_string()).await?)
     }
 
-    /// Destroys the keys of an account and of everything that is its.
+    /// Destroys the keys of an account and of everything that is its, and gives how many there were. and says how many those were.
     ///
     /// # Errors
     /// When the vault fails; doing it again is safe.
-    pub async fn shred_account(&self, account: AccountId) -> Result<(), Error> {
+    pub async fn shred_account(&self, account: AccountId) -> Result<u64, Error> {
         Ok(self.vault.shred_account(&account.to_string()).await?)
     }
 }

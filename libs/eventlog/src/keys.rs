@@ -112,7 +112,8 @@ impl Keys {
                     return Err(Refused { code, description }.into());
                 }
                 Err(AppendError::Unclear(source)) => unknown = source,
-                Err(AppendError::Conflict) => {}
+                // In a cluster a race is lost before the winner can be read.
+                Err(AppendError::Conflict) => tokio::time::sleep(PAUSE).await,
             }
         }
         Err(unknown)
@@ -147,7 +148,8 @@ impl Keys {
                     return Err(Refused { code, description }.into());
                 }
                 Err(AppendError::Unclear(source)) => unknown = source,
-                Err(AppendError::Conflict) => {}
+                // In a cluster a race is lost before the winner can be read.
+                Err(AppendError::Conflict) => tokio::time::sleep(PAUSE).await,
             }
         }
         Err(unknown)

@@ -27,6 +27,8 @@ use crate::{
 const LOST_RACE: [u64; 2] = [10_071, 10_164];
 /// No message fits what was asked for.
 const NO_MESSAGE: u64 = 10_037;
+/// No message has the sequence that was to be deleted.
+const NO_SEQUENCE: u64 = 10_043;
 /// How much one batch of direct reads may hold.
 const PAGE_BYTES: usize = 4 << 20;
 /// How long a pull stays with the server.
@@ -184,7 +186,9 @@ impl Wire {
             .await?
         {
             Ok(_) => Ok(()),
-            Err(error) if error.err_code == NO_MESSAGE || error.code == 404 => Ok(()),
+            // Somebody else was faster.
+            Err(error) if [NO_MESSAGE, NO_SEQUENCE].contains(&error.err_code) => Ok(()),
+            Err(error) if error.code == 404 => Ok(()),
             Err(error) => Err(Unavailable::new(ERASE, error)),
         }
     }

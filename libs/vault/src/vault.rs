@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::task::{JoinError, JoinSet};
 use zeroize::Zeroizing;
 
 use crate::cache::{Epoch, KeyCache};
@@ -12,7 +13,7 @@ use crate::keys::{
 };
 use crate::settings::{RingName, Settings};
 use crate::source::Source;
-use crate::{CredentialKeys, DataKey, Error, FieldKey, MasterKeys};
+use crate::{CredentialKeys, DataKey, Error, FieldKey, MasterKeys, StoreError};
 
 /// Most account keys held unwrapped.
 const ACCOUNT_KEYS_MAX: usize = 4_096;
@@ -26,6 +27,8 @@ const JOB_KEY_LIFETIME: Duration = Duration::from_secs(10);
 const CREDENTIAL_KEYS_MAX: usize = 4_096;
 /// How long the key of a credential is held by those who act with it.
 const CREDENTIAL_KEY_LIFETIME: Duration = Duration::from_secs(10);
+/// How many keys of an erased account are destroyed at once.
+const SHREDDED_AT_ONCE: usize = 16;
 /// The keys that exist only to show that the rings fit the store.
 const CHECK_NAME: &str = "master.check";
 const CREDENTIALS_CHECK_NAME: &str = "credentials.check";
@@ -221,27 +224,46 @@ impl Vault {
         Ok(())
     }
 
-    /// Destroys an account's key, and with it every job key that it wrapped, and the keys of its credentials; elsewhere
-    /// within a minute. Safe to repeat.
+    /// Destroys an account's key, the keys of its credentials and those of its jobs; elsewhere within a minute. Gives how
+    /// many there were. Safe to repeat: what one call leaves the next destroys.
     ///
     /// # Errors
     /// [`Error::Name`], [`Error::Store`]; some of the keys may then still exist.
-    pub async fn shred_account(&self, account: &str) -> Result<(), Error> {
+    pub async fn shred_account(&self, account: &str) -> Result<u64, Error> {
         let name = account_name(account)?;
+        let own = self.keys.get(&name).await?;
+        // The account's own first: without it the keys of its jobs open nothing.
         self.keys.shred(&name).await?;
         self.accounts.remove(&name);
         self.jobs.clear();
-        let prefix = credentials_prefix(account)?;
-        let mut from = Some(0);
+        let mut shredded = u64::from(own.is_some());
+        for prefix in [credentials_prefix(account)?, jobs_prefix(account)?] {
+            shredded += self.shred_below(&prefix).await?;
+        }
+        self.jobs.clear();
+        self.credential_keys.clear();
+        Ok(shredded)
+    }
+
+    async fn shred_below(&self, prefix: &str) -> Result<u64, Error> {
+        let (mut shredded, mut from) = (0, Some(0));
         while let Some(at) = from {
-            let page = self.keys.page(&prefix, at).await?;
-            for (name, _) in &page.entries {
-                self.keys.shred(name).await?;
+            let page = self.keys.page(prefix, at).await?;
+            let mut work = JoinSet::new();
+            for (name, _) in page.entries {
+                if work.len() >= SHREDDED_AT_ONCE {
+                    joined(work.join_next().await)?;
+                }
+                let keys = Arc::clone(&self.keys);
+                work.spawn(async move { keys.shred(&name).await });
+                shredded += 1;
+            }
+            while let Some(ended) = work.join_next().await {
+                joined(Some(ended))?;
             }
             from = page.next;
         }
-        self.credential_keys.clear();
-        Ok(())
+        Ok(shredded)
     }
 
     /// Seals a credential of the account's under a key of its own, which only the private half of the credentials ring
@@ -418,6 +440,14 @@ async fn may_make(keys: &dyn WrappedKeys, mark: &str, path: &Path) -> Result<(),
     match keys.get(mark).await? {
         None => Ok(()),
         Some(_) => Err(Error::LostRing { path: path.to_owned() }),
+    }
+}
+
+fn joined(ended: Option<Result<Result<(), StoreError>, JoinError>>) -> Result<(), Error> {
+    match ended {
+        None | Some(Ok(Ok(()))) => Ok(()),
+        Some(Ok(Err(error))) => Err(error.into()),
+        Some(Err(error)) => Err(StoreError::new("shred", "of an account", error).into()),
     }
 }
 

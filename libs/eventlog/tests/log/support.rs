@@ -110,7 +110,7 @@ pub(crate) fn binary() -> Binary {
 /// One server with the topology applied.
 pub(crate) struct Server {
     pub(crate) embedded: Embedded,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Server {
@@ -123,7 +123,7 @@ impl Server {
         let options =
             Options { data: folder.path().join("nats"), binary: binary(), port: None, durability };
         let embedded = Embedded::start(options).await.unwrap();
-        let server = Self { embedded, _folder: folder };
+        let server = Self { embedded, folder: folder };
         topology::apply(&server.log("operator").await, 1).await.unwrap();
         server
     }
@@ -134,6 +134,11 @@ impl Server {
 
     pub(crate) fn settings(&self, role: &str) -> Settings {
         self.embedded.settings(role)
+    }
+
+    /// Where it stores.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// A bare connection, for what the log does not offer.
