@@ -14,6 +14,7 @@ mod exit;
 mod export;
 mod http;
 mod input;
+mod key;
 mod ledger;
 mod member;
 mod nats;
@@ -64,6 +65,7 @@ enum Command {
     Destination(destination::Arguments),
     Endpoint(endpoint::Arguments),
     Nats(nats::Arguments),
+    Key(key::Arguments),
     Doctor(doctor::Arguments),
     Erase(erase::Arguments),
     Export(export::Arguments),
@@ -143,6 +145,10 @@ impl Cli {
             Command::Member(arguments) => {
                 quiet()?;
                 member::run(arguments, &clock).await
+            }
+            Command::Key(arguments) => {
+                quiet()?;
+                key::run(arguments, &clock).await
             }
             Command::Nats(arguments) => {
                 quiet()?;

@@ -14,6 +14,7 @@ use domain::{
 };
 use eventlog::{Loaded, Log, ReadError, TransactError, topology};
 use futures::future::join_all;
+use jiff::SignedDuration;
 use service::Clock;
 
 use crate::{
@@ -28,6 +29,8 @@ use crate::{
 
 /// How long a delivery waits that another must come before.
 const IN_TURN: Duration = Duration::from_millis(500);
+/// How long what happened before may take to be told on its own.
+const HEAD_START: SignedDuration = SignedDuration::from_secs(5);
 
 /// Delivers what happened to whoever wants to know.
 pub(crate) struct Deliverer {
@@ -232,7 +235,13 @@ impl Deliverer {
         if let Some(delivery) = known.state.delivery() {
             return Ok(delivery.is_waiting());
         }
-        // Its own message may be on its way yet; this way it cannot be forgotten.
+        let now = self.clock.now();
+        if now.duration_since(before.time) < HEAD_START {
+            // It is most likely under way.
+            return Ok(true);
+        }
+        // It waits to be taken from the log, or was never meant for this endpoint; this way it
+        // cannot be forgotten.
         let before = Told {
             event_id: before.event_id,
             event_type: of_event("job", before.event.name()).as_str().to_owned(),
@@ -242,7 +251,7 @@ impl Deliverer {
             seq: before.seq,
         };
         let due = |state: &State| delivery::due(state, before.clone());
-        self.log.transact_from::<Deliveries, _>(&id, known, self.clock.now(), due).await?;
+        self.log.transact_from::<Deliveries, _>(&id, known, now, due).await?;
         Ok(true)
     }
 

@@ -181,7 +181,9 @@ impl Lane {
         if now.duration_since(failing_since) >= GIVEN_UP_AFTER && apart >= FAILURES_APART {
             return Consequence::Disable;
         }
-        if book.failures < FAILURES {
+        // What was under way when the break began does not lengthen it.
+        let on_a_break = book.closed_until.is_some_and(|until| now < until);
+        if book.failures < FAILURES || on_a_break {
             return Consequence::None;
         }
         let doubled =
@@ -268,6 +270,7 @@ mod tests {
         let open = lane.failed(at(1));
         assert_eq!(open, Consequence::Open { failing_since: at(0), until: at(16) });
         assert!(enter(&lane, WIDE, 15).is_none());
+        assert_eq!(lane.failed(at(2)), Consequence::None);
         let probe = enter(&lane, WIDE, 16);
         assert!(probe.is_some() && enter(&lane, WIDE, 16).is_none());
         drop(probe);

@@ -23,7 +23,7 @@ const MAX_RACES: u32 = 64;
 /// How often an event is offered when its fate is unknown.
 const MAX_OFFERS: u32 = 3;
 /// More events than any legal history has.
-const MAX_EVENTS: usize = 10_000;
+const MAX_EVENTS: usize = 100_000;
 /// How many messages one read of a history asks for.
 const PAGE: usize = 256;
 /// The longest pause after a lost race.

@@ -10,6 +10,7 @@
 
 mod backup;
 mod bad_input;
+mod browser;
 mod chaos;
 mod commands;
 mod endpoints;
@@ -17,6 +18,7 @@ mod destinations;
 mod erasure;
 mod expiry;
 mod jobs;
+mod keys;
 mod kinds;
 mod malformed;
 mod renderer;

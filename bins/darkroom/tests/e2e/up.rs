@@ -51,7 +51,7 @@ impl Up {
         Self::start_in(tempfile::tempdir().unwrap(), allow, webhook_port).await
     }
 
-    async fn start_in(folder: TempDir, allow: &[u16], webhook_port: u16) -> Self {
+    pub(crate) async fn start_in(folder: TempDir, allow: &[u16], webhook_port: u16) -> Self {
         let ports: Vec<String> = allow.iter().map(|port| format!("127.0.0.1/32:{port}")).collect();
         let log = File::create(folder.path().join("log")).unwrap();
         let listen = format!("127.0.0.1:{}", free_port());
@@ -74,7 +74,7 @@ impl Up {
     }
 
     /// Ends it as a power cut would, waits until all that it started is gone, and keeps the data.
-    async fn kill(mut self) -> TempDir {
+    pub(crate) async fn kill(mut self) -> TempDir {
         let started = processes::descendants(self.child.id());
         assert!(!started.is_empty());
         self.child.kill().unwrap();
@@ -152,7 +152,7 @@ fn data(folder: &Path) -> PathBuf {
 }
 
 /// The executable with nothing but a PATH that leads to nats-server.
-fn bare(folder: &Path) -> Command {
+pub(crate) fn bare(folder: &Path) -> Command {
     let tools = tools().join("bin");
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::iter::once(tools).chain(std::env::split_paths(&path));
@@ -187,8 +187,8 @@ fn sourced(file: &Path) -> BTreeMap<String, String> {
 }
 
 /// Runs one of the scripts beside this file.
-fn python(script: &str, arguments: &[&str], input: &Value) -> Output {
-    let python = tools().join("venv-tests/bin/python");
+pub(crate) fn python(venv: &str, script: &str, arguments: &[&str], input: &Value) -> Output {
+    let python = tools().join(venv).join("bin/python");
     assert!(python.exists(), "{}: run `./justw test`, which installs it", python.display());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e").join(script);
     let mut child = Command::new(python)
@@ -213,7 +213,7 @@ fn verify(received: &Received, secret: &str) {
         .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
         .collect();
     let body = std::str::from_utf8(&received.body).unwrap();
-    python("verify.py", &[], &json!({"secret": secret, "headers": headers, "body": body}));
+    python("venv-tests", "verify.py", &[], &json!({"secret": secret, "headers": headers, "body": body}));
 }
 
 /// The key of `metadata.json`, which lies beside the renditions.
@@ -269,7 +269,7 @@ async fn the_filepreviews_client_is_served_by_up_and_up_leaves_nothing_running()
     // Callers do send unescaped spaces.
     let (source, hook) = (sources.url("/ridges at dusk.jpg"), hooks.url("/hook?order=7"));
     let arguments = [api.as_str(), key.as_str(), secret.as_str(), source.as_str(), hook.as_str()];
-    let output = tokio::task::block_in_place(|| python("client.py", &arguments, &Value::Null));
+    let output = tokio::task::block_in_place(|| python("venv-tests", "client.py", &arguments, &Value::Null));
     let preview: Value = serde_json::from_slice(&output.stdout).unwrap();
     let id = jobs::id(&preview);
 

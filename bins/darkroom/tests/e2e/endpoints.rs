@@ -1,0 +1,317 @@
+//! Webhook endpoints: told what they want, in the form they want, until they took it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+use testkit::{
+    Caller, Part, Received, Reply, Source, SourceServer, Stack, WebhookReceiver, eventually,
+    pictures, until_some,
+};
+
+use vault::webhook::SigningSecret;
+
+use crate::{
+    jobs::{self, PATIENCE},
+    up::python,
+};
+
+/// Waits between attempts in these tests, in seconds.
+const RETRY_AFTER_S: &str = "[0, 0, 1, 1, 1, 1, 1, 1, 1, 1]";
+
+struct Scene {
+    stack: Stack,
+    caller: Caller,
+    sources: SourceServer,
+}
+
+impl Scene {
+    async fn set(hooks: &[&WebhookReceiver]) -> Self {
+        let sources = SourceServer::start().await;
+        let ports: Vec<u16> =
+            hooks.iter().map(|hooks| hooks.port()).chain([sources.port()]).collect();
+        let settings = [
+            ("DARKROOM__DISPATCHER__RETRY_AFTER_S", RETRY_AFTER_S),
+            ("DARKROOM__DISPATCHER__TIMEOUT_MS", "700"),
+        ];
+        let stack = Stack::start(1, &ports, &settings).await;
+        let caller = stack.caller(0);
+        Self { stack, caller, sources }
+    }
+
+    async fn add(&self, endpoint: &Value) -> Value {
+        let answer = self.caller.post("/v1/endpoints", endpoint).await;
+        assert_eq!(answer.status, 201, "{}", answer.json());
+        answer.json()
+    }
+
+    /// A job that ends well, or badly.
+    async fn job(&self, name: &str, well: bool) -> String {
+        let source =
+            if well { Source::bytes(pictures::png(64, 48, [200, 60, 20])) } else { Source::status(404) };
+        let url = self.sources.put(&format!("/{name}"), source);
+        jobs::wish(&self.caller, &json!({"url": url, "sizes": ["40x40"]})).await
+    }
+
+    async fn endpoint(&self, id: &str) -> Value {
+        let answer = self.caller.get(&format!("/v1/endpoints/{id}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.json());
+        answer.json()
+    }
+
+    async fn deliveries(&self, query: &str) -> Vec<Value> {
+        let answer = self.caller.get(&format!("/v1/deliveries?limit=200&{query}")).await;
+        assert_eq!(answer.status, 200, "{}", answer.json());
+        answer.json()["deliveries"].as_array().unwrap().clone()
+    }
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_else(|| panic!("{name} of {value}"))
+}
+
+fn at<'a>(all: &'a [Received], path: &str) -> Vec<&'a Received> {
+    all.iter().filter(|one| one.path == path).collect()
+}
+
+fn signed(one: &Received) -> Value {
+    let headers: BTreeMap<&str, &str> =
+        ["webhook-id", "webhook-timestamp", "webhook-signature"]
+            .map(|name| (name, one.header(name)))
+            .into();
+    json!({"headers": headers, "body": std::str::from_utf8(&one.body).unwrap()})
+}
+
+async fn verify(script: &'static str, venv: &'static str, one: &Received, more: Value) {
+    let mut given = signed(one);
+    given.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    tokio::task::block_in_place(|| python(venv, script, &[], &given));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_is_told_in_the_form_it_wants_and_every_signature_verifies() {
+    let hooks = WebhookReceiver::start().await;
+    let scene = Scene::set(&[&hooks]).await;
+    let full = scene
+        .add(&json!({"url": hooks.url("/full"), "headers": {"x-own": "kept from everybody"}}))
+        .await;
+    let steps = json!({"url": hooks.url("/thin"), "payload": "thin", "topics": ["job.*"]});
+    scene.add(&steps).await;
+    let cloud = json!({"url": hooks.url("/cloud"), "payload": "cloud_events", "scheme": "ed25519"});
+    let cloud = scene.add(&cloud).await;
+    let token = scene.add(&json!({"url": hooks.url("/jwt"), "payload": "jwt"})).await;
+    scene.add(&json!({"url": hooks.url("/failures"), "topics": ["job.failed"]})).await;
+
+    let job = scene.job("photo.jpg", true).await;
+    let seen = |all: &[Received], path: &str| !at(all, path).is_empty();
+    let all = hooks
+        .wait_until(PATIENCE, |all| {
+            ["/full", "/cloud", "/jwt"].iter().all(|path| seen(all, path))
+                && at(all, "/thin").iter().any(|one| one.json()["type"] == "job.completed")
+        })
+        .await;
+
+    let [one] = at(&all, "/full")[..] else { panic!("told more than once") };
+    assert_eq!(one.json(), jobs::body(&scene.caller, &job).await);
+    assert_eq!(one.header("x-own"), "kept from everybody");
+    verify("verify.py", "venv-tests", one, json!({"secret": full["secret"]})).await;
+
+    let types: BTreeSet<String> =
+        at(&all, "/thin").iter().map(|one| text(&one.json(), "type").to_owned()).collect();
+    for step in ["requested", "started", "fetched", "stored", "wiped", "completed"] {
+        assert!(types.contains(&format!("job.{step}")), "{step}: {types:?}");
+    }
+
+    let [one] = at(&all, "/cloud")[..] else { panic!("told more than once") };
+    assert_eq!(one.header("content-type"), "application/cloudevents+json");
+    assert_eq!((text(&one.json(), "specversion"), text(&one.json(), "subject")), ("1.0", &*job));
+    verify("verify_v1a.py", "venv-moto", one, json!({"public_key": cloud["public_key"]})).await;
+
+    let [one] = at(&all, "/jwt")[..] else { panic!("told more than once") };
+    let (parts, signature) = std::str::from_utf8(&one.body).unwrap().rsplit_once('.').unwrap();
+    let claims = URL_SAFE_NO_PAD.decode(parts.split_once('.').unwrap().1).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&claims).unwrap()["id"], *job);
+    let secret = SigningSecret::read(text(&token, "secret")).unwrap();
+    assert_eq!(signature, URL_SAFE_NO_PAD.encode(secret.sign(&[parts.as_bytes()])));
+    assert!(at(&all, "/failures").is_empty());
+
+    // What is secret is shown once.
+    let shown = scene.endpoint(text(&full, "id")).await;
+    assert!(shown.get("secret").is_none() && shown["has_headers"] == true, "{shown}");
+    assert!(!shown.to_string().contains("kept from everybody"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_secret_is_replaced_deliveries_carry_both_signatures() {
+    let hooks = WebhookReceiver::start().await;
+    let scene = Scene::set(&[&hooks]).await;
+    let before = scene.add(&json!({"url": hooks.url("/")})).await;
+    let path = format!("/v1/endpoints/{}/secret", text(&before, "id"));
+    let after = scene.caller.post(&path, &json!({"overlap_s": 3600})).await.json();
+    let test = format!("/v1/endpoints/{}/test", text(&before, "id"));
+    assert_eq!(scene.caller.post(&test, &Value::Null).await.json()["status"], "delivered");
+    let all = hooks.wait_for(1, PATIENCE).await;
+    assert_eq!(all[0].header("webhook-signature").split(' ').count(), 2);
+    for secret in [&before["secret"], &after["secret"]] {
+        verify("verify.py", "venv-tests", &all[0], json!({"secret": secret})).await;
+    }
+    let alone = scene.caller.post(&path, &json!({"overlap_s": 0})).await.json();
+    scene.caller.post(&test, &Value::Null).await;
+    let all = hooks.wait_for(2, PATIENCE).await;
+    verify("verify.py", "venv-tests", &all[1], json!({"secret": alone["secret"]})).await;
+    assert_eq!(all[1].header("webhook-signature").split(' ').count(), 2, "the first still counts");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_endpoint_is_tried_until_it_takes_it_and_its_history_says_how() {
+    let hooks = WebhookReceiver::start().await;
+    let mut scene = Scene::set(&[&hooks]).await;
+    let added = scene.add(&json!({"url": hooks.url("/"), "keep_answers": true})).await;
+    let said = |status| Reply::With(status, vec![], "not today".into());
+    hooks.script([said(500), Reply::BreakOff, Reply::Hang, said(503)]);
+    let job = scene.job("gone.jpg", false).await;
+    hooks.wait_for(2, PATIENCE).await;
+    scene.stack.kill(Part::Dispatcher);
+    scene.stack.start_part(Part::Dispatcher);
+    let delivery = until_some("the delivery is over", PATIENCE, || async {
+        let all = scene.deliveries(&format!("endpoint={}", text(&added, "id"))).await;
+        all.into_iter().find(|one| one["status"] == "delivered")
+    })
+    .await;
+    assert_eq!(text(&delivery, "job"), job);
+    let ids: BTreeSet<String> =
+        hooks.received().iter().map(|one| one.header("webhook-id").to_owned()).collect();
+    assert_eq!(ids, [text(&delivery, "webhook_id").to_owned()].into());
+
+    let path = format!("/v1/deliveries/{}", text(&delivery, "id"));
+    let history = scene.caller.get(&path).await.json()["history"].as_array().unwrap().clone();
+    let codes: Vec<&str> = history
+        .iter()
+        .filter(|step| step["event"] == "attempt_failed")
+        .map(|step| text(step, "code"))
+        .collect();
+    // The dispatcher may have been killed while it made the second.
+    assert!(codes.ends_with(&["timeout", "status"]) && codes[0] == "status", "{history:?}");
+    let answers: Vec<&Value> = history.iter().map(|step| &step["answer"]).collect();
+    assert!(answers.contains(&&json!("not today")), "{answers:?}");
+    assert!(history.iter().any(|step| step["address"] == "127.0.0.1"));
+    let csv = scene.caller.get("/v1/deliveries?format=csv").await;
+    assert!(String::from_utf8_lossy(&csv.body).lines().nth(1).unwrap().contains(&job));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_never_answers_is_left_alone_and_delays_no_other() {
+    let (hole, hooks) = (WebhookReceiver::start().await, WebhookReceiver::start().await);
+    let scene = Scene::set(&[&hole, &hooks]).await;
+    hole.script(std::iter::repeat_n(Reply::Hang, 1_000));
+    let dead = scene.add(&json!({"url": hole.url("/")})).await;
+    scene.add(&json!({"url": hooks.url("/")})).await;
+    let watcher = json!({"url": hooks.url("/watch"), "topics": ["endpoint.*"], "payload": "thin"});
+    scene.add(&watcher).await;
+    for number in 0..20 {
+        scene.job(&format!("gone-{number}.jpg"), false).await;
+    }
+    let all = hooks.wait_until(PATIENCE, |all| at(all, "/").len() >= 20).await;
+    assert!(hole.received().len() < 20, "every one was tried at once");
+    assert!(at(&all, "/").len() < 40);
+    let id = text(&dead, "id");
+    eventually("its circuit opens", PATIENCE, || async {
+        scene.endpoint(id).await["circuit"]["circuit"] == "open"
+    })
+    .await;
+    hooks
+        .wait_until(PATIENCE, |all| {
+            at(all, "/watch").iter().any(|one| one.json()["type"] == "endpoint.circuit_opened")
+        })
+        .await;
+    let waiting = format!("endpoint={id}&status=waiting");
+    eventually("every delivery to it waits", PATIENCE, || async {
+        scene.deliveries(&waiting).await.len() == 20
+    })
+    .await;
+    // Those that were under way when it opened do not lengthen the break.
+    let opened = hooks.received();
+    let opened = at(&opened, "/watch").into_iter().filter(|one| {
+        one.json()["type"] == "endpoint.circuit_opened"
+    });
+    assert_eq!(opened.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_is_gone_is_disabled_and_one_that_is_enabled_again_is_told() {
+    let hooks = WebhookReceiver::start().await;
+    let scene = Scene::set(&[&hooks]).await;
+    let added = scene.add(&json!({"url": hooks.url("/")})).await;
+    let id = text(&added, "id");
+    hooks.script([Reply::Status(410)]);
+    scene.job("first.jpg", false).await;
+    eventually("it is disabled", PATIENCE, || async {
+        scene.endpoint(id).await["disabled"]["because"] == "gone"
+    })
+    .await;
+    let job = scene.job("second.jpg", false).await;
+    jobs::ended(&scene.caller, &job).await;
+    let patch = json!({"enabled": true}).to_string();
+    let path = format!("/v1/endpoints/{id}");
+    let json = [("content-type", "application/json")];
+    let answer = scene.caller.ask("PATCH", &path, &json, patch).await;
+    assert_eq!(answer.json()["enabled"], true);
+    let job = scene.job("third.jpg", false).await;
+    let all = hooks.wait_for(2, PATIENCE).await;
+    assert_eq!(all[1].json()["id"], *job, "what happened meanwhile is not told by itself");
+
+    // What was missed is told when somebody asks for it, and what failed, too.
+    let replays = format!("/v1/endpoints/{id}/replays");
+    let replay = scene.caller.post(&replays, &json!({"from_seq": 1})).await;
+    assert_eq!(replay.status, 202, "{}", replay.json());
+    hooks.wait_for(5, PATIENCE).await;
+    eventually("the replay ends", PATIENCE, || async {
+        scene.endpoint(id).await["replay"].is_null()
+    })
+    .await;
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    for one in hooks.received() {
+        *times.entry(one.header("webhook-id").to_owned()).or_default() += 1;
+    }
+    assert_eq!(times.into_values().collect::<BTreeSet<_>>(), [1, 2].into());
+    let removed = scene.caller.delete(&path).await;
+    assert_eq!((removed.status, scene.caller.get(&path).await.status), (200, 404));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_wants_order_is_told_of_a_job_in_order_whatever_fails() {
+    let hooks = WebhookReceiver::start().await;
+    let scene = Scene::set(&[&hooks]).await;
+    let endpoint = json!({
+        "url": hooks.url("/"), "topics": ["job.*"], "payload": "thin", "ordered": true,
+    });
+    scene.add(&endpoint).await;
+    // Every third is refused; the reply to each request tells which counts.
+    let replies = (0..300).map(|n| Reply::Status(if n % 3 == 1 { 500 } else { 204 }));
+    hooks.script(replies);
+    for number in 0..4 {
+        scene.job(&format!("photo-{number}.jpg"), number % 2 == 0).await;
+    }
+    let took = |all: &[Received]| -> Vec<(String, u64, String)> {
+        let taken = all.iter().enumerate().filter(|(n, _)| n % 3 != 1);
+        taken
+            .map(|(_, one)| {
+                let body = one.json();
+                let data = &body["data"];
+                let seq = data["sequence"].as_u64().unwrap();
+                (text(data, "job").to_owned(), seq, text(&body, "type").to_owned())
+            })
+            .collect()
+    };
+    let over = |all: &[Received]| {
+        let outcome = |topic: &str| ["job.completed", "job.failed"].contains(&topic);
+        took(all).iter().filter(|(_, _, topic)| outcome(topic)).count() >= 4
+    };
+    let all = hooks.wait_until(PATIENCE, over).await;
+    let mut last: BTreeMap<String, u64> = BTreeMap::new();
+    for (job, seq, topic) in took(&all) {
+        let before = last.insert(job.clone(), seq);
+        assert!(before.is_none_or(|before| before <= seq), "{topic} of {job} came too late");
+    }
+    assert_eq!(last.len(), 4);
+}
