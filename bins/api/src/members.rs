@@ -33,6 +33,8 @@ pub(crate) enum No {
     Refused(Refusal),
     /// Only an owner may make or unmake owners, or reset one.
     OwnersOnly,
+    /// Nobody gives what they do not have.
+    Scope(Scope),
     /// The account would have no owner.
     LastOwner,
 }
@@ -45,24 +47,31 @@ impl From<Refusal> for No {
 
 /// Who acts on a member.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Actor {
+pub(crate) struct Actor<'a> {
     pub(crate) member: Option<MemberId>,
     is_owner: bool,
+    caller: &'a Caller,
 }
 
-impl Actor {
-    pub(crate) fn of(caller: &Caller) -> Self {
+impl<'a> Actor<'a> {
+    pub(crate) fn of(caller: &'a Caller) -> Self {
         let member = caller.member();
         Self {
             member: member.map(|member| member.member),
             is_owner: member.is_some_and(|member| member.role == Role::Owner),
+            caller,
         }
     }
 
-    /// Whether they may do something to somebody of this role, or make somebody that.
+    /// Whether they may do something to somebody of this role, or make somebody that: owners alone
+    /// touch owners, and nobody gives, or takes over, what they may not do themselves.
     pub(crate) fn may_touch(self, role: Option<Role>) -> Result<(), No> {
-        let fine = self.is_owner || role != Some(Role::Owner);
-        if fine { Ok(()) } else { Err(No::OwnersOnly) }
+        let Some(role) = role.filter(|_| !self.is_owner) else { return Ok(()) };
+        if role == Role::Owner {
+            return Err(No::OwnersOnly);
+        }
+        let more = Scope::ALL.iter().find(|scope| role.may(**scope) && !self.caller.may(**scope));
+        more.map_or(Ok(()), |scope| Err(No::Scope(*scope)))
     }
 }
 
@@ -175,6 +184,7 @@ pub(crate) async fn decide(
             Ok(loaded.state)
         }
         Err(TransactError::Refused(No::OwnersOnly)) => Err(Problem::OwnersOnly),
+        Err(TransactError::Refused(No::Scope(scope))) => Err(Problem::ScopeMissing(scope)),
         Err(TransactError::Refused(No::LastOwner)) => Err(last_owner()),
         Err(TransactError::Refused(No::Refused(refusal))) => Err(said(refusal, call)),
         Err(error) => Err(refused(error)),
@@ -318,12 +328,26 @@ mod tests {
     }
 
     #[test]
-    fn only_owners_touch_owners() {
-        let actor = |is_owner| Actor { member: None, is_owner };
+    fn only_owners_touch_owners_and_nobody_gives_what_they_do_not_have() {
+        let id = uuid::Uuid::from_u128(1);
+        let account = AccountId::from_uuid(id);
+        let caller = |role| Caller {
+            account,
+            by: crate::auth::By::Session(crate::auth::Member {
+                member: MemberId::from_uuid(id),
+                session: domain::id::SessionId::from_uuid(id),
+                role,
+            }),
+        };
+        let (owner, admin, member) =
+            (caller(Role::Owner), caller(Role::Admin), caller(Role::Member));
         for role in Role::ALL {
-            assert!(actor(true).may_touch(Some(role)).is_ok());
-            assert_eq!(actor(false).may_touch(Some(role)).is_ok(), role != Role::Owner);
+            assert!(Actor::of(&owner).may_touch(Some(role)).is_ok());
+            assert_eq!(Actor::of(&admin).may_touch(Some(role)).is_ok(), role != Role::Owner);
         }
-        assert!(actor(false).may_touch(None).is_ok());
+        assert_eq!(Actor::of(&admin).may_touch(Some(Role::Owner)), Err(No::OwnersOnly));
+        assert!(Actor::of(&admin).may_touch(None).is_ok());
+        let more = Actor::of(&member).may_touch(Some(Role::Auditor));
+        assert_eq!(more, Err(No::Scope(Scope::Audit)));
     }
 }

@@ -28,10 +28,11 @@ const PASSWORD: &str = "member-password";
 const TOKEN_BYTES: usize = 32;
 
 impl Custody {
-    /// What is stored of an address to find it again: keyed, of its lower case, in hex.
+    /// What is stored of an address to find it again: keyed, of its lower case without the space
+    /// around it, in hex.
     #[must_use]
     pub fn address_digest(&self, email: &str) -> String {
-        self.member_digest(ADDRESS, email.to_lowercase().as_bytes())
+        self.member_digest(ADDRESS, email.trim().to_lowercase().as_bytes())
     }
 
     /// What is stored of a session's, an invitation's or a reset's token: keyed, in hex.

@@ -1,13 +1,18 @@
 //! Who belongs to an account: invited, joined, made something else, reset, removed.
 
-use domain::{member::Event, scope::Role};
+use domain::{
+    account::{Application, Terms},
+    id::ApplicationId,
+    member::Event,
+    scope::{Role, Scope},
+};
 use futures::future::join_all;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
     people::{Home, PASSWORD, Person, code, cookie, quick},
-    stage::{Answer, World},
+    stage::{Answer, Tenant, World},
 };
 
 async fn invite(home: &Home, by: &Person, email: &str, role: &str) -> Answer {
@@ -119,6 +124,34 @@ async fn each_role_may_do_to_each_role_what_the_table_says() {
     assert_eq!((owner.status, code(&owner)), (StatusCode::FORBIDDEN, "owners_only"));
     let admin = by_key(json!({ "email": "k@example.com", "role": "admin" })).await;
     assert_eq!(admin.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_key_gives_nobody_more_than_it_has() {
+    let home = Home::new().await;
+    let admin = home.person("admin@example.com", Role::Admin).await;
+    let (key, secret) = ("dk_of_people", "of people");
+    let scopes = Some([Scope::MembersWrite, Scope::AccountRead, Scope::JobsRead].into());
+    let application = Application {
+        application: ApplicationId::from_uuid(uuid::Uuid::from_u128(7)),
+        key: key.to_owned(),
+        secret_digest: home.world.custody.secret_digest(secret),
+        terms: Terms { scopes, ..Terms::default() },
+    };
+    home.world.add(home.tenant.account, application).await;
+    let of_people =
+        Tenant { key: key.to_owned(), secret: secret.to_owned(), ..home.tenant.clone() };
+    for role in Role::ALL {
+        let body = json!({ "email": "k@example.com", "role": role.name() }).to_string();
+        let invited =
+            home.api.request(Method::POST, "/v1/members").by(&of_people).body(body).send();
+        assert_eq!(invited.await.status, StatusCode::FORBIDDEN, "{role:?}");
+    }
+    let reset = format!("{}/reset", path(&admin));
+    let reset = home.api.request(Method::POST, &reset).by(&of_people).body("{}").send().await;
+    assert_eq!((reset.status, code(&reset)), (StatusCode::FORBIDDEN, "scope_missing"));
+    let removed = home.api.request(Method::DELETE, &path(&admin)).by(&of_people).send().await;
+    assert_eq!(removed.status, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]

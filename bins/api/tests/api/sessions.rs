@@ -464,19 +464,18 @@ async fn one_time_codes_are_asked_for_once_they_were_confirmed_and_open_once() {
         home.clock.advance(Duration::from_secs(3));
         assert_eq!(answer.status == StatusCode::CREATED, lets_in, "{steps}: {}", answer.body);
     }
-    let off = home
-        .send(&alice, Method::POST, "/v1/me/totp/off", &json!({ "password": "wrong wrong" }))
-        .await;
-    assert_eq!(code(&off), "login_failed");
     home.pass(30);
     let again = crate::people::Person {
         id: alice.id,
         email: alice.email.clone(),
         cookie: cookie(&log_in(Some(now_code(&home, &secret, 0))).await),
     };
-    let off =
-        home.send(&again, Method::POST, "/v1/me/totp/off", &json!({ "password": PASSWORD })).await;
-    assert_eq!(off.body, json!({ "totp": false }));
+    let off = async |password: &str| {
+        let body = json!({ "password": password });
+        home.send(&again, Method::POST, "/v1/me/totp/off", &body).await
+    };
+    assert_eq!(code(&off("wrong wrong wrong").await), "login_failed");
+    assert_eq!(off(PASSWORD).await.body, json!({ "totp": false }));
     cookie(&log_in(None).await);
 }
 
