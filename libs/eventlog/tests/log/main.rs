@@ -6,4 +6,5 @@ mod contract;
 mod faults;
 mod following;
 mod guards;
+mod rights;
 mod support;

@@ -110,12 +110,13 @@ async fn delivery(world: &World, owner: &Tenant) -> String {
     id.delivery.to_string()
 }
 
-/// An upload that has been started; no bucket hears of it.
+/// An upload that is complete, of which no bucket is asked any more.
 async fn upload(world: &World, owner: &Tenant) -> String {
     let id = upload::Id {
         account: owner.account,
         upload: UploadId::from_uuid(Uuid::new_v4()),
     };
+    let checksum = upload::Checksum::Crc32c("e3069283".to_owned());
     let started = upload::Started {
         application: Some(owner.application),
         file_name: None,
@@ -123,11 +124,16 @@ async fn upload(world: &World, owner: &Tenant) -> String {
         part_bytes: 7,
         multipart: Sealed::from_envelope("multipart".to_owned()),
         key: id.object_key(),
-        checksum: None,
+        checksum: Some(checksum.clone()),
         expires_at: "2999-01-01T00:00:00Z".parse().unwrap(),
     };
     let log = world.connect("operator").await;
-    let begin = |_: &upload::State| Ok::<_, upload::Refusal>(vec![Event::Started(started.clone())]);
+    let events = [
+        Event::Started(started),
+        Event::CompletionRequested { checksum: checksum.clone() },
+        Event::SourceUploaded { size_bytes: 7, checksum },
+    ];
+    let begin = |_: &upload::State| Ok::<_, upload::Refusal>(events.to_vec());
     log.transact::<Uploads, _>(&id, SystemClock.now(), begin).await.unwrap();
     id.upload.to_string()
 }
