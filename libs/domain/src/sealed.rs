@@ -63,6 +63,16 @@ pub mod field {
     pub const PASSWORD_HASH: &str = "password_hash";
     /// What a member's one-time codes are made of.
     pub const TOTP_SECRET: &str = "totp_secret";
+    /// The URL of an endpoint; followed by `/` and the endpoint's id, as the next four.
+    pub const ENDPOINT_URL: &str = "endpoint_url";
+    /// What an endpoint's people call it.
+    pub const ENDPOINT_DESCRIPTION: &str = "endpoint_description";
+    /// Headers that every delivery to an endpoint carries.
+    pub const ENDPOINT_HEADERS: &str = "endpoint_headers";
+    /// What deliveries to an endpoint are signed with.
+    pub const ENDPOINT_SECRET: &str = "endpoint_secret";
+    /// The beginning of what an endpoint answered.
+    pub const ENDPOINT_ANSWER: &str = "endpoint_answer";
     /// What S3 calls a multipart upload.
     pub const MULTIPART: &str = "multipart";
 }

@@ -18,9 +18,7 @@ use jiff::Timestamp;
 
 pub use decide::*;
 pub use event::{Checksum, Event, RejectedBecause, RemovedBecause, Started};
-pub use plan::{
-    InvalidPlan, MAX_PART_BYTES, MAX_PARTS, MAX_UPLOAD_BYTES, MIN_PART_BYTES, Plan,
-};
+pub use plan::{InvalidPlan, MAX_PART_BYTES, MAX_PARTS, MAX_UPLOAD_BYTES, MIN_PART_BYTES, Plan};
 pub use state::{Phase, State, Upload};
 
 use crate::{

@@ -96,6 +96,9 @@ pub struct Told {
     /// The job it is about, if it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<JobId>,
+    /// When it happened; absent in events of before it was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Timestamp>,
     /// The stream it lies in.
     #[serde(default = "jobs", skip_serializing_if = "is_jobs")]
     pub stream: String,

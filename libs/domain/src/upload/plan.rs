@@ -73,8 +73,7 @@ mod tests {
 
     #[test]
     fn every_byte_is_in_one_part_and_every_part_is_one_that_s3_takes() {
-        for size_bytes in
-            [1, MIN_PART_BYTES, PART_BYTES, PART_BYTES + 1, 5 << 30, MAX_UPLOAD_BYTES]
+        for size_bytes in [1, MIN_PART_BYTES, PART_BYTES, PART_BYTES + 1, 5 << 30, MAX_UPLOAD_BYTES]
         {
             let plan = Plan::new(size_bytes, None).unwrap();
             let mut next = 0;

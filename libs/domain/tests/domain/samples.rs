@@ -231,6 +231,7 @@ fn every_delivery_event_is_frozen_and_decodes() {
         event_id: EventId::from_uuid(uuid),
         event_type: "job.completed".to_owned(),
         job: Some(JobId::from_uuid(uuid)),
+        time: Some(at(3)),
         stream: "JOBS".to_owned(),
         seq: 17,
     };
