@@ -26,12 +26,14 @@ impl Currency {
     }
 
     const fn cell(&self, stream: Stream) -> &AtomicI64 {
-        let [accounts, jobs, members, uploads] = &self.confirmed_ms;
+        let [accounts, jobs, members, uploads, endpoints, deliveries] = &self.confirmed_ms;
         match stream {
             Stream::Accounts => accounts,
             Stream::Jobs => jobs,
             Stream::Members => members,
             Stream::Uploads => uploads,
+            Stream::Endpoints => endpoints,
+            Stream::Deliveries => deliveries,
         }
     }
 

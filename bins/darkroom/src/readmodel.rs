@@ -109,12 +109,13 @@ async fn compare(
                 hash
             }
         };
-        let Positions { accounts, jobs, members, uploads } = report.positions;
+        let Positions { accounts, jobs, members, uploads, endpoints, deliveries } =
+            report.positions;
         let verdict = if hash == report.hash { "same" } else { "DIFFERENT" };
         let mut out = stdout();
         writeln!(
             out,
-            "{} at ACCOUNTS {accounts}, JOBS {jobs}, MEMBERS {members}, UPLOADS {uploads}: {verdict}",
+            "{} at ACCOUNTS {accounts}, JOBS {jobs}, MEMBERS {members}, UPLOADS {uploads}, ENDPOINTS {endpoints}, DELIVERIES {deliveries}: {verdict}",
             report.replica
         )?;
         writeln!(out, "  live    {}\n  rebuilt {hash}", report.hash)?;

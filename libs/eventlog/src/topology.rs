@@ -331,6 +331,11 @@ pub(crate) fn streams() -> Vec<Value> {
     STREAMS.into_iter().filter_map(parse).collect()
 }
 
+/// What every stream is called.
+pub(crate) fn names() -> Vec<String> {
+    streams().iter().map(name).collect()
+}
+
 pub(crate) fn consumers() -> Vec<(String, Value)> {
     WORKERS
         .into_iter()
