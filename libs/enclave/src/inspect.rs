@@ -48,6 +48,13 @@ pub(crate) fn open(descriptor: &OwnedFd) -> Result<(File, u64), Flaw> {
     if length == 0 { Err(Flaw::Empty) } else { Ok((file, length)) }
 }
 
+/// Whether a file is of `format` and has these dimensions, by a few fields of its head; zeros for
+/// what has none.
+#[must_use]
+pub fn looks_like(file: &File, format: Format, dimensions: (u32, u32)) -> bool {
+    check(file, format, dimensions).is_ok()
+}
+
 /// Checks that the file is of `format` and has these dimensions; zeros for what has none.
 pub(crate) fn check(file: &File, format: Format, dimensions: (u32, u32)) -> Result<(), Flaw> {
     let found = match format {

@@ -24,6 +24,7 @@ pub mod tally;
 mod words;
 
 pub use frame::FrameError;
+pub use inspect::looks_like;
 pub use pool::{Config, Pool, StartError};
 pub use prove::{ProveError, WallProof, prove};
 pub use render::{

@@ -9,6 +9,7 @@
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use domain::limits::Limits;
 use domain::size::Size;
@@ -60,15 +61,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     let times: u32 = times.parse()?;
     let limits = Limits::default();
     let begun = cpu_seconds()?;
+    let mut took = Vec::new();
     for _ in 0..times {
+        let began = Instant::now();
         let mut sink = Folder(PathBuf::from(folder));
         let drawn = draw(&filetype, &mut source, Easel::new(&wish, &limits, &mut sink))?;
+        took.push(began.elapsed());
         if times == 1 {
             println!("{drawn:#?}");
         }
     }
+    took.sort_unstable();
+    let median = took.get(took.len() / 2).copied().unwrap_or_default();
     let each = (cpu_seconds()? - begun) / f64::from(times.max(1));
     println!("{} {each:.4} CPU s each, {:.1} MiB at most", filetype.media_type, peak_mib()?);
+    println!("median {:.3} ms", median.as_secs_f64() * 1e3);
     Ok(())
 }
 

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use domain::wish::Format;
 use serde_json::{Value, json};
 
+use crate::run::{of, theirs};
 use crate::support::Trouble;
 use crate::support::cpu;
 use crate::support::figures::{Figures, show_load};
+use crate::support::likeness::Gray;
 use crate::support::pictures::{Cost, Ours, Theirs, Work};
 use crate::{Arguments, photo};
 
@@ -48,6 +50,9 @@ const ROWS: [Row; 9] = [
 ];
 
 pub(crate) async fn measure(arguments: &Arguments, figures: &mut Figures) -> Result<(), Trouble> {
+    if !ROWS.iter().any(|(name, ..)| arguments.wants(name)) {
+        return Ok(());
+    }
     let folder = tempfile::tempdir()?;
     let photo = folder.path().join("photo.jpg");
     std::fs::write(&photo, photo::photograph()?)?;
@@ -58,7 +63,7 @@ pub(crate) async fn measure(arguments: &Arguments, figures: &mut Figures) -> Res
         Theirs::pillow(folder.path())?,
     ];
     for (name, source, options, format, widths) in ROWS {
-        if !name.contains(&arguments.only) {
+        if !arguments.wants(name) {
             continue;
         }
         let source = prepared(&mut peers, folder.path(), source, options()).await?;
@@ -83,8 +88,37 @@ pub(crate) async fn measure(arguments: &Arguments, figures: &mut Figures) -> Res
             if widths == SMALL {
                 let floor = floor(&work.source, arguments.jobs)?;
                 figures.add(&format!("media-{name}-floor"), drawn.cpu_s, floor);
+                let mut djpeg = of("djpeg", &["-scale", "1/8", "-outfile", "/dev/null"]);
+                let program = theirs(djpeg.arg(&work.source), arguments.jobs * 4)?;
+                figures.add(&format!("media-{name}-djpeg"), drawn.cpu_s, program);
+            }
+            if pair == arguments.pairs && format == Format::Jpg && name.starts_with("jpeg") {
+                likeness(name, &work, &drawn, &best, figures)?;
             }
         }
+    }
+    Ok(())
+}
+
+/// How like the exact means of the photograph's pixels both sides' pictures are.
+fn likeness(
+    name: &str,
+    work: &Work,
+    drawn: &Cost,
+    best: &Cost,
+    figures: &mut Figures,
+) -> Result<(), Trouble> {
+    let whole = Gray::of_jpeg(&std::fs::read(&work.source)?)?;
+    for (width, (ours, theirs)) in
+        work.widths.iter().zip(drawn.pictures.iter().zip(&best.pictures))
+    {
+        let (ours, theirs) = (Gray::of_jpeg(ours)?, Gray::of_jpeg(theirs)?);
+        let exact = whole.shrunk(ours.width, ours.height);
+        if (theirs.width, theirs.height) != (ours.width, ours.height) {
+            return Err("the pictures differ in size".into());
+        }
+        let (ours, theirs) = (exact.likeness(&ours), exact.likeness(&theirs));
+        figures.add(&format!("media-{name}-ssim-{width}"), ours, theirs);
     }
     Ok(())
 }

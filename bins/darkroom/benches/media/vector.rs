@@ -3,20 +3,18 @@
 //! Peers start anew for each job, as ours do: the pool has one ready, and starting the next counts.
 
 use std::fmt::Write as _;
-use std::fs::File;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use domain::limits::Limits;
 use domain::size::Size;
 use domain::wish::{Format, MetadataKind, Pages, PreviewWish};
-use enclave::{Config, Outcome, Pool, RenderJob, Renderer};
+use enclave::Renderer;
 use serde_json::json;
-use tokio::sync::mpsc;
 
 use crate::Arguments;
+use crate::run::{Light, of, theirs};
 use crate::support::figures::{Figures, show_load};
-use crate::support::{Trouble, cpu, program, root};
+use crate::support::{Trouble, root};
 
 /// A manual of 36 pages that the package libtasn1-doc carries.
 const DOCUMENT: &str = "/usr/share/doc/libtasn1-doc/libtasn1.pdf";
@@ -38,24 +36,24 @@ pub(crate) async fn measure(arguments: &Arguments, figures: &mut Figures) -> Res
         ("pdf-metadata", document, wish("1", 16, true)?, vec![of("pdfinfo", &[DOCUMENT])]),
         ("svg", drawing, wish("1", WIDTH, false)?, vec![rsvg(drawing, folder)]),
     ];
-    let pool = Pool::start(&Config::of(program(Config::EXECUTABLE)?))?;
+    let ours = Light::start()?;
     for (name, source, wish, mut peers) in works {
-        if !name.contains(&arguments.only) {
+        if !arguments.wants(name) {
             continue;
         }
         let jobs = arguments.jobs * REPEATS;
-        ours(&pool, source, &wish, 1).await?;
+        ours.times(Renderer::Light, source, &wish, 1).await?;
         for pair in 1..=arguments.pairs {
             show_load(&format!("{name}, pair {pair}"));
-            let (drawn, peak_mib) = ours(&pool, source, &wish, jobs).await?;
+            let drawn = ours.times(Renderer::Light, source, &wish, jobs).await?;
             let mut best = f64::INFINITY;
             for peer in &mut peers {
                 let found = theirs(peer, jobs)?;
                 println!("  {:<20} {found:.4} CPU s", peer.get_program().display());
                 best = best.min(found);
             }
-            println!("  ours: {peak_mib:.0} MiB at most");
-            figures.add(&format!("media-{name}-cpu-seconds"), drawn, best);
+            println!("  ours: {:.0} MiB at most", drawn.peak_mib);
+            figures.add(&format!("media-{name}-cpu-seconds"), drawn.cpu_s, best);
         }
     }
     Ok(())
@@ -69,49 +67,6 @@ fn wish(pages: &str, width: u32, told: bool) -> Result<PreviewWish, Trouble> {
         metadata: told.then_some(MetadataKind::Document).into_iter().collect(),
         ..PreviewWish::default()
     })
-}
-
-/// CPU seconds of a job, with all processes it took, and the most memory of a renderer.
-async fn ours(
-    pool: &Pool,
-    source: &Path,
-    wish: &PreviewWish,
-    jobs: u32,
-) -> Result<(f64, f64), Trouble> {
-    let before = cpu::own()?;
-    let mut peak_mib = 0.0_f64;
-    for _ in 0..jobs {
-        let file = File::open(source)?;
-        let source_bytes = file.metadata()?.len();
-        let job = RenderJob { wish: wish.clone(), source_bytes, limits: Limits::default() };
-        let (sender, mut events) = mpsc::channel(8);
-        let heard = async { while events.recv().await.is_some() {} };
-        let drawn = pool.render(Renderer::Light, job, Box::new(file), sender);
-        let (outcome, ()) = tokio::join!(drawn, heard);
-        let Outcome::Rendered(rendered) = outcome? else {
-            return Err(format!("{} was handed over", source.display()).into());
-        };
-        peak_mib = peak_mib.max(rendered.peak_bytes as f64 / 1_048_576.0);
-    }
-    Ok(((cpu::own()? - before) / f64::from(jobs), peak_mib))
-}
-
-/// CPU seconds of one run of a program.
-fn theirs(peer: &mut Command, runs: u32) -> Result<f64, Trouble> {
-    let before = cpu::own()?;
-    for _ in 0..runs {
-        let status = peer.stdout(Stdio::null()).stderr(Stdio::null()).status()?;
-        if !status.success() {
-            return Err(format!("{} failed", peer.get_program().display()).into());
-        }
-    }
-    Ok((cpu::own()? - before) / f64::from(runs))
-}
-
-fn of(program: &str, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program);
-    command.args(arguments);
-    command
 }
 
 /// Those that draw pages of a PDF as JPEGs; the first is pdftoppm.

@@ -1,5 +1,6 @@
 //! Files in, renditions out.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use domain::limits::Limits;
@@ -95,7 +96,7 @@ async fn thirty_damaged_files_fail_with_a_reason_and_the_next_job_is_drawn() {
         cases.push((
             format!("{media_type} noise"),
             noise,
-            &["none", "corrupt", "unsupported", "too_many_pixels", "renderer_crashed"],
+            &["none", "corrupt", "unsupported", "too_many_pixels"],
         ));
     }
     // What is no picture is drawn as what it is, or as an icon.
@@ -139,6 +140,46 @@ async fn what_others_draw_is_handed_over_before_anything_is_drawn() {
         assert_eq!(outcome.handed_over().to, to, "{:?}", outcome.sniffed);
         assert!(outcome.sniffed.is_some() && outcome.total.is_none());
     }
+}
+
+/// A document of 13 pages, with a small picture of the first.
+fn document(small: &[u8]) -> Vec<u8> {
+    let types = "<Types><Override ContentType='application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml'/></Types>";
+    let mut file = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in [
+        ("[Content_Types].xml", types.as_bytes()),
+        ("docProps/app.xml", b"<Properties><Pages>13</Pages></Properties>"),
+        ("docProps/thumbnail.jpeg", small),
+        ("word/document.xml", b"<w:document/>"),
+    ] {
+        file.start_file(name, zip::write::SimpleFileOptions::default()).expect("started");
+        file.write_all(bytes).expect("written");
+    }
+    file.finish().expect("finished").into_inner()
+}
+
+#[tokio::test]
+async fn a_documents_own_small_picture_serves_small_sizes_of_its_first_page() {
+    let pool = Pool::start(&config()).expect("a pool");
+    let document = document(&encoded(&photo(180, 256), ImageFormat::Jpeg));
+    let mut small = wish(&["128", "x256"], None);
+    small.metadata.insert(MetadataKind::Document);
+    let outcome = draw(&pool, &document, small.clone()).await;
+    let rendered = outcome.rendered();
+    assert_eq!((outcome.total, outcome.artifacts.len()), (Some(13), 2));
+    assert_eq!(rendered.metadata["document"]["pages"], 13);
+    println!("{} ms, {} ms of CPU", rendered.wall_ms, rendered.cpu_ms);
+    // Whatever needs more than it has is left to those who can print the document.
+    small.pages = domain::wish::Pages::parse("1-2").expect("pages");
+    let mut read = wish(&["128"], None);
+    read.metadata.insert(MetadataKind::Ocr);
+    for wish in [wish(&["128", "400"], None), wish(&["original"], None), small, read] {
+        let outcome = draw(&pool, &document, wish).await;
+        assert_eq!(outcome.handed_over().to, Stage::Office);
+        assert!(outcome.artifacts.is_empty() && outcome.total.is_none());
+    }
+    let odd = self::document(b"no picture");
+    assert_eq!(draw(&pool, &odd, wish(&["64"], None)).await.handed_over().to, Stage::Office);
 }
 
 #[tokio::test]

@@ -102,6 +102,7 @@ fn checked(outcome: sys::Outcome) -> Result<(), Error> {
     };
     match outcome.code {
         sys::OK => Ok(()),
+        sys::MEMORY if outcome.detail == sys::BEYOND_LIMITS => Err(Error::corrupt(text())),
         sys::MEMORY => Err(Error::Memory { what: "picture" }),
         sys::UNSUPPORTED_FILETYPE | sys::UNSUPPORTED_FEATURE => {
             Err(Error::Unsupported { what: text() })

@@ -27,6 +27,8 @@ pub(super) const UNSUPPORTED_FILETYPE: c_int = 3;
 pub(super) const UNSUPPORTED_FEATURE: c_int = 4;
 pub(super) const MEMORY: c_int = 6;
 pub(super) const DECODER: c_int = 7;
+/// In detail: a number in the file is beyond all reason.
+pub(super) const BEYOND_LIMITS: c_int = 1_000;
 
 pub(super) const HEVC: c_int = 1;
 pub(super) const AV1: c_int = 4;

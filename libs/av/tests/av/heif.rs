@@ -100,4 +100,11 @@ fn a_pictures_exif_is_told() {
     wish.metadata = [domain::wish::MetadataKind::Exif].into();
     let outcome = draw(&bytes, &wish).expect("drawn");
     assert_eq!(outcome.metadata["exif"]["Make"], "Acme");
+    assert_eq!(outcome.metadata["exif"]["ImageWidth"], 640);
+    let carries = |outcome: &crate::kit::Outcome| {
+        outcome.kept[0].bytes.windows(4).any(|bytes| bytes == b"Acme")
+    };
+    assert!(!carries(&outcome), "it is stripped unless it is to be kept");
+    wish.options.embedded = domain::wish::Embedded::Keep;
+    assert!(carries(&draw(&bytes, &wish).expect("drawn")));
 }

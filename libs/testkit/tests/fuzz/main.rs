@@ -130,4 +130,7 @@ each! {
     envelopes_are_read_whatever_they_are: 6,
     events_are_read_whatever_they_are: 7,
     objects_are_read_whatever_they_are: 8,
+    drawings_are_read_whatever_they_are: 9,
+    documents_are_read_whatever_they_are: 10,
+    artifacts_are_read_whatever_they_are: 11,
 }

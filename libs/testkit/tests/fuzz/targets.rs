@@ -34,6 +34,9 @@ pub const ALL: &[Target] = &[
     Target { name: "envelopes", run: envelopes, seeds: envelope_seeds, rounds: 20_000 },
     Target { name: "events", run: events, seeds: event_seeds, rounds: 10_000 },
     Target { name: "objects", run: objects, seeds: object_seeds, rounds: 20_000 },
+    Target { name: "drawings", run: drawings, seeds: drawing_seeds, rounds: 1_500 },
+    Target { name: "documents", run: documents, seeds: document_seeds, rounds: 600 },
+    Target { name: "artifacts", run: artifacts, seeds: artifact_seeds, rounds: 20_000 },
 ];
 
 /// The protocol between worker and renderer: headers, then the body of whichever kind.
@@ -172,19 +175,126 @@ pub fn pictures(data: &[u8]) {
     )
     .unwrap_or_default();
     let filetype = filetype::sniff(data);
-    if !stills::draws(filetype.kind) {
-        return;
+    if stills::draws(filetype.kind) {
+        draw(&wish, |easel| stills::draw(&filetype, &mut Bytes(data), easel));
     }
+}
+
+/// Draws, and looks whether what is told keeps to its limit.
+fn draw(
+    wish: &PreviewWish,
+    work: impl FnOnce(stills::Easel<'_>) -> Result<stills::Drawn, stills::Error>,
+) {
     let (limits, mut tray) = (tight(), Tray::default());
-    let easel = stills::Easel::new(&wish, &limits, &mut tray);
-    if let Ok(drawn) = stills::draw(&filetype, &mut Bytes(data), easel) {
+    let easel = stills::Easel::new(wish, &limits, &mut tray);
+    if let Ok(drawn) = work(easel) {
         let metadata = serde_json::to_string(&drawn.metadata).expect("json");
-        assert!(
-            metadata.len() <= limits.metadata_bytes as usize + 1_024,
-            "{} bytes",
-            metadata.len()
-        );
+        let most = limits.metadata_bytes as usize + 1_024;
+        assert!(metadata.len() <= most, "{} bytes", metadata.len());
     }
+}
+
+/// PDF and SVG: their parsers, what they come to, and the drawing of small ones.
+pub fn drawings(data: &[u8]) {
+    let wish: PreviewWish = serde_json::from_str(
+        r#"{"sizes":["16x16"],"pages":"1-2","metadata":["document","ocr"]}"#,
+    )
+    .unwrap_or_default();
+    let filetype = filetype::sniff(data);
+    if vector::draws(filetype.kind) {
+        draw(&wish, |easel| vector::draw(&filetype, &mut Bytes(data), easel, &[]));
+    }
+}
+
+fn drawing_seeds() -> Vec<Vec<u8>> {
+    let svg = |body: &str| {
+        format!("<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'>{body}</svg>")
+    };
+    let pdf = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n\
+        2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n\
+        3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 4 0 R>>endobj\n\
+        4 0 obj<</Length 22>>stream\n1 0 0 rg 0 0 5 5 re f\nendstream endobj\n\
+        trailer<</Root 1 0 R>>\n%%EOF";
+    vec![
+        pdf.to_vec(),
+        svg("<path d='M0 0C1 2 3 4 5 6L9 9' stroke='#123' fill='none'/>").into_bytes(),
+        svg("<style>.a{fill:red}</style><g id='g'><rect class='a' width='5' height='5'/></g>\
+             <use href='#g' transform='rotate(9)'/>")
+        .into_bytes(),
+        svg("<defs><filter id='f'><feGaussianBlur stdDeviation='1'/></filter><mask id='m'>\
+             <rect width='9' height='9'/></mask></defs>\
+             <circle r='4' filter='url(#f)' mask='url(#m)'/>")
+        .into_bytes(),
+    ]
+}
+
+/// Text, mail, archives and what Office files say of themselves.
+pub fn documents(data: &[u8]) {
+    let wish: PreviewWish = serde_json::from_str(
+        r#"{"sizes":["16x16"],"pages":"1-2","metadata":["document","mail","archive","font"]}"#,
+    )
+    .unwrap_or_default();
+    let found = filetype::identify(data.len() as u64, reader(data)).expect("bytes");
+    if ::documents::draws(found.kind) {
+        draw(&wish, |easel| ::documents::draw(&found, &mut Bytes(data), easel, &[]));
+    }
+    let _ = ::documents::office(&found, &mut Bytes(data), &tight());
+    let _ = ::documents::office_thumbnail(&found, &mut Bytes(data), &tight());
+}
+
+fn document_seeds() -> Vec<Vec<u8>> {
+    let mut seeds = file_seeds();
+    seeds.extend(
+        [
+            &b"# Title\n\n- one\n- **two** [x](y)\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"[..],
+            b"a,b,c\n1,\"2\n3\",4\n",
+            b"{\"a\":[1,2,{\"b\":null}]}",
+            b"<?xml version='1.0'?><a b='c'><!-- d --><e>&amp;</e></a>",
+            b"From: a@example.org\r\nSubject: =?utf-8?q?x?=\r\nContent-Type: multipart/mixed; boundary=y\r\n\r\n--y\r\nContent-Type: text/html\r\n\r\n<p>z</p>\r\n--y--\r\n",
+            b"Rar!\x1a\x07\x01\0\x33\x92\xb5\xe5\x0a\x01\x05\x06\0\x05\x01\x01\x80\x80\0",
+            b"7z\xbc\xaf\x27\x1c\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\x20\0\0\0\0\0\0\0\0\0\0\0",
+            b"{\\rtf1{\\info{\\title Words}{\\author Somebody}}text}",
+        ]
+        .map(<[u8]>::to_vec),
+    );
+    seeds
+}
+
+/// What a renderer hands out: is it of its kind, and as large as it says?
+pub fn artifacts(data: &[u8]) {
+    use std::io::Write as _;
+    use domain::wish::Format;
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(data).expect("written");
+    for format in [
+        Format::Png,
+        Format::Jpg,
+        Format::Webp,
+        Format::Gif,
+        Format::Avif,
+        Format::Mp4,
+        Format::Vtt,
+        Format::Json,
+    ] {
+        for dimensions in [(0, 0), (1, 1), (320, 180)] {
+            let _ = enclave::looks_like(&file, format, dimensions);
+        }
+    }
+}
+
+fn artifact_seeds() -> Vec<Vec<u8>> {
+    let mut seeds = file_seeds();
+    seeds.extend(
+        [
+            &b"WEBVTT\n\n00:00.000 --> 00:06.000\nstoryboard.jpg#xywh=0,0,160,90\n"[..],
+            b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf\0\0\0\x10meta\0\0\0\0\0\0\0\0",
+            b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom\0\0\0\x08moov\0\0\0\x08mdat",
+            b"{\"peaks\":[0,1]}",
+            b"\xff\xd8\xff\xc0\0\x11\x08\0\xb4\x01\x40\x03\x01\x22\0\x02\x11\x01\x03\x11\x01",
+        ]
+        .map(<[u8]>::to_vec),
+    );
+    seeds
 }
 
 /// Small files of the kinds that we can write by hand.

@@ -18,6 +18,8 @@ const MOST_ELEMENTS: u64 = 500_000;
 const MOST_DEPTH: u32 = 256;
 /// Most comparisons of an element with a rule of a style sheet.
 const MOST_MATCHES: u64 = 500_000_000;
+/// Such comparisons in a millisecond, at least.
+const MATCHES_PER_MS: u64 = 20_000;
 /// As often the XML parser lets an entity refer to others in turn.
 const ENTITY_REFERENCES: u64 = 256;
 /// Characters that a vertex of a path takes, at least.
@@ -43,7 +45,7 @@ pub(super) fn parse<'t>(text: &'t str, limits: &Limits) -> Result<Document<'t>, 
 /// The number of elements the document comes to.
 pub(super) fn weigh(document: &Document<'_>, limits: &Limits) -> Result<u64, Error> {
     weigh_depth(document)?;
-    weigh_rules(document)?;
+    weigh_rules(document, limits)?;
     let mut by_id = HashMap::new();
     for node in document.descendants() {
         if let Some(id) = node.attribute("id") {
@@ -100,7 +102,7 @@ fn weigh_depth(document: &Document<'_>) -> Result<(), Error> {
 }
 
 /// Every rule of a style sheet is compared with every element.
-fn weigh_rules(document: &Document<'_>) -> Result<(), Error> {
+fn weigh_rules(document: &Document<'_>, limits: &Limits) -> Result<(), Error> {
     let (mut elements, mut rules) = (0_u64, 0_u64);
     for node in document.descendants() {
         if node.is_element() {
@@ -111,7 +113,8 @@ fn weigh_rules(document: &Document<'_>) -> Result<(), Error> {
             rules += text.bytes().filter(|byte| matches!(byte, b'{' | b',')).count() as u64;
         }
     }
-    if rules.saturating_mul(elements) > MOST_MATCHES {
+    let most = MOST_MATCHES.min(limits.renderer_cpu_ms.saturating_mul(MATCHES_PER_MS));
+    if rules.saturating_mul(elements) > most {
         Err(expands("rules of style"))
     } else {
         Ok(())

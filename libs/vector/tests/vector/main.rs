@@ -60,6 +60,8 @@ impl Made {
 struct Basket {
     total: Option<u32>,
     made: Vec<Made>,
+    /// Pages whose text is to be read off their picture.
+    to_read: Vec<u32>,
 }
 
 impl Sink for Basket {
@@ -76,6 +78,11 @@ impl Sink for Basket {
             format: it.format,
             bytes: it.bytes.to_vec(),
         });
+        Ok(())
+    }
+
+    fn ocr_page(&mut self, page: u32, _dimensions: (u32, u32), _png: &[u8]) -> io::Result<()> {
+        self.to_read.push(page);
         Ok(())
     }
 }

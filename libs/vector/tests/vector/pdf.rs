@@ -260,6 +260,9 @@ fn the_text_of_a_page_is_told_where_it_is_text() {
     // A scan with a stamp on it, and a page without a word.
     assert_eq!(told(&page(lines, full)), json!([]));
     assert_eq!(told(&page("20 250 Td (7) Tj", "")), json!([]));
+    let to_read = |file: &[u8]| job.draw(file).unwrap().0.to_read;
+    assert_eq!(to_read(&page(lines, "")), [0; 0], "its text is known");
+    assert_eq!(to_read(&page(lines, full)), [1], "a scan is read off its picture");
     // Outside of the page.
     assert_eq!(told(&page("20 400 Td (Nobody sees this text) Tj", "")), json!([]));
 }

@@ -1,0 +1,63 @@
+//! What files say of themselves, beside the programs that tell it in a shell.
+
+use std::path::Path;
+use std::process::Command;
+
+use domain::size::Size;
+use domain::wish::{Format, MetadataKind, PreviewWish};
+use enclave::Renderer;
+use serde_json::json;
+
+use crate::Arguments;
+use crate::run::{Light, of, theirs};
+use crate::support::Trouble;
+use crate::support::figures::{Figures, show_load};
+
+/// Times that a job is done: CPU time is counted in ticks of ten milliseconds.
+const REPEATS: u32 = 8;
+
+pub(crate) async fn measure(arguments: &Arguments, figures: &mut Figures) -> Result<(), Trouble> {
+    let folder = tempfile::tempdir()?;
+    let at = |name: &str| folder.path().join(name);
+    let works = [
+        ("metadata-mp4", at("film.mp4"), MetadataKind::Multimedia, Renderer::Av, "mediainfo"),
+        ("metadata-mp3", at("sound.mp3"), MetadataKind::Multimedia, Renderer::Av, "mediainfo"),
+        ("metadata-jpeg", at("photo.jpg"), MetadataKind::Exif, Renderer::Light, "exiftool"),
+    ];
+    let ours = Light::start()?;
+    for (name, source, kind, renderer, peer) in works {
+        if !arguments.wants(name) {
+            continue;
+        }
+        make(&source)?;
+        let wish = PreviewWish {
+            sizes: vec![Size::parse(&json!(16))?],
+            format: Some(Format::Jpg),
+            metadata: [kind].into_iter().collect(),
+            ..PreviewWish::default()
+        };
+        let mut peer: Command = of(peer, &[]);
+        peer.arg(&source);
+        let jobs = arguments.jobs * REPEATS;
+        ours.times(renderer, &source, &wish, 1).await?;
+        for pair in 1..=arguments.pairs {
+            show_load(&format!("{name}, pair {pair}"));
+            let drawn = ours.times(renderer, &source, &wish, jobs).await?;
+            let found = theirs(&mut peer, jobs)?;
+            figures.add(&format!("media-{name}-cpu-seconds"), drawn.cpu_s, found);
+        }
+    }
+    Ok(())
+}
+
+/// A film, a sound or a photograph, with a few tags.
+fn make(path: &Path) -> Result<(), Trouble> {
+    let is = |ending: &str| path.extension().is_some_and(|found| found == ending);
+    let source = if is("mp3") { "sine=duration=20" } else { "testsrc2=s=1280x720:d=4" };
+    let mut command = of("ffmpeg", &["-v", "error", "-y", "-f", "lavfi", "-i", source]);
+    if is("jpg") {
+        command.args(["-frames:v", "1", "-q:v", "2"]);
+    }
+    theirs(command.args(["-metadata", "title=A title", "-metadata", "artist=Ada"]).arg(path), 1)?;
+    Ok(())
+}
