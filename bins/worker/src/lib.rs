@@ -162,7 +162,7 @@ async fn desk(
         platform,
         sources: sources.map_err(custody::BadSettings::from)?,
         upload_unused: Duration::from_secs(settings.worker.upload_unused_s),
-        networks: Networks::new(egress.gate().clone()),
+        networks: Networks::new(egress.gate().clone(), settings.worker.patience()),
         egress,
         renderers,
         workshop,
@@ -185,7 +185,9 @@ async fn platform(
     let platform = platform.map_err(custody::BadSettings::from)?;
     let expires = settings.expires().map_err(custody::BadSettings::from)?;
     match platform.expire(expires).await {
-        Ok(expiry) => tracing::info!(?expiry, "the platform bucket has a rule that removes results"),
+        Ok(expiry) => {
+            tracing::info!(?expiry, "the platform bucket has a rule that removes results")
+        }
         Err(error) => {
             let error = service::Chain(&error);
             tracing::info!(%error, "the platform bucket takes no rule; workers alone remove results");

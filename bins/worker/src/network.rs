@@ -21,12 +21,13 @@ const MAX_POOLS: usize = 32;
 /// Pools of judged connections, one a port: addresses are judged together with the port.
 pub(crate) struct Networks {
     gate: Gate,
+    patience: Patience,
     pools: Mutex<HashMap<u16, Network>>,
 }
 
 impl Networks {
-    pub(crate) fn new(gate: Gate) -> Self {
-        Self { gate, pools: Mutex::default() }
+    pub(crate) fn new(gate: Gate, patience: Patience) -> Self {
+        Self { gate, patience, pools: Mutex::default() }
     }
 
     /// The way to a customer's bucket.
@@ -42,7 +43,7 @@ impl Networks {
         }
         let judged = || {
             let judged = Judged { gate: self.gate.clone(), port };
-            Network::through(std::sync::Arc::new(judged), Patience::default())
+            Network::through(std::sync::Arc::new(judged), self.patience)
         };
         pools.entry(port).or_insert_with(judged).clone()
     }
@@ -111,7 +112,7 @@ mod tests {
     async fn a_destination_is_judged_like_every_other_address() {
         let allow: egress::Settings = toml::from_str(r#"allow = "127.0.0.1/32:9000""#).unwrap();
         let client = egress::Client::new(&allow).unwrap();
-        let networks = Networks::new(client.gate().clone());
+        let networks = Networks::new(client.gate().clone(), Patience::default());
         for (endpoint, admitted) in [
             ("http://127.0.0.1:9000", true),
             ("http://127.0.0.1:9001", false),

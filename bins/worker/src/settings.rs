@@ -73,6 +73,8 @@ pub struct Worker {
     pub spool: PathBuf,
     /// Uploads of one job at once.
     pub uploads: usize,
+    /// How long a customer's bucket may take to answer one request, in milliseconds.
+    pub bucket_answer_ms: u64,
     /// How long an uploaded file stays that no job reads, in seconds.
     pub upload_unused_s: u64,
     /// The public base of the API, without a trailing slash.
@@ -82,6 +84,13 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// How long, and how often, customers' buckets are waited for.
+    #[must_use]
+    pub fn patience(&self) -> storage::Patience {
+        let attempt = std::time::Duration::from_millis(self.bucket_answer_ms.max(1));
+        storage::Patience { attempt, ..storage::Patience::default() }
+    }
+
     /// Jobs at once.
     #[must_use]
     pub fn slots(&self) -> usize {

@@ -6,16 +6,15 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    Aggregate,
+    Aggregate, FailureCode, Timestamp,
     account::{self, Accounts, Destination, PROVEN_EVERY, Refusal, State, TRIED_AGAIN_EVERY},
     failure::Persistence,
     id::AccountId,
     proof::Proof,
     sealed::field,
 };
-use domain::{FailureCode, Timestamp};
 use eventlog::{
-    ReadError, TransactError,
+    Log, ReadError, TransactError,
     follow::{Delivered, Verdict},
     topology,
 };
@@ -23,7 +22,10 @@ use jiff::SignedDuration;
 use storage::ObjectHeaders;
 
 use super::{TROUBLE, wait};
-use crate::{desk::Desk, stop::Stop, stop::storage_failure};
+use crate::{
+    desk::Desk,
+    stop::{Stop, storage_failure},
+};
 
 /// How long trying a destination may take.
 const LONGEST_TRY: Duration = Duration::from_secs(180);
@@ -72,18 +74,38 @@ pub(super) async fn handle(desk: Arc<Desk>, delivered: Delivered) -> Verdict {
     }
 }
 
+/// What a message asks for.
+#[derive(Debug, PartialEq)]
+enum Step<'a> {
+    /// Nothing any more.
+    Done,
+    /// Nothing before this time.
+    Wait(Timestamp),
+    /// To try this destination.
+    Try(&'a Destination),
+}
+
+fn step(state: &State, now: Timestamp) -> Step<'_> {
+    match state.destination.as_ref().filter(|_| state.is_open()) {
+        None => Step::Done,
+        Some(own) => match state.knowledge.next_try() {
+            Some(at) if at > now => Step::Wait(at),
+            Some(_) | None => Step::Try(own),
+        },
+    }
+}
+
 async fn watch(desk: &Desk, account: AccountId, seq: u64) -> Result<Verdict, Trouble> {
-    if newest(desk, account).await? != seq {
+    // Somebody else keeps watch.
+    if newest(&desk.log, account).await? > seq {
         return Ok(Verdict::Done);
     }
-    let state = desk.log.load::<Accounts>(&account).await?.state;
-    let Some(own) = state.destination.as_ref().filter(|_| state.is_open()) else {
-        return Ok(Verdict::Done);
+    let (state, now) = (desk.log.load::<Accounts>(&account).await?.state, desk.clock.now());
+    let own = match step(&state, now) {
+        Step::Done => return Ok(Verdict::Done),
+        Step::Wait(at) => return Ok(Verdict::Again(wait(at, now))),
+        Step::Try(own) => own,
     };
-    let now = desk.clock.now();
-    if let Some(at) = state.knowledge.next_try().filter(|at| *at > now) {
-        return Ok(Verdict::Again(wait(at, now)));
-    }
     let tried = tokio::time::timeout(LONGEST_TRY, try_out(desk, account, own));
     let slow = || Outcome::Failure {
         code: FailureCode::DestinationTimeout,
@@ -98,11 +120,11 @@ async fn watch(desk: &Desk, account: AccountId, seq: u64) -> Result<Verdict, Tro
 }
 
 /// The place of the last message that named a destination of the account's.
-async fn newest(desk: &Desk, account: AccountId) -> Result<u64, Trouble> {
+async fn newest(log: &Log, account: AccountId) -> Result<u64, Trouble> {
     let mut newest = 0;
     for event in WATCHES {
         let subject = format!("{}.{event}", Accounts::prefix(&account));
-        let last = desk.log.last(topology::ACCOUNTS, &subject).await?;
+        let last = log.last(topology::ACCOUNTS, &subject).await?;
         newest = newest.max(last.map_or(0, |raw| raw.seq));
     }
     Ok(newest)
@@ -161,4 +183,96 @@ async fn record(
 
 fn again(after: SignedDuration, now: Timestamp) -> Verdict {
     Verdict::Again(wait(now.saturating_add(after).unwrap_or(Timestamp::MAX), now))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{
+        Sealed,
+        account::{Encryption, Place},
+        id::DestinationId,
+        proof::Access,
+    };
+    use uuid::Uuid;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn account() -> AccountId {
+        AccountId::from_uuid(Uuid::from_u128(1))
+    }
+
+    fn destination(number: u128) -> Destination {
+        Destination {
+            destination: DestinationId::from_uuid(Uuid::from_u128(number)),
+            place: Place {
+                endpoint: None,
+                region: "eu-west-1".to_owned(),
+                bucket: "results".to_owned(),
+                prefix: String::new(),
+                path_style: false,
+                bucket_owner: None,
+                access_key_hint: String::new(),
+            },
+            credentials: Sealed::from_envelope(String::new()),
+            encryption: Encryption::None,
+            headers: None,
+        }
+    }
+
+    /// Records what this verb decides, and gives the account and where its history ends.
+    async fn act(
+        log: &Log,
+        decide: impl Fn(&State) -> Result<Vec<account::Event>, Refusal> + Send,
+    ) -> (State, u64) {
+        let done = log.transact::<Accounts, _>(&account(), NOW, decide).await.unwrap().loaded;
+        (done.state, done.last.unwrap().seq)
+    }
+
+    fn after(by: SignedDuration) -> Timestamp {
+        NOW + by
+    }
+
+    #[tokio::test]
+    async fn the_newest_message_keeps_watch_until_there_is_no_destination() {
+        let (log, denied) = (Log::memory(), Access::Denied);
+        let (state, _) = act(&log, |state| account::open(state, None)).await;
+        assert_eq!(step(&state, NOW), Step::Done);
+        assert_eq!(newest(&log, account()).await.unwrap(), 0);
+
+        let own = destination(7);
+        let (state, set) = act(&log, |state| account::set_destination(state, own.clone())).await;
+        assert_eq!(newest(&log, account()).await.unwrap(), set);
+        assert_eq!(step(&state, NOW), Step::Try(&own));
+
+        let proof =
+            Proof { put: Access::Allowed, get: denied, head: denied, list: denied, delete: denied };
+        let id = own.destination;
+        let (state, _) = act(&log, |state| account::prove_destination(state, id, proof)).await;
+        assert_eq!(newest(&log, account()).await.unwrap(), set, "an outcome keeps no watch");
+        assert_eq!(step(&state, NOW), Step::Wait(after(PROVEN_EVERY)));
+        assert_eq!(step(&state, after(PROVEN_EVERY)), Step::Try(&own));
+
+        let (state, asked) = act(&log, account::request_proof).await;
+        assert!(asked > set);
+        assert_eq!(newest(&log, account()).await.unwrap(), asked);
+        assert_eq!(step(&state, NOW), Step::Try(&own));
+
+        let trouble = FailureCode::DestinationUnavailable;
+        let (state, _) = act(&log, |state| account::fail_proof(state, id, trouble, None)).await;
+        assert_eq!(step(&state, NOW), Step::Wait(after(TRIED_AGAIN_EVERY)));
+
+        let other = destination(8);
+        let (state, again) =
+            act(&log, |state| account::set_destination(state, other.clone())).await;
+        assert_eq!(newest(&log, account()).await.unwrap(), again);
+        assert_eq!(step(&state, NOW), Step::Try(&other));
+        let late = |state: &State| account::prove_destination(state, id, proof);
+        let refused = log.transact::<Accounts, _>(&account(), NOW, late).await;
+        assert!(matches!(refused, Err(TransactError::Refused(Refusal::UnknownDestination))));
+
+        let (state, _) = act(&log, account::clear_destination).await;
+        assert_eq!(step(&state, NOW), Step::Done);
+    }
 }

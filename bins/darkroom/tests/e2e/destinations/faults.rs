@@ -28,7 +28,7 @@ const SETTINGS: [(&str, &str); 4] = [
     ("DARKROOM__RETRY__FIRST_MS", "300"),
     ("DARKROOM__RETRY__LONGEST_MS", "300"),
     ("DARKROOM__RETRY__ATTEMPTS", "50"),
-    ("DARKROOM__WORKER__BUCKET_ANSWER_MS", "1000"),
+    ("DARKROOM__WORKER__BUCKET_ANSWER_MS", "2000"),
 ];
 
 fn owner(s3: &S3) -> Credentials {

@@ -93,8 +93,17 @@ async fn demanded_and_not_proven(stack: &Stack, picture: &Value, readable: &Valu
 async fn commands(stack: &Stack, writer: &Value) {
     let text = |name: &str| writer[name].as_str().unwrap();
     let set = [
-        "set", "--bucket", text("bucket"), "--endpoint", text("endpoint"), "--access-key",
-        text("access_key"), "--prefix", "previews", "--encryption", "sse-s3",
+        "set",
+        "--bucket",
+        text("bucket"),
+        "--endpoint",
+        text("endpoint"),
+        "--access-key",
+        text("access_key"),
+        "--prefix",
+        "previews",
+        "--encryption",
+        "sse-s3",
     ];
     let said = command(stack, &["prove"], "");
     assert_eq!(said.status.code(), Some(1), "{said:?}");

@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use domain::account::Accounts;
 use serde_json::json;
-use storage::{Bucket, Destination, Encryption, MULTIPART_ABOVE_BYTES, Network, Object, ObjectHeaders, Patience};
+use storage::{
+    Bucket, Destination, Encryption, MULTIPART_ABOVE_BYTES, Network, Object, ObjectHeaders,
+    Patience,
+};
 use testkit::{Fault, Front, Moto, Source, SourceServer, Stack, pictures};
 
 use super::{PATH, prove, put, wish, with};
