@@ -4,10 +4,12 @@
 
 use std::sync::Arc;
 
-use custody::{Custody, artifact_field};
+use custody::{Custody, artifact_field, endpoint_field};
 use domain::{
     Aggregate, Sealed,
-    id::AccountId,
+    delivery::Deliveries,
+    endpoint::Endpoints,
+    id::{AccountId, EndpointId},
     job::{self, Jobs},
     member::{self, Members},
     sealed::field,
@@ -18,8 +20,10 @@ use futures::{Stream, StreamExt as _, stream};
 use serde_json::{Map, Value, json};
 
 /// What is never handed out, by name.
-const NEVER: [&str; 9] = [
+const NEVER: [&str; 10] = [
     "credentials",
+    // They may authorise whoever sends them.
+    "headers",
     "secret",
     "secret_digest",
     "token_digest",
@@ -51,6 +55,8 @@ enum Owner {
     Job(job::Id),
     Member(member::Id),
     Upload(upload::Id),
+    /// An endpoint, or a delivery to it.
+    Endpoint(AccountId, EndpointId),
 }
 
 /// A sealed field within an event.
@@ -76,6 +82,7 @@ pub fn lines(
         (topology::MEMBERS, format!("darkroom.member.{account}.>")),
         (topology::UPLOADS, format!("darkroom.upload.{account}.>")),
         (topology::JOBS, format!("darkroom.job.{account}.>")),
+        (topology::ENDPOINTS, format!("darkroom.endpoint.{account}.>")),
         (topology::DELIVERIES, format!("darkroom.delivery.{account}.>")),
     ];
     let log = log.clone();
@@ -119,7 +126,10 @@ fn owner(account: AccountId, prefix: &str) -> Owner {
     let job = Jobs::parse_prefix(prefix).map(Owner::Job);
     let member = || Members::parse_prefix(prefix).map(Owner::Member);
     let upload = || Uploads::parse_prefix(prefix).map(Owner::Upload);
-    job.or_else(member).or_else(upload).unwrap_or(Owner::Account(account))
+    let endpoint = || Endpoints::parse_prefix(prefix).map(|id| id.endpoint);
+    let delivery = || Deliveries::parse_prefix(prefix).map(|id| id.endpoint);
+    let told = || endpoint().or_else(delivery).map(|id| Owner::Endpoint(account, id));
+    job.or_else(member).or_else(upload).or_else(told).unwrap_or(Owner::Account(account))
 }
 
 /// Finds what is sealed, and takes out what is never handed out.
@@ -172,8 +182,10 @@ fn sealed_as(name: &str, owner: &Owner, beside: &Map<String, Value>) -> Option<(
             return Some((artifact_field(beside.get("name")?.as_str()?), true));
         }
         (Owner::Account(_), "label") => (field::LABEL, false),
-        (Owner::Account(_), "headers") => (field::DESTINATION_HEADERS, true),
         (Owner::Member(_), "email") => (field::EMAIL, false),
+        (Owner::Endpoint(..), "url") => (field::ENDPOINT_URL, false),
+        (Owner::Endpoint(..), "description") => (field::ENDPOINT_DESCRIPTION, false),
+        (Owner::Endpoint(..), "excerpt") => (field::ENDPOINT_ANSWER, false),
         _ => return None,
     };
     Some((sealed_as.to_owned(), json))
@@ -187,6 +199,10 @@ async fn open(custody: &Custody, owner: &Owner, field: &Field) -> Result<Value, 
         Owner::Account(id) => custody.open_for_account(*id, &field.name, sealed).await,
         Owner::Member(id) => custody.open_email(id, sealed).await,
         Owner::Upload(id) => custody.open_upload_name(id, sealed).await,
+        Owner::Endpoint(account, id) => {
+            let name = endpoint_field(&field.name, *id);
+            custody.open_for_account(*account, &name, sealed).await
+        }
     };
     match opened {
         Ok(text) if field.json => Ok(serde_json::from_str(&text).unwrap_or(Value::String(text))),
@@ -220,7 +236,7 @@ mod tests {
         assert!(!text.contains("c2VjcmV0"), "{text}");
         assert!(text.contains("WXYZ") && text.contains("dk_1"), "{text}");
         let places: Vec<_> = found.iter().map(|field| field.place.as_str()).collect();
-        assert_eq!(places, ["/applications/0/label", "/headers"]);
+        assert_eq!(places, ["/applications/0/label"]);
     }
 
     #[test]

@@ -125,9 +125,9 @@ async fn take(
     let (mut streams, mut wrapped) = (Vec::new(), Vec::new());
     for stream in backed_up() {
         if stream == topology::KEYS {
-            wrapped.push(snapshot(&log, stream, &keys).await?);
+            wrapped.push(snapshot(&log, &stream, &keys).await?);
         } else {
-            streams.push(snapshot(&log, stream, &folder).await?);
+            streams.push(snapshot(&log, &stream, &folder).await?);
         }
     }
     let mut list = String::new();
@@ -136,7 +136,9 @@ async fn take(
         list.push('\n');
     }
     write(&folder.join(LIST), list.as_bytes())?;
-    for (place, manifest, streams) in [(&keys, KEYS_MANIFEST, wrapped), (&folder, MANIFEST, streams)] {
+    for (place, manifest, streams) in
+        [(&keys, KEYS_MANIFEST, wrapped), (&folder, MANIFEST, streams)]
+    {
         let text = serde_json::to_vec_pretty(&Manifest { version: VERSION, taken_at, streams })?;
         write(&place.join(manifest), &text)?;
     }
@@ -147,7 +149,10 @@ async fn snapshot(log: &Log, stream: &str, folder: &Path) -> Result<Part, Failur
     let file = format!("{stream}.snapshot");
     let path = folder.join(&file);
     let mut to = tokio::fs::File::from_std(create(&path)?);
-    let outline = log.snapshot(stream, &mut to).await.or_try("`darkroom nats diff` shows whether every stream is there")?;
+    let outline = log
+        .snapshot(stream, &mut to)
+        .await
+        .or_try("`darkroom nats diff` shows whether every stream is there")?;
     to.sync_all().await.map_err(failed("write", &path))?;
     let digested = path.clone();
     let (bytes, sha256) = tokio::task::spawn_blocking(move || digest(&digested)).await??;
@@ -181,7 +186,12 @@ fn make(folder: &Path) -> Result<PathBuf, BackupError> {
 }
 
 fn create(path: &Path) -> Result<File, BackupError> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed("make", path))
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed("make", path))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), BackupError> {

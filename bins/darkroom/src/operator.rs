@@ -91,6 +91,19 @@ impl Operator {
         if let Some(nats) = self.running(&settings)? {
             return Ok(Way { nats, embedded: None });
         }
+        self.start(&settings).await
+    }
+
+    /// The same where the data folder may hold no log yet: there one is begun.
+    pub(crate) async fn begin(&self) -> Result<Way, Failure> {
+        let settings = self.settings()?;
+        if Self::is_given(&settings) || self.credentials().exists() {
+            return self.reach().await;
+        }
+        self.start(&settings).await
+    }
+
+    async fn start(&self, settings: &Settings) -> Result<Way, Failure> {
         let binary = Binary::find(settings.up.nats_server.as_deref(), &tools())?;
         let embedded = Embedded::start(Options {
             data: self.data.join("nats"),

@@ -65,13 +65,16 @@ pub(crate) async fn run(arguments: Arguments, clock: &dyn Clock) -> Result<Exit,
     let settings = arguments.operator.settings()?;
     let backup = Backup::open(&arguments)?;
     let ledger = ledger(&arguments, &settings).await?;
-    let way = arguments.operator.reach().await?;
+    let way = arguments.operator.begin().await?;
     let restored = restore(&way.nats, &settings, &backup, ledger, clock.now()).await;
     way.close().await;
     let again = restored?;
     let taken_at = backup.streams.taken_at;
     writeln!(stdout(), "restored what was there at {taken_at}; erased again: {again}")?;
-    writeln!(stdout(), "workers finish that when they run; read models are made anew by themselves")?;
+    writeln!(
+        stdout(),
+        "workers finish that when they run; read models are made anew by themselves"
+    )?;
     Ok(Exit::Well)
 }
 
@@ -87,8 +90,9 @@ impl Backup {
     fn open(arguments: &Arguments) -> Result<Self, Failure> {
         let folder = arguments.backup.clone();
         let keys_folder = arguments.keys.clone().unwrap_or_else(|| folder.clone());
-        let streams = backup::read(&folder.join(MANIFEST))
-            .or_try("the folder that `darkroom backup` named; one without backup.json was never finished")?;
+        let streams = backup::read(&folder.join(MANIFEST)).or_try(
+            "the folder that `darkroom backup` named; one without backup.json was never finished",
+        )?;
         let keys = backup::read(&keys_folder.join(KEYS_MANIFEST))
             .or_try("name the folder that `darkroom backup --keys-to` wrote to with --keys")?;
         let opened = Self { folder, keys_folder, streams, keys };

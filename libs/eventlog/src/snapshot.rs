@@ -15,9 +15,7 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-use crate::{
-    backend::Backend, error::Unavailable, log::Log, topology, wire::ApiError,
-};
+use crate::{backend::Backend, error::Unavailable, log::Log, topology, wire::ApiError};
 
 /// Bytes of one piece.
 const CHUNK_BYTES: usize = 128 << 10;
@@ -86,17 +84,15 @@ pub enum SnapshotError {
 /// speaks of is in a stream taken later, and the keys come last. The work queue is none of them: it
 /// is made anew from [`topology::JOBS`].
 #[must_use]
-pub const fn backed_up() -> [&'static str; 8] {
-    [
-        topology::CHECKPOINTS,
-        topology::DELIVERIES,
-        topology::JOBS,
-        topology::UPLOADS,
-        topology::MEMBERS,
-        topology::ACCOUNTS,
-        topology::PARKED,
-        topology::KEYS,
-    ]
+pub fn backed_up() -> Vec<String> {
+    let first = [topology::CHECKPOINTS, topology::DELIVERIES, topology::JOBS];
+    let last = [topology::ACCOUNTS, topology::PARKED, topology::KEYS];
+    let between = topology::names().into_iter().filter(|name| {
+        let name = name.as_str();
+        name != topology::WORK && !first.contains(&name) && !last.contains(&name)
+    });
+    let owned = |name: &str| name.to_owned();
+    first.map(owned).into_iter().chain(between).chain(last.map(owned)).collect()
 }
 
 impl Log {
@@ -111,7 +107,8 @@ impl Log {
     ) -> Result<Outline, SnapshotError> {
         const TAKE: &str = "take a snapshot of a stream";
         let Backend::Server(wire) = &*self.backend else { return Err(SnapshotError::NoServer) };
-        let refused = |description: String| SnapshotError::Refused { stream: stream.to_owned(), description };
+        let refused =
+            |description: String| SnapshotError::Refused { stream: stream.to_owned(), description };
         let failed = |source| SnapshotError::File { stream: stream.to_owned(), source };
         let inbox = wire.client.new_inbox();
         let mut chunks = wire
@@ -157,7 +154,8 @@ impl Log {
     ) -> Result<(), SnapshotError> {
         const GIVE: &str = "restore a stream";
         let Backend::Server(wire) = &*self.backend else { return Err(SnapshotError::NoServer) };
-        let refused = |description: String| SnapshotError::Refused { stream: stream.to_owned(), description };
+        let refused =
+            |description: String| SnapshotError::Refused { stream: stream.to_owned(), description };
         let query = json!({ "config": outline.config, "state": outline.state });
         let answer = wire.api(&format!("STREAM.RESTORE.{stream}"), &query, GIVE).await?;
         let answer = answer.map_err(|error| refused(error.description))?;
@@ -210,11 +208,14 @@ impl Log {
     /// [`SnapshotError`], also when it holds something.
     pub async fn make_room(&self, stream: &str) -> Result<(), SnapshotError> {
         let Backend::Server(wire) = &*self.backend else { return Err(SnapshotError::NoServer) };
-        let refused = |description: String| SnapshotError::Refused { stream: stream.to_owned(), description };
+        let refused =
+            |description: String| SnapshotError::Refused { stream: stream.to_owned(), description };
         match self.holds(stream).await? {
             None => return Ok(()),
             Some(0) => {}
-            Some(messages) => return Err(refused(format!("it is there and holds {messages} messages"))),
+            Some(messages) => {
+                return Err(refused(format!("it is there and holds {messages} messages")));
+            }
         }
         let subject = format!("STREAM.DELETE.{stream}");
         let deleted = wire.api(&subject, &Value::Null, "delete a stream").await?;

@@ -249,10 +249,10 @@ fn check_webhooks(told: &[Received], ids: &[String]) {
 }
 
 /// Both live read models are, to the byte, the one that is made anew from the log.
-async fn check_read_models(scene: &Scene, name: &str) {
-    let operator = scene.stack.nats.log("operator").await;
+pub(crate) async fn check_read_models(stack: &Stack, name: &str) {
+    let operator = stack.nats.log("operator").await;
     let ends = projection::ends(&operator).await.unwrap();
-    let path = scene.stack.data().join(name);
+    let path = stack.data().join(name);
     let store = Arc::new(Store::open(&path).unwrap().0);
     let reached = projection::rebuild(&operator, Arc::clone(&store), ends).await.unwrap();
     assert_eq!(reached, ends);
@@ -298,14 +298,14 @@ async fn after_kills_at_random_points_every_accepted_job_has_ended_once_and_noth
     let expected = (json!(JOBS - JOBS / GONE_EVERY), json!(JOBS / GONE_EVERY));
     assert_eq!((counts["completed"].clone(), counts["failed"].clone()), expected, "{counts}");
 
-    check_read_models(&scene, "anew-1").await;
+    check_read_models(&scene.stack, "anew-1").await;
     for api in [Part::Api(0), Part::Api(1)] {
         scene.kill(Victim::Part(api)).await;
     }
     for api in 0..2 {
         scene.stack.ready(api).await;
     }
-    check_read_models(&scene, "anew-2").await;
+    check_read_models(&scene.stack, "anew-2").await;
 
     let none: [PathBuf; 0] = [];
     assert_eq!(scene.holding(&scene.marker), none, "bytes of sources");

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on should fail where it stands, and say what it was at"
 )]
 
+mod accounts;
 mod backup;
 mod bad_input;
 mod browser;

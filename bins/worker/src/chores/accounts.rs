@@ -1,16 +1,17 @@
 //! Accounts of which nothing shall be left.
 //!
 //! Its jobs go first, each as if it had been asked for by itself, so that every history tells of its
-//! own end; then uploads, members, whatever else lies under its name in the platform bucket, and
+//! own end; then uploads, members, endpoints, whatever else lies under its name in the platform bucket, and
 //! the keys. The event comes last. What has gone is found gone by whoever begins again.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, future::ready, sync::Arc, time::Duration};
 
 use domain::{
     Aggregate, Timestamp,
     account::{self, Accounts},
+    endpoint::{self, Endpoints},
     id::AccountId,
-    job::Jobs,
+    job::{self, Jobs},
     member::{self, Members},
     upload::{self, RemovedBecause, Uploads},
 };
@@ -22,7 +23,10 @@ use eventlog::{
 use futures::{StreamExt as _, TryStreamExt as _};
 use storage::ERASURES;
 
-use super::jobs::{self, Error, Note, Step};
+use super::{
+    jobs::{self, Error, Note, Step},
+    uploads,
+};
 use crate::desk::Desk;
 
 /// Jobs erased at once.
@@ -36,7 +40,6 @@ const SETTLED: jiff::SignedDuration = jiff::SignedDuration::from_secs(5);
 #[derive(Debug, Clone, Copy, Default)]
 struct Gone {
     jobs: u64,
-    objects: u64,
     /// Jobs that have not ended.
     left: u64,
 }
@@ -68,7 +71,8 @@ async fn erase(desk: &Desk, id: AccountId) -> Result<bool, Error> {
     }
     remove_uploads(desk, id).await?;
     remove_members(desk, id).await?;
-    let mut objects = gone.objects;
+    remove_endpoints(desk, id).await?;
+    let mut objects = objects_of_jobs(desk, id).await?;
     for prefix in [storage::results_of(id), storage::uploads_of(id)] {
         objects += desk.platform.clear(&prefix).await?;
     }
@@ -104,17 +108,25 @@ async fn erase_jobs(desk: &Desk, account: AccountId) -> Result<Gone, Error> {
         };
         let Some(id) = Jobs::parse_prefix(prefix) else { return Ok(Gone::default()) };
         let erased = jobs::erase_job(desk, &id, Note::OfAccount).await?;
-        let left = u64::from(erased.step != Step::Done);
-        Ok(Gone { jobs: 1 - left, objects: erased.objects, left })
+        let left = u64::from(erased != Step::Done);
+        Ok(Gone { jobs: 1 - left, left })
     });
     let sum = |all: Gone, one: Gone| async move {
-        Ok(Gone {
-            jobs: all.jobs + one.jobs,
-            objects: all.objects + one.objects,
-            left: all.left + one.left,
-        })
+        Ok(Gone { jobs: all.jobs + one.jobs, left: all.left + one.left })
     };
     each.buffer_unordered(AT_ONCE).try_fold(Gone::default(), sum).await
+}
+
+/// Objects that went with jobs, whoever erased them.
+async fn objects_of_jobs(desk: &Desk, account: AccountId) -> Result<u64, Error> {
+    let filter = format!("darkroom.job.{account}.*.erased");
+    let span = Span { filter: Some(filter), ..Span::default() };
+    let sum = |all: u64, raw: Raw| {
+        let erased = raw.decode::<Jobs>().map(|recorded| recorded.event);
+        let Ok(job::Event::Erased { objects }) = erased else { return ready(Ok(all)) };
+        ready(Ok(all + objects))
+    };
+    Ok(desk.log.replay(topology::JOBS, span).try_fold(0, sum).await?)
 }
 
 async fn remove_uploads(desk: &Desk, account: AccountId) -> Result<(), Error> {
@@ -127,6 +139,9 @@ async fn remove_uploads(desk: &Desk, account: AccountId) -> Result<(), Error> {
             None => Ok(vec![]),
         };
         desk.log.transact::<Uploads, _>(&id, now, remove).await.map(drop).map_err(other)?;
+        // At once: what names its parts opens under the account's key.
+        let cleared = uploads::clear(desk, &id).await;
+        cleared.map_err(|error| Error::Other(Box::new(error)))?;
     }
     Ok(())
 }
@@ -146,6 +161,19 @@ async fn remove_members(desk: &Desk, account: AccountId) -> Result<(), Error> {
     Ok(())
 }
 
+async fn remove_endpoints(desk: &Desk, account: AccountId) -> Result<(), Error> {
+    let prefix = format!("darkroom.endpoint.{account}");
+    for id in each::<Endpoints>(desk, topology::ENDPOINTS, prefix).await? {
+        let now = desk.clock.now();
+        let remove = |state: &endpoint::State| match endpoint::remove(state) {
+            Err(endpoint::Refusal::Unknown) => Ok(vec![]),
+            decided => decided,
+        };
+        desk.log.transact::<Endpoints, _>(&id, now, remove).await.map(drop).map_err(other)?;
+    }
+    Ok(())
+}
+
 /// Every history below a prefix.
 async fn each<A: Aggregate>(
     desk: &Desk,
@@ -155,7 +183,7 @@ async fn each<A: Aggregate>(
     let span = Span { filter: Some(format!("{prefix}.>")), ..Span::default() };
     let name = |mut names: BTreeSet<String>, raw: Raw| {
         names.extend(raw.subject.rsplit_once('.').map(|(name, _)| name.to_owned()));
-        std::future::ready(Ok(names))
+        ready(Ok(names))
     };
     let names = desk.log.replay(stream, span).try_fold(BTreeSet::new(), name);
     Ok(names.await?.iter().filter_map(|name| A::parse_prefix(name)).collect())

@@ -9,6 +9,7 @@ use domain::{
     Timestamp,
     account::Accounts,
     job::{self, Ended, Id, Job, Jobs, Outcome, Phase, Refusal, State, StoredIn},
+    upload::{self, RemovedBecause, Uploads},
 };
 use eventlog::{
     ReadError, TransactError,
@@ -16,7 +17,7 @@ use eventlog::{
 };
 use storage::ERASURES;
 
-use super::{TROUBLE, wait};
+use super::{TROUBLE, uploads, wait};
 use crate::desk::Desk;
 
 /// After how long a job is looked at again that is to be erased and has not ended.
@@ -71,7 +72,11 @@ pub(super) async fn erase(desk: Arc<Desk>, delivered: Delivered) -> Verdict {
         Ok(asked) => asked,
         Err(error) => return Verdict::Park(service::Chain(&error).to_string()),
     };
-    verdict(&desk, &asked.id, erase_job(&desk, &asked.id, Note::Kept).await.map(|erased| erased.step))
+    verdict(
+        &desk,
+        &asked.id,
+        erase_job(&desk, &asked.id, Note::Kept).await,
+    )
 }
 
 fn verdict(desk: &Desk, id: &Id, step: Result<Step, Error>) -> Verdict {
@@ -107,7 +112,10 @@ async fn tend(desk: &Desk, id: &Id) -> Result<Step, Error> {
     // Accepted by somebody who did not know yet that its account goes.
     let account = desk.log.load::<Accounts>(&id.account).await?.state;
     if job.erasure_requested_at.is_some() || account.erasure_requested_at.is_some() {
-        return Ok(erase_job(desk, id, Note::Kept).await?.step);
+        return erase_job(desk, id, Note::Kept).await;
+    }
+    if let Some(upload) = job.requested.upload {
+        uploads::release(desk, id.account, upload).await.map_err(other)?;
     }
     if !may_have_left(&job, ended) {
         return Ok(Step::Done);
@@ -144,24 +152,15 @@ pub(super) enum Note {
     OfAccount,
 }
 
-/// What came of erasing a job.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Erased {
-    pub(super) step: Step,
-    /// Objects removed.
-    pub(super) objects: u64,
-}
-
 /// Leaves nothing of a job that has ended; one that has not is told to, and looked at again.
-pub(super) async fn erase_job(desk: &Desk, id: &Id, note: Note) -> Result<Erased, Error> {
-    let step = |step| Ok(Erased { step, objects: 0 });
+pub(super) async fn erase_job(desk: &Desk, id: &Id, note: Note) -> Result<Step, Error> {
     let now = desk.clock.now();
     let asked = desk.log.transact::<Jobs, Refusal>(id, now, job::request_erasure).await;
     let job = match asked {
-        Err(TransactError::Refused(Refusal::Unknown)) => return step(Step::Done),
+        Err(TransactError::Refused(Refusal::Unknown)) => return Ok(Step::Done),
         Err(error) => return Err(error.into()),
         Ok(committed) => match committed.loaded.state {
-            State::Absent => return step(Step::Done),
+            State::Absent => return Ok(Step::Done),
             State::Present(job) => job,
         },
     };
@@ -170,14 +169,15 @@ pub(super) async fn erase_job(desk: &Desk, id: &Id, note: Note) -> Result<Erased
         if let Err(error) = desk.log.send_cancel(id.account, id.job).await {
             tracing::debug!(error = %service::Chain(&error), "the worker could not be told");
         }
-        return step(Step::NotEnded);
+        return Ok(Step::NotEnded);
     };
     if ended.erased_at.is_some() {
-        return step(Step::Done);
+        return Ok(Step::Done);
     }
     let there = job.artifacts.iter().filter(|artifact| is_in_development(artifact)).count() as u64;
     let recorded = if ended.expired_at.is_none() { there } else { 0 };
-    let objects = clear(desk, id, &job).await?.max(recorded);
+    let objects =
+        clear(desk, id, &job).await?.max(recorded) + remove_upload(desk, id, &job).await?;
     if note == Note::Kept {
         let key = format!("{ERASURES}jobs/{}/{}", id.account, id.job);
         desk.platform.note(&key, format!("{{\"noted_at\":\"{now}\"}}").into()).await?;
@@ -185,7 +185,7 @@ pub(super) async fn erase_job(desk: &Desk, id: &Id, note: Note) -> Result<Erased
     desk.custody.shred_job(id).await?;
     record(desk, id, |state| job::erase(state, objects)).await?;
     tracing::info!(job.id = %id.job, objects, "erased");
-    Ok(Erased { step: Step::Done, objects })
+    Ok(Step::Done)
 }
 
 /// Removes every object of a job from the platform bucket.
@@ -202,13 +202,39 @@ async fn clear(desk: &Desk, id: &Id, job: &Job) -> Result<u64, Error> {
         Err(error) => return Err(error.into()),
     };
     let mut removed = desk.platform.clear(&folder).await?;
-    for key in desk.custody.development_keys(id, job).await? {
+    let recorded = match desk.custody.development_keys(id, job).await {
+        // Somebody else erases it, and was faster.
+        Err(custody::Error::Erased) => Vec::new(),
+        keys => keys?,
+    };
+    for key in recorded {
         if !key.starts_with(&folder) {
             desk.platform.remove(&key).await?;
             removed += 1;
         }
     }
     Ok(removed)
+}
+
+/// Removes the upload that the job alone read, kept media or not, and says how many those were.
+async fn remove_upload(desk: &Desk, id: &Id, job: &Job) -> Result<u64, Error> {
+    let Some(upload) = job.requested.upload else { return Ok(0) };
+    uploads::release(desk, id.account, upload).await.map_err(other)?;
+    let name = upload::Id { account: id.account, upload };
+    let remove = |state: &upload::State| match state.upload() {
+        Some(known) if known.claims.keys().all(|job| *job == id.job) => {
+            upload::remove(state, RemovedBecause::Erased)
+        }
+        Some(_) | None => Ok(vec![]),
+    };
+    let now = desk.clock.now();
+    let removed = desk.log.transact::<Uploads, upload::Refusal>(&name, now, remove).await;
+    Ok(removed.map_err(other)?.recorded.len() as u64)
+}
+
+/// Why something beside the job could not be seen to.
+fn other(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Other(Box::new(error))
 }
 
 async fn record(

@@ -11,7 +11,9 @@ use domain::{
     account::Accounts,
     id::{AccountId, JobId, UploadId},
     job::{self, Jobs},
-    upload::{self, Checksum, Event, Id, Phase, Plan, Refusal, RejectedBecause, State, Upload, Uploads},
+    upload::{
+        self, Checksum, Event, Id, Phase, Plan, Refusal, RejectedBecause, State, Upload, Uploads,
+    },
 };
 use eventlog::{
     ReadError, TransactError,
@@ -172,11 +174,7 @@ async fn remove_unused(desk: &Desk, id: &Id) -> Result<Option<Timestamp>, Error>
 }
 
 /// The jobs that claimed the file, if every one of them is over.
-async fn all_over(
-    desk: &Desk,
-    id: &Id,
-    upload: &Upload,
-) -> Result<Option<BTreeSet<JobId>>, Error> {
+async fn all_over(desk: &Desk, id: &Id, upload: &Upload) -> Result<Option<BTreeSet<JobId>>, Error> {
     let mut over = BTreeSet::new();
     for (job, since) in &upload.claims {
         let job = job::Id { account: id.account, job: *job };
@@ -193,7 +191,7 @@ async fn all_over(
 }
 
 /// Leaves nothing of an upload that is over in the platform bucket.
-async fn clear(desk: &Desk, id: &Id) -> Result<(), Error> {
+pub(super) async fn clear(desk: &Desk, id: &Id) -> Result<(), Error> {
     let state = desk.log.load::<Uploads>(id).await?.state;
     let Some(upload) = state.upload().filter(|upload| upload.phase.is_over()) else {
         return Ok(());

@@ -10,6 +10,7 @@ use domain::{
 };
 use eventlog::{Moment, TransactError};
 use http::StatusCode;
+use readmodel::Stream;
 use serde::Serialize;
 use warp::reply::Response;
 
@@ -60,7 +61,8 @@ async fn delete(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let moment = Moment { now: app.clock.now(), traceparent: call.traceparent() };
     let asked = app.log.transact::<Accounts, Refusal>(&account, moment, account::request_erasure);
     let state = asked.await.map_err(refused)?.loaded.state;
-    // Here at once; elsewhere as soon as the event is heard of.
+    // Its keys open nothing here when this is answered; elsewhere as soon as the event is heard of.
+    app.catch_up(Stream::Accounts).await;
     app.callers.forget();
     let answer = AccountErasure {
         account,

@@ -1,0 +1,182 @@
+//! After a job, however it ends, nothing of its source is left: no file, no name, no open descriptor.
+
+use std::{
+    fs::{self, File},
+    io::{BufReader, Read},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use rand::Rng as _;
+use serde_json::json;
+use testkit::{Caller, Part, Source, SourceServer, Stack, eventually, pictures, processes};
+
+use crate::jobs;
+
+/// How often a worker is killed in the middle of something.
+const KILLS: usize = 20;
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Files of others, outside our folders, larger than this are not read.
+const OTHERS_MAX_BYTES: u64 = 64 << 20;
+
+struct Scene {
+    stack: Stack,
+    sources: SourceServer,
+    marker: String,
+    began: SystemTime,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let sources = SourceServer::start().await;
+        let settings = [
+            ("DARKROOM__RETRY__ATTEMPTS", "60"),
+            ("DARKROOM__RETRY__FIRST_MS", "50"),
+            ("DARKROOM__RETRY__LONGEST_MS", "200"),
+            // Every source leaves memory.
+            ("DARKROOM__WORKER__SPOOL_MEMORY_BYTES", "1000"),
+        ];
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let began = fs::metadata(file).unwrap().modified().unwrap();
+        let stack = Stack::start(1, &[sources.port()], &settings).await;
+        let marker = format!("latent-image-{:032x}-", rand::random::<u128>());
+        Self { stack, sources, marker, began }
+    }
+
+    /// A photograph that says the marker many times.
+    fn photograph(&self) -> Vec<u8> {
+        let mut file = pictures::marked_photograph(self.marker.as_bytes());
+        file.extend(self.marker.repeat(20_000).as_bytes());
+        file
+    }
+
+    async fn hand_in(&self, caller: &Caller, path: &str) -> String {
+        jobs::wish(caller, &json!({"url": self.sources.url(path), "sizes": ["40x40", "original"]})).await
+    }
+
+    /// Descriptors of our processes that lead to something of a job.
+    fn held(&self) -> Vec<String> {
+        let parts = [Part::Api(0), Part::Worker, Part::Dispatcher].map(|part| self.stack.pid(part));
+        let children = parts.iter().flat_map(|pid| processes::descendants(*pid));
+        let all = parts.into_iter().chain(children.map(|process| process.pid).collect::<Vec<_>>());
+        let mut held = Vec::new();
+        for pid in all.filter(|pid| Path::new(&format!("/proc/{pid}/fd")).exists()) {
+            held.extend(open_inodes(pid));
+        }
+        held
+    }
+
+    /// Every place that can be written to and holds the marker.
+    fn found(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for folder in [self.stack.data(), self.stack.nats.data(), self.stack.s3.data()] {
+            search(folder, self.marker.as_bytes(), None, &mut found);
+        }
+        for folder in [std::env::temp_dir(), "/dev/shm".into(), "/var/tmp".into(), "/run".into()] {
+            search(&folder, self.marker.as_bytes(), Some(self.began), &mut found);
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    async fn check(&self, when: &str) {
+        eventually(&format!("nothing is held {when}: {:?}", self.held()), PATIENCE, || async {
+            self.held().is_empty()
+        })
+        .await;
+        assert_eq!(self.found(), Vec::<PathBuf>::new(), "{when}");
+    }
+}
+
+/// What a process holds open that has no name, or is memory alone, and is not empty. Fonts, which
+/// every renderer is lent, are nobody's secret.
+fn open_inodes(pid: u32) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let mut held = Vec::new();
+    for path in entries.flatten().map(|entry| entry.path()) {
+        let Ok(link) = fs::read_link(&path) else { continue };
+        let link = link.display().to_string();
+        let nameless = link.contains("(deleted)") || link.contains("memfd:");
+        let filled = || fs::metadata(&path).is_ok_and(|metadata| metadata.size() > 0);
+        if nameless && !link.contains("memfd:fonts") && filled() {
+            held.push(format!("{pid}: {link}"));
+        }
+    }
+    held
+}
+
+fn search(folder: &Path, bytes: &[u8], since: Option<SystemTime>, found: &mut Vec<PathBuf>) {
+    // What disappears meanwhile is not left, and what we may not read is not ours.
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let Ok(metadata) = entry.metadata() else { continue };
+        let path = entry.path();
+        if metadata.is_dir() {
+            search(&path, bytes, since, found);
+            continue;
+        }
+        let ours = since.is_none();
+        let fresh = since.is_none_or(|since| metadata.modified().is_ok_and(|at| at >= since));
+        let small = ours || metadata.len() <= OTHERS_MAX_BYTES;
+        if metadata.is_file() && fresh && small && holds(&path, bytes) {
+            found.push(path);
+        }
+    }
+}
+
+/// Whether a file holds these bytes, read piece by piece.
+fn holds(path: &Path, bytes: &[u8]) -> bool {
+    const PIECE: usize = 1 << 20;
+    let Ok(file) = File::open(path) else { return false };
+    let (mut file, mut piece) = (BufReader::new(file), Vec::new());
+    loop {
+        let kept = piece.len().saturating_sub(bytes.len());
+        piece.drain(..kept);
+        match file.by_ref().take(PIECE as u64).read_to_end(&mut piece) {
+            Ok(read) if read > 0 => {}
+            _ => return false,
+        }
+        if piece.windows(bytes.len()).any(|part| part == bytes) {
+            return true;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_source_is_left_however_its_job_ended() {
+    let mut scene = Scene::set().await;
+    let caller = scene.stack.caller(0);
+    scene.sources.put("/well.jpg", Source::bytes(scene.photograph()));
+    let torn = scene.photograph()[..3_000].to_vec();
+    scene.sources.put("/torn.jpg", Source::bytes([&torn[..], scene.marker.repeat(999).as_bytes()].concat()));
+    let well = scene.hand_in(&caller, "/well.jpg").await;
+    assert_eq!(jobs::ended(&caller, &well).await["status"], "success");
+    scene.check("after a job that was fulfilled").await;
+    let failed = scene.hand_in(&caller, "/torn.jpg").await;
+    jobs::ended(&caller, &failed).await;
+    scene.check("after a job that failed").await;
+
+    scene.sources.put("/slow.jpg", Source::hanging());
+    let cancelled = scene.hand_in(&caller, "/slow.jpg").await;
+    eventually("it is read", PATIENCE, || async { scene.sources.hits("/slow.jpg") > 0 }).await;
+    assert_eq!(caller.delete(&format!("/v1/jobs/{cancelled}")).await.status, 202);
+    assert_eq!(jobs::ended(&caller, &cancelled).await["error"]["code"], "cancelled");
+    scene.check("after a job that was cancelled").await;
+
+    let mut killed = Vec::new();
+    for round in 0..KILLS {
+        killed.push(scene.hand_in(&caller, "/well.jpg").await);
+        let calm = Duration::from_millis(rand::rng().random_range(0..350));
+        tokio::time::sleep(calm).await;
+        println!("kill {round} after {calm:?}");
+        scene.stack.kill(Part::Worker);
+        assert_eq!(scene.found(), Vec::<PathBuf>::new(), "right after kill {round}");
+        scene.stack.start_part(Part::Worker);
+    }
+    for id in &killed {
+        assert_eq!(jobs::ended(&caller, id).await["status"], "success");
+    }
+    scene.check("after jobs whose workers were killed").await;
+}
