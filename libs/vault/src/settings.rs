@@ -72,7 +72,7 @@ impl RingName {
 
 impl fmt::Display for RingName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Fields => "fields",
             Self::Credentials => "credentials",
         })
