@@ -30,6 +30,9 @@ pub struct Settings {
     /// Whether the bucket stands in the path instead of the host name; absent means: in the path
     /// when an endpoint is given.
     pub path_style: Option<bool>,
+    /// How its server is asked to encrypt every object: `sse-s3`, or `sse-kms:KEY` with the id or ARN
+    /// of a key. Absent means whatever the bucket does by itself.
+    pub encryption: Option<String>,
     /// A CDN in front of the bucket, which results are downloaded through.
     pub cdn: Option<CdnSettings>,
 }
@@ -45,6 +48,7 @@ impl Default for Settings {
             expires_hours: 24,
             expires_seconds: None,
             path_style: None,
+            encryption: None,
             cdn: None,
         }
     }
@@ -59,6 +63,9 @@ pub enum InvalidSettings {
     /// Links cannot work for so long, or would never work.
     #[error("storage.expires_hours is {0}: use 1 to 168")]
     Expiry(u32),
+    /// No way to encrypt.
+    #[error("storage.encryption is `{0}`: use sse-s3, or sse-kms: and the id of a key")]
+    Encryption(String),
 }
 
 impl Settings {
@@ -86,9 +93,20 @@ impl Settings {
                 secret_key: self.secret_key.clone(),
                 session_token: None,
             },
-            encryption: Encryption::None,
+            encryption: self.encryption()?,
             bucket_owner: None,
         })
+    }
+
+    fn encryption(&self) -> Result<Encryption, InvalidSettings> {
+        let Some(text) = &self.encryption else { return Ok(Encryption::None) };
+        match text.split_once(':') {
+            None if text == "sse-s3" => Ok(Encryption::SseS3),
+            Some(("sse-kms", key_id)) if !key_id.is_empty() => {
+                Ok(Encryption::SseKms { key_id: key_id.to_owned() })
+            }
+            _ => Err(InvalidSettings::Encryption(text.clone())),
+        }
     }
 
     /// How long a link to a result works.
@@ -121,6 +139,23 @@ mod tests {
         assert!(destination.path_style);
         let shown = format!("{destination:?}");
         assert!(!shown.contains("hunter2") && !shown.contains("AKID"), "{shown}");
+    }
+
+    #[test]
+    fn every_object_is_encrypted_as_the_section_says() {
+        let with = |text: &str| Settings {
+            access_key: "a".to_owned(),
+            secret_key: Secret::from("s"),
+            encryption: Some(text.to_owned()),
+            ..Settings::default()
+        };
+        let read = |text: &str| with(text).destination().map(|destination| destination.encryption);
+        assert_eq!(read("sse-s3"), Ok(Encryption::SseS3));
+        let key_id = "arn:aws:kms:eu-west-1:1:key/2".to_owned();
+        assert_eq!(read(&format!("sse-kms:{key_id}")), Ok(Encryption::SseKms { key_id }));
+        for wrong in ["", "aes256", "sse-kms", "sse-kms:"] {
+            assert_eq!(read(wrong), Err(InvalidSettings::Encryption(wrong.to_owned())), "{wrong}");
+        }
     }
 
     #[test]

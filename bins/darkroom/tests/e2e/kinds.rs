@@ -130,7 +130,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-fn corpus(file: &str) -> PathBuf {
+pub(crate) fn corpus(file: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/corpus/files");
     let path = folder.join(file);
     assert!(path.exists(), "{}: `./justw --need corpus` lays it there", path.display());

@@ -123,7 +123,7 @@ impl UploadView {
         Ok(view)
     }
 
-    /// Adds which parts the bucket has, while they are being sent.
+    /// Adds which parts the bucket has, while they are being sent and if it can be asked.
     pub(crate) async fn ask(
         &mut self,
         app: &App,
@@ -135,7 +135,13 @@ impl UploadView {
         }
         let name = app.custody.open_multipart(id, &upload.started.multipart).await?;
         let parts = app.custody.uploads().parts(&upload.started.key, &name).await;
-        let parts = parts.map_err(unreachable)?.unwrap_or_default();
+        let parts = match parts {
+            Ok(parts) => parts.unwrap_or_default(),
+            Err(error) => {
+                unreachable(error);
+                return Ok(());
+            }
+        };
         self.received = Some(Received {
             size_bytes: parts.values().map(|part| part.size_bytes).sum(),
             parts: parts

@@ -58,8 +58,8 @@ struct AskedPart {
 }
 
 async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
-    let asked: Asked = body(&call)?;
     let (id, upload) = find(&app, &call).await?;
+    let asked: Asked = body(&call)?;
     let checksum = match &asked.checksum {
         Some(given) => given.read()?,
         None => upload.started.checksum.clone().ok_or(Problem::FieldMissing("checksum"))?,

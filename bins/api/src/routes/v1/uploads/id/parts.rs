@@ -48,8 +48,8 @@ struct Asked {
 }
 
 async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
-    let Asked { numbers } = body(&call)?;
     let (id, upload) = find(&app, &call).await?;
+    let Asked { numbers } = body(&call)?;
     let plan = plan(&upload);
     let known = |number: &u64| plan.part(*number).is_some();
     if !(1..=MAX_LINKS).contains(&numbers.len()) || !numbers.iter().all(known) {
