@@ -25,5 +25,6 @@ mod malformed;
 mod renderer;
 mod replicas;
 mod residue;
+mod secrets;
 mod up;
 mod uploads;
