@@ -192,8 +192,10 @@ impl Routes {
 /// Without the slash that makes no difference.
 fn bare(path: &str) -> &str {
     match path.strip_suffix('/') {
-        Some("") | None if path.len() <= 1 => "/",
-        Some(bare) => bare,
+        Some("") => "/",
+        Some(bare) if bare != "/" => bare,
+        Some(_) => path,
+        None if path.is_empty() => "/",
         None => path,
     }
 }
@@ -208,10 +210,9 @@ mod tests {
         for endpoint in TABLE {
             let path = endpoint.path.replace("{id}", "7").replace("{name}", "a.jpg");
             let method: Method = endpoint.verb.name().parse().unwrap();
-            for path in [path.clone(), format!("{path}/")] {
+            for path in [path.clone(), format!("{}/", path.trim_end_matches('/'))] {
                 let Matched::Endpoint(found, [id, name]) = routes.find(&method, &path) else {
-                    assert_eq!(path, "//", "{method} {path}");
-                    continue;
+                    panic!("nothing is at {method} {path}");
                 };
                 assert!(std::ptr::eq(found, endpoint) || found.path == endpoint.path);
                 let open = |place: &str| endpoint.path.contains(place);
@@ -229,6 +230,7 @@ mod tests {
             ("", "/"),
             ("/v2/previews", "/v2/previews"),
             ("/v2/previews/", "/v2/previews"),
+            ("//", "none"),
             ("/v2/previews//", "none"),
             ("/v2/preview", "none"),
             ("/v2/previews/7/8", "none"),

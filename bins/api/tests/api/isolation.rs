@@ -14,6 +14,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use self::fixtures::{body, make, owner_misses};
+use crate::shapes;
 use crate::stage::{PATIENCE, Running, Tenant, World, eventually};
 
 /// One verb at one path.
@@ -129,6 +130,7 @@ async fn every_route_tells_owners_strangers_nobody_and_those_who_may_not_apart()
     let api = world.api("a").await;
     let (owner, stranger) = (world.tenant().await, world.tenant().await);
     let shut_out = shut_out(&world, &api).await;
+    let document = api.get("/openapi.json").send().await.body;
     let mut wrong = Vec::new();
     for route in routes(&api).await {
         let what = format!("{} {}", route.method, route.path);
@@ -167,6 +169,10 @@ async fn every_route_tells_owners_strangers_nobody_and_those_who_may_not_apart()
         let seen = own.status != StatusCode::NOT_FOUND || owner_misses(&route);
         let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&own.status);
         expect("the owner", seen && !refused && !own.status.is_server_error(), &own);
+        if let (true, Ok(body)) = (own.status.is_success(), serde_json::from_str(&own.body)) {
+            let verb = route.method.as_str().to_lowercase();
+            wrong.extend(shapes::departures(&document, &route.path, &verb, &body));
+        }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -19,5 +19,6 @@ mod previews;
 mod quotas;
 mod replicas;
 mod sessions;
+mod shapes;
 mod stage;
 mod uploads;
