@@ -11,7 +11,7 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
-    people::{Home, PASSWORD, Person, code, cookie, quick},
+    people::{Home, PASSWORD, Person, code, cookie, quick, secret, shaped},
     stage::{Answer, Tenant, World},
 };
 
@@ -324,4 +324,48 @@ async fn what_is_no_address_is_refused_in_words() {
     let odd = json!({ "email": "b@example.com", "role": "member", "colour": 1 });
     let odd = home.send(&owner, Method::POST, "/v1/members", &odd).await;
     assert_eq!(code(&odd), "malformed_request");
+}
+
+#[tokio::test]
+async fn what_is_answered_about_members_has_the_shape_that_the_document_promises() {
+    let home = Home::new().await;
+    let owner = home.person("owner@example.com", Role::Owner).await;
+    let document = home.api.get("/openapi.json").send().await.body;
+    let check = async |verb: Method, template: &str, id: &str, body: Value| {
+        let answer = home.send(&owner, verb.clone(), &template.replace("{id}", id), &body).await;
+        assert!(answer.status.is_success(), "{verb} {template}: {}", answer.body);
+        shaped(&document, &verb.as_str().to_lowercase(), template, &answer);
+        answer.body
+    };
+    let (get, post) = (Method::GET, Method::POST);
+    let invitation = json!({ "email": "bob@example.com", "role": "member" });
+    let invited = check(post.clone(), "/v1/members", "", invitation).await;
+    let id = invited["member"]["id"].as_str().unwrap();
+    let token = &invited["invitation"]["token"];
+    check(post.clone(), "/v1/joins", "", json!({ "token": token, "password": PASSWORD })).await;
+    check(get.clone(), "/v1/members", "", json!(null)).await;
+    check(get.clone(), "/v1/members/{id}", id, json!(null)).await;
+    check(Method::PATCH, "/v1/members/{id}", id, json!({ "role": "admin" })).await;
+    let offered = check(post.clone(), "/v1/members/{id}/reset", id, json!({})).await;
+    let reset = json!({ "token": offered["reset"]["token"], "password": "a whole new password" });
+    check(post.clone(), "/v1/password-resets", "", reset).await;
+    check(Method::DELETE, "/v1/members/{id}", id, json!(null)).await;
+    let shown = json!({ "email": owner.email, "password": PASSWORD });
+    let begun = check(post.clone(), "/v1/sessions", "", shown).await;
+    check(get.clone(), "/v1/sessions", "", json!(null)).await;
+    let session = begun["session"].as_str().unwrap();
+    check(Method::DELETE, "/v1/sessions/{id}", session, json!(null)).await;
+    check(get, "/v1/me", "", json!(null)).await;
+    let password = json!({ "password": PASSWORD });
+    let made = check(post.clone(), "/v1/me/totp", "", password.clone()).await;
+    let secret = secret(made["enrolment"].as_str().unwrap());
+    let code = passwords::totp::code(
+        &secret,
+        passwords::totp::step(u64::try_from(home.now().as_second()).unwrap()),
+    );
+    let confirmed = json!({ "enrolment": made["enrolment"], "code": code });
+    check(Method::PUT, "/v1/me/totp", "", confirmed).await;
+    check(post, "/v1/me/totp/off", "", password).await;
+    let new = json!({ "current": PASSWORD, "password": "a whole new password" });
+    check(Method::PUT, "/v1/me/password", "", new).await;
 }

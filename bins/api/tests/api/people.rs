@@ -172,7 +172,42 @@ pub(crate) fn cookie(answer: &Answer) -> String {
     set.split(';').next().unwrap().to_owned()
 }
 
+/// What one-time codes are made of, as an enrolment carries it.
+pub(crate) fn secret(enrolment: &str) -> Vec<u8> {
+    let secret = enrolment.split('.').next().unwrap();
+    base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, secret).unwrap()
+}
+
 /// The code of a problem.
 pub(crate) fn code(answer: &Answer) -> &str {
     answer.body["code"].as_str().unwrap_or_else(|| panic!("{} {}", answer.status, answer.body))
+}
+
+/// Holds an answer to what the document says of it.
+pub(crate) fn shaped(document: &Value, verb: &str, path: &str, answer: &Answer) {
+    let responses = document["paths"][path][verb]["responses"].as_object().unwrap();
+    let response = &responses[answer.status.as_str()];
+    let schema = &response["content"]["application/json"]["schema"];
+    hold(document, schema, &answer.body, &format!("{verb} {path}"));
+}
+
+fn hold(document: &Value, schema: &Value, value: &Value, what: &str) {
+    let schema = match schema["$ref"].as_str() {
+        Some(name) => &document["components"]["schemas"][name.rsplit('/').next().unwrap()],
+        None => schema,
+    };
+    if let Some(items) = value.as_array() {
+        for item in items {
+            hold(document, &schema["items"], item, what);
+        }
+    }
+    let Some(fields) = value.as_object() else { return };
+    for required in schema["required"].as_array().unwrap() {
+        assert!(fields.contains_key(required.as_str().unwrap()), "{what}: {required} in {value}");
+    }
+    for (name, value) in fields {
+        let known = &schema["properties"][name];
+        assert!(known.is_object(), "{what}: {name} is not described");
+        hold(document, known, value, what);
+    }
 }

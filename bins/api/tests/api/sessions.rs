@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
-    people::{Home, OURS, PASSWORD, code, cookie, quick, start},
+    people::{Home, OURS, PASSWORD, code, cookie, quick, secret, start},
     stage::{Answer, PATIENCE, World, eventually},
 };
 
@@ -422,11 +422,7 @@ async fn enable_totp(home: &Home, person: &crate::people::Person) -> Vec<u8> {
         home.send(person, Method::POST, "/v1/me/totp", &json!({ "password": PASSWORD })).await;
     assert_eq!(post.status, StatusCode::CREATED, "{}", post.body);
     let enrolment = post.body["enrolment"].as_str().unwrap();
-    let secret = base64::Engine::decode(
-        &base64::engine::general_purpose::URL_SAFE_NO_PAD,
-        enrolment.split('.').next().unwrap(),
-    )
-    .unwrap();
+    let secret = secret(enrolment);
     assert_eq!(totp::spelled(&secret), post.body["secret"].as_str().unwrap());
     let code = now_code(home, &secret, 0);
     let body = json!({ "enrolment": enrolment, "code": code });
@@ -489,11 +485,7 @@ async fn an_enrolment_is_for_one_member_for_a_while_and_with_the_right_code() {
     let enrolment = made.body["enrolment"].as_str().unwrap();
     let url = made.body["url"].as_str().unwrap();
     assert!(url.starts_with("otpauth://totp/Darkroom:alice%40example.com?secret="), "{url}");
-    let secret = base64::Engine::decode(
-        &base64::engine::general_purpose::URL_SAFE_NO_PAD,
-        enrolment.split('.').next().unwrap(),
-    )
-    .unwrap();
+    let secret = secret(enrolment);
     let code = now_code(&home, &secret, 0);
     let put = |who, enrolment: &str, code: &str| {
         let body = json!({ "enrolment": enrolment, "code": code });
