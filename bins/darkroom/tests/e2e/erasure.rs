@@ -84,6 +84,7 @@ async fn an_erased_job_is_forgotten_everywhere_but_in_its_chain() {
         assert!(!can_be_opened(&stack, id).await);
     }
     assert_eq!(receipt(&here, &ended).await["objects"], 2);
+    assert_eq!(files(&stack.s3.data().join("darkroom/erasures")).len(), 2, "a note of each");
     let listed = there.get("/v1/jobs").await.json();
     let ids: Vec<&Value> = listed["jobs"].as_array().unwrap().iter().map(|job| &job["id"]).collect();
     assert_eq!(ids, [&json!(kept)]);
@@ -175,6 +176,8 @@ async fn check_no_trace(stack: &Stack, account: AccountId, ids: &[String]) {
         .filter(|path| path.contains(&format!("/{account}/")))
         .collect();
     assert_eq!(left, Vec::<String>::new());
+    let notes = files(&stack.s3.data().join("darkroom/erasures"));
+    assert!(notes.len() == 1 && notes[0].ends_with(&format!("/accounts/{account}")), "{notes:?}");
     let vault = vault(stack).await;
     assert!(vault.account_key(&account.to_string()).await.is_err());
     let operator = stack.nats.log("operator").await;

@@ -95,6 +95,8 @@ async fn note(desk: &Desk, id: AccountId) -> Result<(), Error> {
     let key = format!("{ERASURES}accounts/{id}");
     let json = format!("{{\"noted_at\":\"{}\"}}", desk.clock.now());
     desk.platform.note(&key, json.into()).await?;
+    // It says what those of its jobs said.
+    desk.platform.clear(&format!("{ERASURES}jobs/{id}/")).await?;
     Ok(())
 }
 

@@ -72,11 +72,11 @@ pub(super) async fn erase(desk: Arc<Desk>, delivered: Delivered) -> Verdict {
         Ok(asked) => asked,
         Err(error) => return Verdict::Park(service::Chain(&error).to_string()),
     };
-    verdict(
-        &desk,
-        &asked.id,
-        erase_job(&desk, &asked.id, Note::Kept).await,
-    )
+    let step = match Note::of(&desk, &asked.id).await {
+        Ok(note) => erase_job(&desk, &asked.id, note).await,
+        Err(error) => Err(error),
+    };
+    verdict(&desk, &asked.id, step)
 }
 
 fn verdict(desk: &Desk, id: &Id, step: Result<Step, Error>) -> Verdict {
@@ -109,10 +109,10 @@ async fn tend(desk: &Desk, id: &Id) -> Result<Step, Error> {
     if ended.expired_at.is_some() || ended.erased_at.is_some() {
         return Ok(Step::Done);
     }
-    // Accepted by somebody who did not know yet that its account goes.
-    let account = desk.log.load::<Accounts>(&id.account).await?.state;
-    if job.erasure_requested_at.is_some() || account.erasure_requested_at.is_some() {
-        return erase_job(desk, id, Note::Kept).await;
+    // Perhaps it was accepted by somebody who did not know yet that its account goes.
+    let note = Note::of(desk, id).await?;
+    if job.erasure_requested_at.is_some() || note == Note::OfAccount {
+        return erase_job(desk, id, note).await;
     }
     if let Some(upload) = job.requested.upload {
         uploads::release(desk, id.account, upload).await.map_err(other)?;
@@ -139,6 +139,13 @@ fn may_have_left(job: &Job, ended: &Ended) -> bool {
     recorded || (unrecorded && job.attempts > 0)
 }
 
+/// How many objects of the job the log knows of: its artifacts, and beside them `metadata.json`.
+fn recorded_objects(job: &Job, ended: &Ended) -> u64 {
+    let artifacts = job.artifacts.iter().filter(|artifact| is_in_development(artifact)).count();
+    let metadata = artifacts > 0 && matches!(ended.outcome, Outcome::Completed(_));
+    artifacts as u64 + u64::from(metadata)
+}
+
 fn is_in_development(artifact: &job::Artifact) -> bool {
     artifact.stored_in == StoredIn::Development
 }
@@ -150,6 +157,13 @@ pub(super) enum Note {
     Kept,
     /// The note of its account's erasure says it all.
     OfAccount,
+}
+
+impl Note {
+    async fn of(desk: &Desk, id: &Id) -> Result<Self, Error> {
+        let account = desk.log.load::<Accounts>(&id.account).await?.state;
+        Ok(if account.erasure_requested_at.is_some() { Self::OfAccount } else { Self::Kept })
+    }
 }
 
 /// Leaves nothing of a job that has ended; one that has not is told to, and looked at again.
@@ -174,8 +188,8 @@ pub(super) async fn erase_job(desk: &Desk, id: &Id, note: Note) -> Result<Step, 
     if ended.erased_at.is_some() {
         return Ok(Step::Done);
     }
-    let there = job.artifacts.iter().filter(|artifact| is_in_development(artifact)).count() as u64;
-    let recorded = if ended.expired_at.is_none() { there } else { 0 };
+    // Whoever died before, or does the same just now, may have removed some of them.
+    let recorded = if ended.expired_at.is_none() { recorded_objects(&job, ended) } else { 0 };
     let objects =
         clear(desk, id, &job).await?.max(recorded) + remove_upload(desk, id, &job).await?;
     if note == Note::Kept {
