@@ -43,6 +43,8 @@ struct Shared {
 struct Habits {
     drop_after: Option<Range<u64>>,
     bytes_per_s: Option<u64>,
+    /// What the server says, and what is passed on instead.
+    instead: Option<(&'static [u8], &'static [u8])>,
     /// State of a generator whose numbers are the same in every run.
     seed: u64,
 }
@@ -100,6 +102,16 @@ impl Flaky {
         self.shared.habits.lock().unwrap().bytes_per_s = Some(bytes_per_s);
     }
 
+    /// Passes `other` on where the server says `said`, which must be as long, on each new connection:
+    /// for servers by others that misspell a word.
+    ///
+    /// # Panics
+    /// When they differ in length.
+    pub fn pass_instead(&self, said: &'static [u8], other: &'static [u8]) {
+        assert_eq!(said.len(), other.len());
+        self.shared.habits.lock().unwrap().instead = Some((said, other));
+    }
+
     /// Passes everything on as it comes, on new connections.
     pub fn behave(&self) {
         let mut habits = self.shared.habits.lock().unwrap();
@@ -137,15 +149,15 @@ impl Habits {
 async fn pass(client: TcpStream, mut aim: watch::Receiver<Option<u16>>, shared: Arc<Shared>) {
     let Ok(Some(port)) = aim.wait_for(Option::is_some).await.map(|port| *port) else { return };
     let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else { return };
-    let (allowance, pace) = {
+    let (allowance, pace, instead) = {
         let mut habits = shared.habits.lock().unwrap();
-        (habits.allowance(), habits.bytes_per_s)
+        (habits.allowance(), habits.bytes_per_s, habits.instead)
     };
     let left = Arc::new(AtomicU64::new(allowance));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let up = copy(from_client, to_server, &shared.sent, &left, pace);
-    let down = copy(from_server, to_client, &shared.received, &left, pace);
+    let up = copy(from_client, to_server, &shared.sent, &left, (pace, None));
+    let down = copy(from_server, to_client, &shared.received, &left, (pace, instead));
     // One direction that ends leaves the other open; one that is broken off ends both.
     tokio::select! {
         broken = async { tokio::join!(up, down) } => {
@@ -171,7 +183,7 @@ async fn copy(
     mut to: OwnedWriteHalf,
     count: &AtomicU64,
     left: &AtomicU64,
-    pace: Option<u64>,
+    (pace, instead): (Option<u64>, Option<(&[u8], &[u8])>),
 ) -> bool {
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {
@@ -189,6 +201,12 @@ async fn copy(
             return true;
         }
         left.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some((said, other)) = instead {
+            let found = |bytes: &[u8]| bytes.windows(said.len()).position(|part| part == said);
+            while let Some(at) = found(&chunk[..read]) {
+                chunk[at..at + other.len()].copy_from_slice(other);
+            }
+        }
         if to.write_all(&chunk[..read]).await.is_err() {
             return false;
         }
