@@ -90,6 +90,11 @@ impl Gate {
         &self.installation
     }
 
+    /// How many jobs of an account were accepted in the last minute, as far as was heard.
+    pub(crate) fn last_minute(&self, account: AccountId, now: Timestamp) -> u64 {
+        self.book().desk(account).minute.sum(now.as_second())
+    }
+
     /// These jobs were accepted, and all up to `reached` have been heard of.
     pub(crate) fn hear(&self, accepted: &[Accepted], reached: u64, now: Timestamp) {
         let mut book = self.book();

@@ -114,7 +114,8 @@ pub(crate) async fn run(arguments: Arguments, clock: &dyn Clock) -> Result<Exit,
         }
         Verb::Change { id, terms, unset } => {
             let mut body = terms.body(clock)?;
-            let name = |unset: String| if unset == "expiry" { "expires_at".to_owned() } else { unset };
+            let name =
+                |unset: String| if unset == "expiry" { "expires_at".to_owned() } else { unset };
             body.extend(unset.into_iter().map(|unset| (name(unset), Value::Null)));
             (Method::PATCH, of(&id), Some(body))
         }
@@ -125,10 +126,9 @@ pub(crate) async fn run(arguments: Arguments, clock: &dyn Clock) -> Result<Exit,
         Verb::Revoke { id } => (Method::DELETE, of(&id), None),
     };
     let body = body.map(Value::Object);
-    let answer = client
-        .json(method, &path, body.as_ref())
-        .await
-        .or_try("darkroom application list; the key that asks needs account:read or account:write")?;
+    let answer = client.json(method, &path, body.as_ref()).await.or_try(
+        "darkroom application list; the key that asks needs account:read or account:write",
+    )?;
     if arguments.json {
         writeln!(stdout(), "{answer}")?;
         return Ok(Exit::Well);

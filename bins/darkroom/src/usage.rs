@@ -95,7 +95,11 @@ pub(crate) async fn run(arguments: Arguments, clock: &dyn Clock) -> Result<Exit,
             let account = client.json(Method::GET, "/v1/account", None).await?;
             let account = account.get("id").and_then(Value::as_str).unwrap_or_default();
             let today = clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
-            meter::lines(&used, &meter::Names { account, customer: &customer, prefix: &prefix }, today)
+            meter::lines(
+                &used,
+                &meter::Names { account, customer: &customer, prefix: &prefix },
+                today,
+            )
         }
     };
     stdout().write_all(text.as_bytes())?;

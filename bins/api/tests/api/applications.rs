@@ -87,14 +87,9 @@ async fn nobody_hands_on_what_they_do_not_have_nor_takes_over_what_can_do_more()
     let (api, owner) = (world.api("a").await, world.tenant().await);
     let narrow = json!({ "scopes": ["jobs:read", "account:read", "account:write"] });
     let (clerk, _) = made(&api, &owner, narrow).await;
-    let wide = ask(
-        &api,
-        &clerk,
-        Method::POST,
-        "/v1/applications",
-        json!({ "scopes": ["jobs:write"] }),
-    )
-    .await;
+    let wide =
+        ask(&api, &clerk, Method::POST, "/v1/applications", json!({ "scopes": ["jobs:write"] }))
+            .await;
     assert_eq!((wide.status, &wide.body["code"]), (StatusCode::FORBIDDEN, &json!("scope_missing")));
     let all = json!({ "scopes": null });
     let all = ask(&api, &clerk, Method::POST, "/v1/applications", all).await;
@@ -175,7 +170,8 @@ async fn a_revoked_key_opens_nothing_on_any_replica_within_a_second_and_its_stre
         for _ in 0..2 {
             assert_eq!(api.get(&job).by(&used).send().await.status, StatusCode::OK);
         }
-        let open = api.get(&format!("{job}/events")).by(&used).header("accept", "text/event-stream");
+        let open =
+            api.get(&format!("{job}/events")).by(&used).header("accept", "text/event-stream");
         let stream = open.open().await;
         assert_eq!(stream.status(), StatusCode::OK);
         streams.push(stream.into_body());
@@ -245,11 +241,15 @@ async fn an_account_is_shown_and_changed_and_its_webhook_secret_is_shown_once() 
     assert_eq!(seen.body["id"], owner.account.to_string());
     assert_eq!(seen.body["label"], "a tenant");
     assert_eq!(seen.body["destination"]["stored_in"], "development");
-    assert_eq!(seen.body["quotas"]["jobs_in_flight"], json!({ "value": 100_000, "own": false, "used": 0 }));
+    assert_eq!(
+        seen.body["quotas"]["jobs_in_flight"],
+        json!({ "value": 100_000, "own": false, "used": 0 })
+    );
     assert_eq!(seen.body["limits"]["pages"], json!({ "value": 1_000, "own": false }));
     assert_eq!(seen.body["signs_webhooks"], false);
 
-    let change = json!({ "label": "Ümlaut & Co", "keep_media": true, "rotate_webhook_secret": true });
+    let change =
+        json!({ "label": "Ümlaut & Co", "keep_media": true, "rotate_webhook_secret": true });
     let changed = ask(&api, &owner, Method::PATCH, "/v1/account", change).await;
     assert_eq!(changed.status, StatusCode::OK, "{}", changed.body);
     assert_eq!(changed.body["label"], "Ümlaut & Co");

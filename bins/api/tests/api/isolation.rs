@@ -112,8 +112,7 @@ async fn shut_out(world: &World, api: &Running) -> Vec<(&'static str, Tenant)> {
     })
     .await;
     let past = "2020-01-01T00:00:00Z".parse().unwrap();
-    let expired =
-        world.tenant_with(|application| application.terms.expires_at = Some(past)).await;
+    let expired = world.tenant_with(|application| application.terms.expires_at = Some(past)).await;
     let damaged = owner.key.split_at(owner.key.len() - 1).0.to_owned();
     vec![
         ("revoked", revoked),
@@ -141,7 +140,8 @@ async fn every_route_tells_owners_strangers_nobody_and_those_who_may_not_apart()
         };
         let never = Uuid::new_v4().to_string();
         // Nobody, with and without something there.
-        let id = if route.has_id() { make(&world, &api, &owner, &route).await } else { never.clone() };
+        let id =
+            if route.has_id() { make(&world, &api, &owner, &route).await } else { never.clone() };
         let path = route.about(&id);
         for authorization in [None, Some("Bearer x"), Some("Basic !"), Some("")] {
             let answer = ask(&api, &route, &path, authorization).await;
@@ -187,9 +187,9 @@ async fn a_stranger_finds_nothing_of_anybody_in_any_list() {
     for route in routes.iter().filter(|route| route.has_id() && route.scope.is_some()) {
         theirs.push(make(&world, &api, &owner, route).await);
     }
-    let lists = routes.iter().filter(|route| {
-        route.method == Method::GET && !route.has_id() && route.scope.is_some()
-    });
+    let lists = routes
+        .iter()
+        .filter(|route| route.method == Method::GET && !route.has_id() && route.scope.is_some());
     for route in lists {
         let answer = ask(&api, route, &route.path, Some(&stranger.basic())).await;
         assert_eq!(answer.status, StatusCode::OK, "{route:?} {}", answer.body);

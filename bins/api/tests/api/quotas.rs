@@ -158,8 +158,7 @@ async fn a_burst_passes_no_quota_of_one_replica() {
     let tenant = world.tenant().await;
     let asked = (0..60).map(|_| api.post(&tenant, BODY).send());
     let answers = join_all(asked).await;
-    let accepted =
-        answers.iter().filter(|answer| answer.status == StatusCode::CREATED).count();
+    let accepted = answers.iter().filter(|answer| answer.status == StatusCode::CREATED).count();
     let refused = answers.iter().filter(|answer| answer.status == StatusCode::TOO_MANY_REQUESTS);
     assert_eq!((accepted, refused.count()), (20, 40));
 }
@@ -173,10 +172,7 @@ async fn bytes_of_sources_and_results_are_held_to_their_quotas_as_they_become_kn
             "source_bytes_per_day",
             QuotaOverrides { source_bytes_per_day: Some(1_000), ..Default::default() },
         ),
-        (
-            "development_bytes",
-            QuotaOverrides { development_bytes: Some(50), ..Default::default() },
-        ),
+        ("development_bytes", QuotaOverrides { development_bytes: Some(50), ..Default::default() }),
     ] {
         set(&world, &tenant, own).await;
         let value = own.source_bytes_per_day.or(own.development_bytes).unwrap();

@@ -119,6 +119,9 @@ fn print(outfit: &Outfit, as_json: bool) -> Result<(), Failure> {
     for (name, value) in lines {
         writeln!(stdout(), "{name:<16}{value}")?;
     }
-    writeln!(stdout(), "The secrets are shown once and stored nowhere as they are: keep them now.")?;
+    writeln!(
+        stdout(),
+        "The secrets are shown once and stored nowhere as they are: keep them now."
+    )?;
     Ok(())
 }

@@ -83,7 +83,9 @@ async fn pair_in_words(
     }
     words.push(match &terms.scopes {
         None => "every scope".to_owned(),
-        Some(scopes) => scopes.iter().map(|scope| Scope::name(*scope)).collect::<Vec<_>>().join(","),
+        Some(scopes) => {
+            scopes.iter().map(|scope| Scope::name(*scope)).collect::<Vec<_>>().join(",")
+        }
     });
     words.extend(terms.expires_at.map(|at| format!("expires {at}")));
     words.push(match pair.used_on {

@@ -86,6 +86,9 @@ mod tests {
         told["scopes"] = Value::Null;
         let told = text(&told);
         assert!(told.contains("secret      ds_live_y\n") && told.contains("every scope"), "{told}");
-        assert_eq!(text(&json!({ "id": "1", "status": "revoked" })), "id          1\nstatus      revoked\n");
+        assert_eq!(
+            text(&json!({ "id": "1", "status": "revoked" })),
+            "id          1\nstatus      revoked\n"
+        );
     }
 }

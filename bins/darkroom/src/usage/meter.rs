@@ -6,8 +6,8 @@
 
 use jiff::{civil::Date, tz::TimeZone};
 use readmodel::Usage;
-use serde_json::json;
 use serde_json::Value;
+use serde_json::json;
 
 use super::table::{date, days, number};
 

@@ -69,7 +69,10 @@ mod tests {
         });
         let table = table(&used);
         let lines: Vec<_> = table.lines().map(str::split_whitespace).map(Vec::from_iter).collect();
-        assert_eq!(lines, [vec!["day", "jobs_accepted"], vec!["2026-11-22", "2"], vec!["total", "2"]]);
+        assert_eq!(
+            lines,
+            [vec!["day", "jobs_accepted"], vec!["2026-11-22", "2"], vec!["total", "2"]]
+        );
         let csv = csv(&used);
         assert!(csv.starts_with("date,jobs_accepted,") && csv.contains("\r\n2026-11-22,2,0,"));
     }

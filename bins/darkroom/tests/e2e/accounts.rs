@@ -45,7 +45,8 @@ fn an_account_is_opened_and_its_secrets_are_shown_once(up: &Up) -> Value {
     assert!(text(&made, "key").starts_with("dk_live_"));
     assert!(text(&made, "secret").starts_with("ds_live_"));
     assert!(text(&made, "webhook_secret").starts_with("whsec_"));
-    let shown = run(up, None, &["account", "show", text(&made, "account"), "--data", data]).unwrap();
+    let shown =
+        run(up, None, &["account", "show", text(&made, "account"), "--data", data]).unwrap();
     for part in ["Example Ltd", text(&made, "key"), "every scope", "development storage"] {
         assert!(shown.contains(part), "{part} in {shown}");
     }
@@ -102,7 +103,9 @@ async fn what_it_uses_is_held_to_quotas_and_told(up: &Up, made: &Value, url: &st
         run(up, None, &[&set[..], more].concat())
     };
     let shown = quotas(&["--quota", "jobs_per_minute=1"]).unwrap();
-    assert!(shown.lines().any(|line| line.starts_with("jobs_per_minute") && line.ends_with("its own")));
+    assert!(
+        shown.lines().any(|line| line.starts_with("jobs_per_minute") && line.ends_with("its own"))
+    );
     eventually("the quota holds", PATIENCE, || async {
         owner(up, made, &preview).is_err_and(|said| said.contains("jobs_per_minute"))
     })
@@ -112,7 +115,8 @@ async fn what_it_uses_is_held_to_quotas_and_told(up: &Up, made: &Value, url: &st
 
     let used = json(&owner(up, made, &["usage", "--format", "json"]).unwrap());
     assert!(used["total"]["jobs_completed"].as_u64().unwrap() >= 1, "{used}");
-    let bytes = pictures::PHOTOGRAPH.len() as u64 * used["total"]["jobs_completed"].as_u64().unwrap();
+    let bytes =
+        pictures::PHOTOGRAPH.len() as u64 * used["total"]["jobs_completed"].as_u64().unwrap();
     assert_eq!(used["total"]["source_bytes"], bytes);
     let csv = owner(up, made, &["usage", "--format", "csv"]).unwrap();
     assert!(csv.starts_with("date,jobs_accepted,") && csv.lines().count() == 2, "{csv}");

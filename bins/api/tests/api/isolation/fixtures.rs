@@ -112,10 +112,7 @@ async fn delivery(world: &World, owner: &Tenant) -> String {
 
 /// An upload that is complete, of which no bucket is asked any more.
 async fn upload(world: &World, owner: &Tenant) -> String {
-    let id = upload::Id {
-        account: owner.account,
-        upload: UploadId::from_uuid(Uuid::new_v4()),
-    };
+    let id = upload::Id { account: owner.account, upload: UploadId::from_uuid(Uuid::new_v4()) };
     let checksum = upload::Checksum::Crc32c("e3069283".to_owned());
     let started = upload::Started {
         application: Some(owner.application),

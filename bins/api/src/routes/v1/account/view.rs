@@ -80,6 +80,7 @@ fn quotas(
     let Usage { source_bytes, upload_bytes, .. } = app.store.usage_today(id, now)?;
     let used = |name| match name {
         "jobs_in_flight" => Some(in_use.jobs),
+        "jobs_per_minute" => Some(app.gate.last_minute(id, now)),
         "source_bytes_per_day" => Some(source_bytes),
         "upload_bytes_per_day" => Some(upload_bytes.saturating_add(in_use.upload_bytes)),
         "uploads_in_flight" => Some(in_use.uploads),
