@@ -237,6 +237,19 @@ where
     }
 }
 
+/// Whom a token of an invitation or a reset is for, in an account that is open.
+pub(crate) async fn offered(app: &App, token: &str) -> Result<MemberRow, Problem> {
+    let id = custody::member::offered_to(token).ok_or_else(not_valid)?;
+    app.catch_up(Stream::Members).await;
+    let row = app.store.member(id)?.ok_or_else(not_valid)?;
+    if is_open(app, id.account)? { Ok(row) } else { Err(not_valid()) }
+}
+
+/// Whether the account is there and stays.
+pub(crate) fn is_open(app: &App, account: AccountId) -> Result<bool, Problem> {
+    Ok(app.store.account(account)?.is_some_and(|account| account.state.is_open()))
+}
+
 /// Whether anybody else than `but` owns the account.
 pub(crate) fn has_other_owner(
     app: &App,

@@ -109,7 +109,11 @@ async fn attempted(
 ) -> Result<Begun, Closed> {
     app.catch_up(Stream::Members).await;
     let rows = app.store.members_with_address(address).map_err(Problem::from)?;
-    let Some(row) = meant(rows, request.account.as_deref()) else {
+    let row = match meant(rows, request.account.as_deref()) {
+        Some(row) if members::is_open(app, row.id.account)? => Some(row),
+        _ => None,
+    };
+    let Some(row) = row else {
         let password = request.password;
         app.sessions.hashing.run(move |hasher| hasher.verify_nobody(&password)).await?;
         return Err(Closed::Wrong);

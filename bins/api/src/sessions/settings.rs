@@ -121,3 +121,27 @@ impl Sessions {
 pub(crate) fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
     now.saturating_add(by).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hashes_that_are_too_easy_and_limits_that_let_nothing_through_are_refused_by_name() {
+        for (bcrypt_cost, fine) in [(4, false), (11, false), (12, true), (16, true), (17, false)] {
+            let sessions = Sessions { bcrypt_cost, ..Sessions::default() };
+            assert_eq!(sessions.check_cost().is_ok(), fine, "{bcrypt_cost}");
+        }
+        let none = Sessions { max_logins: 0, ..Sessions::default() };
+        let refused = none.check().unwrap_err().to_string();
+        assert!(refused.contains("api.sessions.max_logins"), "{refused}");
+    }
+
+    #[test]
+    fn tokens_hold_as_long_as_the_settings_say() {
+        let (settings, now) = (Sessions::default(), Timestamp::UNIX_EPOCH);
+        assert_eq!(settings.invitation_until(now).as_second(), 72 * 3_600);
+        assert_eq!(settings.reset_until(now).as_second(), 30 * 60);
+        assert_eq!(later(Timestamp::MAX, settings.idle()), Timestamp::MAX);
+    }
+}

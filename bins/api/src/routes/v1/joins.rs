@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use domain::member::{self, State};
 use http::StatusCode;
-use readmodel::Stream;
 use serde_json::json;
 use warp::reply::Response;
 
@@ -39,10 +38,8 @@ async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     app.sessions.admit(&call, now)?;
     let mut fields = Fields::read(&call.body, &["token", "password"])?;
     let (token, password) = (fields.text("token")?, fields.text("password")?);
-    let id = custody::member::offered_to(&token).ok_or_else(members::not_valid)?;
-    let digest = app.custody.token_digest(&token);
-    app.catch_up(Stream::Members).await;
-    let row = app.store.member(id)?.ok_or_else(members::not_valid)?;
+    let row = members::offered(&app, &token).await?;
+    let (id, digest) = (row.id, app.custody.token_digest(&token));
     // Nobody is made to hash a password who has no right to set one.
     if !row.state.invitation.as_ref().is_some_and(|offer| offer.opens(&digest, now)) {
         return Err(members::not_valid());
