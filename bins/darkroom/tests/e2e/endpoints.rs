@@ -1,6 +1,9 @@
 //! Webhook endpoints: told what they want, in the form they want, until they took it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -82,6 +85,30 @@ fn signed(one: &Received) -> Value {
     json!({"headers": headers, "body": std::str::from_utf8(&one.body).unwrap()})
 }
 
+/// The snippets of `docs/WEBHOOKS.md` in a language, in order.
+fn snippets(language: &str) -> Vec<String> {
+    let document = include_str!("../../../../docs/WEBHOOKS.md");
+    let open = format!("```{language}\n");
+    let parts = document.split(open.as_str()).skip(1);
+    parts.map(|part| part.split("```").next().unwrap().to_owned()).collect()
+}
+
+/// Runs a snippet that defines `verify(secret, headers, body)` on a delivery, and on one that was
+/// changed, which it must refuse.
+async fn try_snippet(venv: &'static str, snippet: &str, secret: &str, one: &Received) {
+    let program = format!(
+        "import json, sys\n{snippet}\n\ngiven = json.load(sys.stdin)\n\
+         verify(given['secret'], given['headers'], given['body'])\n\
+         try:\n    verify(given['secret'], given['headers'], given['body'] + ' ')\n\
+         except Exception:\n    sys.exit(0)\nsys.exit('another body passes, too')\n"
+    );
+    let file = tempfile::NamedTempFile::with_suffix(".py").unwrap();
+    std::fs::write(file.path(), program).unwrap();
+    let mut given = signed(one);
+    given["secret"] = secret.into();
+    tokio::task::block_in_place(|| python(venv, file.path().to_str().unwrap(), &[], &given));
+}
+
 async fn verify(script: &'static str, venv: &'static str, one: &Received, more: Value) {
     let mut given = signed(one);
     given.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -139,6 +166,36 @@ async fn an_endpoint_is_told_in_the_form_it_wants_and_every_signature_verifies()
     let shown = scene.endpoint(text(&full, "id")).await;
     assert!(shown.get("secret").is_none() && shown["has_headers"] == true, "{shown}");
     assert!(!shown.to_string().contains("kept from everybody"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_document_says_of_verifying_works() {
+    let hooks = WebhookReceiver::start().await;
+    let scene = Scene::set(&[&hooks]).await;
+    let hmac = scene.add(&json!({"url": hooks.url("/v1"), "payload": "thin"})).await;
+    let pair = scene.add(&json!({"url": hooks.url("/v1a"), "scheme": "ed25519"})).await;
+    for endpoint in [&hmac, &pair] {
+        let path = format!("/v1/endpoints/{}/test", text(endpoint, "id"));
+        scene.caller.post(&path, &Value::Null).await;
+    }
+    let all = hooks.wait_for(2, PATIENCE).await;
+    let ([v1], [v1a]) = (&at(&all, "/v1")[..], &at(&all, "/v1a")[..]) else { panic!("{all:?}") };
+    let [library, by_hand, public] = &snippets("python")[..] else { panic!("not three snippets") };
+    try_snippet("venv-tests", library, text(&hmac, "secret"), v1).await;
+    try_snippet("venv-tests", by_hand, text(&hmac, "secret"), v1).await;
+    try_snippet("venv-moto", public, text(&pair, "public_key"), v1a).await;
+
+    let [shell] = &snippets("sh")[..] else { panic!("not one snippet") };
+    let output = Command::new("sh")
+        .args(["-euc", shell])
+        .env("SECRET", text(&hmac, "secret"))
+        .env("ID", v1.header("webhook-id"))
+        .env("TIMESTAMP", v1.header("webhook-timestamp"))
+        .env("BODY", std::str::from_utf8(&v1.body).unwrap())
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(printed.trim(), v1.header("webhook-signature"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
