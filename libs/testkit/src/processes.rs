@@ -31,6 +31,14 @@ pub fn terminate(pid: u32) {
     signal(pid, Signal::TERM);
 }
 
+/// Ends a process as a fault in it would: where cores are allowed, it leaves one.
+///
+/// # Panics
+/// When the id is none.
+pub fn abort(pid: u32) {
+    signal(pid, Signal::ABORT);
+}
+
 fn signal(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     match kill_process(pid, signal) {

@@ -5,7 +5,7 @@ use std::{
     fs::{self, File},
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::Arc,
     time::Duration,
 };
@@ -133,6 +133,16 @@ impl Stack {
         child.wait().unwrap();
     }
 
+    /// Ends a part as a fault in it would, and says how it ended.
+    ///
+    /// # Panics
+    /// When it was not started.
+    pub fn abort(&mut self, part: Part) -> ExitStatus {
+        let mut child = self.running.remove(&part).unwrap();
+        crate::processes::abort(child.id());
+        child.wait().unwrap()
+    }
+
     /// Starts a part that does not run.
     pub fn start_part(&mut self, part: Part) {
         let child = self.command(part).spawn();
@@ -202,6 +212,7 @@ impl Stack {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .envs(self.shared_settings(name))
+            .envs(self.private_ring(part))
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -229,7 +240,6 @@ impl Stack {
             ("DARKROOM__NATS__SYSTEM_USER", nats.system_user.clone()),
             ("DARKROOM__NATS__SYSTEM_PASSWORD", nats.system_password.expose().to_owned()),
             ("DARKROOM__VAULT__MASTER_KEY_FILE", self.ring("master.key")),
-            ("DARKROOM__VAULT__CREDENTIALS_KEY_FILE", self.ring("credentials.key")),
             ("DARKROOM__VAULT__CREDENTIALS_PUBLIC_FILE", self.ring("credentials.pub")),
             ("DARKROOM__STORAGE__ENDPOINT", storage.endpoint.unwrap_or_default()),
             ("DARKROOM__STORAGE__ACCESS_KEY", storage.access_key),
@@ -238,12 +248,18 @@ impl Stack {
         ]
     }
 
-    /// Where the key rings of all parts lie. An API process is told of the private one, and must not look at it.
+    /// An API process is not told where the private half of the credentials ring lies.
+    fn private_ring(&self, part: Part) -> Option<(&'static str, String)> {
+        let acts = matches!(part, Part::Worker | Part::Dispatcher);
+        acts.then(|| ("DARKROOM__VAULT__CREDENTIALS_KEY_FILE", self.ring("private/credentials.key")))
+    }
+
+    /// Where the key rings of all parts lie.
     #[must_use]
     pub fn vault(&self) -> vault::Settings {
         vault::Settings {
             master_key_file: self.ring("master.key").into(),
-            credentials_key_file: self.ring("credentials.key").into(),
+            credentials_key_file: self.ring("private/credentials.key").into(),
             credentials_public_file: self.ring("credentials.pub").into(),
             ..vault::Settings::default()
         }
@@ -256,6 +272,7 @@ impl Stack {
     async fn open_account(&self) {
         let operator = self.nats.log("operator").await;
         let keys = Arc::new(Keys::new(&operator));
+        fs::create_dir(self.data.path().join("private")).unwrap();
         let vault = Vault::open(&self.vault(), Role::Opens, keys).await.unwrap();
         let network = Network::direct(Patience::default());
         let custody = Custody::new(Arc::new(vault), &self.s3.settings(), &network).await.unwrap();

@@ -24,12 +24,14 @@ enum Halves {
 }
 
 pub(crate) struct PublicRing {
+    ring: Option<KeyId>,
     current: PublicHalf,
     all: Vec<KeyId>,
 }
 
 /// Its private halves wipe themselves.
 pub(crate) struct PrivateRing {
+    ring: Option<KeyId>,
     current: PublicHalf,
     halves: HashMap<KeyId, PrivateHalf>,
 }
@@ -171,11 +173,11 @@ impl Ring for PublicRing {
             }
         }
         let current = current.ok_or(RingFault::Current(document.current))?;
-        Ok(Self { current, all })
+        Ok(Self { ring: document.ring, current, all })
     }
 
     fn follows(&self, earlier: &Self) -> bool {
-        self.all.contains(&earlier.current.id()) || earlier.all.contains(&self.current.id())
+        self.ring == earlier.ring
     }
 }
 
@@ -194,11 +196,10 @@ impl Ring for PrivateRing {
         }
         let current = halves.get(&document.current).map(|half| half.public().clone());
         let current = current.ok_or(RingFault::Current(document.current))?;
-        Ok(Self { current, halves })
+        Ok(Self { ring: document.ring, current, halves })
     }
 
     fn follows(&self, earlier: &Self) -> bool {
-        self.halves.contains_key(&earlier.current.id())
-            || earlier.halves.contains_key(&self.current.id())
+        self.ring == earlier.ring
     }
 }

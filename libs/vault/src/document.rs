@@ -50,6 +50,8 @@ pub(crate) struct Document {
     pub(crate) kind: Kind,
     pub(crate) current: KeyId,
     pub(crate) keys: Vec<Entry>,
+    /// What a credentials ring is known by through all rotations; a fields ring is known by its digest secret.
+    pub(crate) ring: Option<KeyId>,
     /// Of the fields ring alone.
     pub(crate) digest_secret: Option<Zeroizing<Vec<u8>>>,
 }
@@ -66,6 +68,7 @@ pub(crate) struct Entry {
 #[serde(deny_unknown_fields)]
 struct Written {
     format: u32,
+    ring: Option<String>,
     current: String,
     keys: Vec<WrittenKey>,
     digest_secret: Option<Secret>,
@@ -86,7 +89,8 @@ impl Document {
         let key = Entry::generate(kind, None);
         let digest_secret = (kind == Kind::Fields)
             .then(|| Zeroizing::new(Zeroizing::new(random::<SECRET_BYTES>()).to_vec()));
-        Self { kind, current: key.id, keys: vec![key], digest_secret }
+        let ring = (kind != Kind::Fields).then(|| KeyId(random()));
+        Self { kind, current: key.id, keys: vec![key], ring, digest_secret }
     }
 
     pub(crate) fn parse(kind: Kind, bytes: &[u8]) -> Result<Self, RingFault> {
@@ -120,7 +124,11 @@ impl Document {
             (Kind::Fields, None) => return Err(RingFault::Secret(SECRET_BYTES)),
             (Kind::Credentials | Kind::Public, Some(_)) => return Err(RingFault::OtherKind),
         };
-        Ok(Self { kind, current, keys, digest_secret })
+        let ring = written.ring.as_deref().map(key_id).transpose()?;
+        if ring.is_some() == (kind == Kind::Fields) {
+            return Err(RingFault::OtherKind);
+        }
+        Ok(Self { kind, current, keys, ring, digest_secret })
     }
 
     /// Adds a new key and makes it the current one.
@@ -147,7 +155,8 @@ impl Document {
             Some(Entry { id: key.id, bytes, made_at: key.made_at })
         };
         let keys = self.keys.iter().map(half).collect::<Option<_>>()?;
-        Some(Self { kind: Kind::Public, current: self.current, keys, digest_secret: None })
+        let (kind, current, ring) = (Kind::Public, self.current, self.ring);
+        Some(Self { kind, current, keys, ring, digest_secret: None })
     }
 
     /// As it is written to a file.
@@ -156,6 +165,11 @@ impl Document {
         let mut text = Zeroizing::new(String::with_capacity(256 * (self.keys.len() + 2)));
         text.push_str("{\n  \"format\": ");
         text.push_str(&FORMAT.to_string());
+        if let Some(ring) = self.ring {
+            text.push_str(",\n  \"ring\": \"");
+            text.push_str(&ring.to_string());
+            text.push('"');
+        }
         text.push_str(",\n  \"current\": \"");
         text.push_str(&self.current.to_string());
         text.push_str("\",\n  \"keys\": [\n");

@@ -206,7 +206,7 @@ fn a_ring_of_another_kind_or_with_a_forged_id_is_refused() {
     assert_eq!(fault(CredentialKeys::sealing(&path("c.key")).err()), RingFault::OtherKind);
     // Somebody else's public half under our id.
     CredentialKeys::open_or_create(&path("d.key"), &path("d.pub")).unwrap();
-    let id = |text: &str| text.split('"').nth(5).unwrap().to_owned();
+    let id = |text: &str| text.split('"').nth(9).unwrap().to_owned();
     for (name, reader) in [("pub", true), ("key", false)] {
         let ours = fs::read_to_string(path(&format!("c.{name}"))).unwrap();
         let theirs = fs::read_to_string(path(&format!("d.{name}"))).unwrap();
