@@ -109,8 +109,7 @@ fn likeness(
     figures: &mut Figures,
 ) -> Result<(), Trouble> {
     let whole = Gray::of_jpeg(&std::fs::read(&work.source)?)?;
-    for (width, (ours, theirs)) in
-        work.widths.iter().zip(drawn.pictures.iter().zip(&best.pictures))
+    for (width, (ours, theirs)) in work.widths.iter().zip(drawn.pictures.iter().zip(&best.pictures))
     {
         let (ours, theirs) = (Gray::of_jpeg(ours)?, Gray::of_jpeg(theirs)?);
         let exact = whole.shrunk(ours.width, ours.height);

@@ -115,11 +115,7 @@ async fn beside(
 
 impl Light {
     /// Seconds that a hostile file took, and MiB that it held, if that is known.
-    async fn suffer(
-        &self,
-        body: hostile::Body,
-        wish: &PreviewWish,
-    ) -> Result<(f64, f64), Trouble> {
+    async fn suffer(&self, body: hostile::Body, wish: &PreviewWish) -> Result<(f64, f64), Trouble> {
         let limits = Limits {
             renderer_memory_bytes: 512 << 20,
             renderer_cpu_ms: 3_000,

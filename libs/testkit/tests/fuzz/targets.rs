@@ -196,10 +196,9 @@ fn draw(
 
 /// PDF and SVG: their parsers, what they come to, and the drawing of small ones.
 pub fn drawings(data: &[u8]) {
-    let wish: PreviewWish = serde_json::from_str(
-        r#"{"sizes":["16x16"],"pages":"1-2","metadata":["document","ocr"]}"#,
-    )
-    .unwrap_or_default();
+    let wish: PreviewWish =
+        serde_json::from_str(r#"{"sizes":["16x16"],"pages":"1-2","metadata":["document","ocr"]}"#)
+            .unwrap_or_default();
     let filetype = filetype::sniff(data);
     if vector::draws(filetype.kind) {
         draw(&wish, |easel| vector::draw(&filetype, &mut Bytes(data), easel, &[]));
@@ -262,8 +261,8 @@ fn document_seeds() -> Vec<Vec<u8>> {
 
 /// What a renderer hands out: is it of its kind, and as large as it says?
 pub fn artifacts(data: &[u8]) {
-    use std::io::Write as _;
     use domain::wish::Format;
+    use std::io::Write as _;
     let mut file = tempfile::tempfile().expect("a file");
     file.write_all(data).expect("written");
     for format in [

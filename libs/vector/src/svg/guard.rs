@@ -114,11 +114,7 @@ fn weigh_rules(document: &Document<'_>, limits: &Limits) -> Result<(), Error> {
         }
     }
     let most = MOST_MATCHES.min(limits.renderer_cpu_ms.saturating_mul(MATCHES_PER_MS));
-    if rules.saturating_mul(elements) > most {
-        Err(expands("rules of style"))
-    } else {
-        Ok(())
-    }
+    if rules.saturating_mul(elements) > most { Err(expands("rules of style")) } else { Ok(()) }
 }
 
 struct Scale<'a, 't> {
