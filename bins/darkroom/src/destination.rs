@@ -161,10 +161,12 @@ fn wish(set: &Set) -> Result<Value, Failure> {
     let secret = secret(set)?;
     let headers: Map<String, Value> =
         set.header.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    let mut encryption = json!({ "kind": set.encryption.replace('-', "_"), "key_id": set.kms_key });
-    if let Some(path) = &set.customer_key_file {
-        encryption["key"] = json!(file(path)?.trim());
-    }
+    let key = set.customer_key_file.as_ref().map(file).transpose()?;
+    let encryption = json!({
+        "kind": set.encryption.replace('-', "_"),
+        "key_id": set.kms_key,
+        "key": key.as_ref().map(|key| key.trim()),
+    });
     Ok(json!({
         "bucket": set.bucket,
         "region": set.region,

@@ -218,6 +218,7 @@ mod tests {
             credentials: Sealed::from_envelope(String::new()),
             encryption: Encryption::None,
             headers: None,
+            fingerprint: String::new(),
         }
     }
 
@@ -254,7 +255,7 @@ mod tests {
         assert_eq!(step(&state, NOW), Step::Wait(after(PROVEN_EVERY)));
         assert_eq!(step(&state, after(PROVEN_EVERY)), Step::Try(&own));
 
-        let (state, asked) = act(&log, account::request_proof).await;
+        let (state, asked) = act(&log, |state| account::request_proof(state, NOW)).await;
         assert!(asked > set);
         assert_eq!(newest(&log, account()).await.unwrap(), asked);
         assert_eq!(step(&state, NOW), Step::Try(&own));

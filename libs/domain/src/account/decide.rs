@@ -34,6 +34,12 @@ pub enum Refusal {
     /// There are enough.
     #[error("an account has at most {MAX_APPLICATIONS} applications")]
     TooManyApplications,
+    /// It was found out a short while ago, and has been asked very often.
+    #[error("this can be asked again at {at}")]
+    AskedOften {
+        /// When.
+        at: Timestamp,
+    },
     /// It has no such destination, or none at all.
     #[error("the account has no such destination")]
     UnknownDestination,
@@ -141,13 +147,15 @@ pub const fn days_between_uses(noted: u32) -> i32 {
     }
 }
 
-/// Sends results to a bucket from now on.
+/// Sends results to a bucket from now on; nothing to do when all of it is the same.
 ///
 /// # Errors
 /// As every verb.
 pub fn set_destination(state: &State, destination: Destination) -> Decision {
     exists(state)?;
-    Ok(vec![Event::DestinationSet(destination)])
+    let fingerprint = state.destination.as_ref().map(|own| own.fingerprint.as_str());
+    let same = !destination.fingerprint.is_empty() && fingerprint == Some(&destination.fingerprint);
+    Ok(if same { vec![] } else { vec![Event::DestinationSet(destination)] })
 }
 
 /// Sends results to development storage from now on.
@@ -160,14 +168,20 @@ pub fn clear_destination(state: &State) -> Decision {
 }
 
 /// Asks what the destination's credentials may do; nothing to do while the answer is awaited.
+/// The more often it was asked, the more rarely it can be: whoever reads a history reads all of it.
 ///
 /// # Errors
-/// [`Refusal::UnknownDestination`], or as every verb.
-pub fn request_proof(state: &State) -> Decision {
+/// [`Refusal::UnknownDestination`], [`Refusal::AskedOften`], or as every verb.
+pub fn request_proof(state: &State, now: Timestamp) -> Decision {
     exists(state)?;
     let destination = state.destination.as_ref().ok_or(Refusal::UnknownDestination)?.destination;
-    let awaited = state.knowledge.requested_at.is_some();
-    Ok(if awaited { vec![] } else { vec![Event::ProofRequested { destination }] })
+    if state.knowledge.requested_at.is_some() {
+        return Ok(vec![]);
+    }
+    match state.next_question() {
+        Some(at) if at > now => Err(Refusal::AskedOften { at }),
+        Some(_) | None => Ok(vec![Event::ProofRequested { destination }]),
+    }
 }
 
 /// Records what a destination's credentials may do.

@@ -265,6 +265,10 @@ pub struct Destination {
     /// Headers of every object: a JSON object of strings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers: Option<Sealed>,
+    /// Keyed digest of all of it, secrets included, in hex: the same for the same. Empty in events
+    /// of before it was kept.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub fingerprint: String,
 }
 
 const fn unnamed() -> DestinationId {

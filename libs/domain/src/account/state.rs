@@ -28,6 +28,9 @@ pub struct State {
     pub knowledge: Knowledge,
     /// Whether jobs are refused unless its bucket is proven write-only.
     pub write_only_demanded: bool,
+    /// How often somebody asked what a bucket's credentials may do.
+    #[serde(default)]
+    pub proofs_requested: u32,
     /// Buckets that sources may be read from.
     pub inputs: BTreeMap<InputId, Input>,
     /// Whether uploads stay after the jobs that read them.
@@ -184,6 +187,7 @@ impl State {
             }
             // What is found out about a bucket says nothing about the one after it.
             Event::ProofRequested { destination } if current == Some(*destination) => {
+                self.proofs_requested = self.proofs_requested.saturating_add(1);
                 self.knowledge.requested_at = Some(at);
             }
             Event::DestinationProven { destination, proof } if current == Some(*destination) => {

@@ -82,7 +82,22 @@ impl Knowledge {
     }
 }
 
+/// How long after an answer the next question can be asked, once so many were.
+const fn between_questions(asked: u32) -> SignedDuration {
+    match asked {
+        0..500 => SignedDuration::ZERO,
+        500..1_500 => SignedDuration::from_hours(1),
+        1_500.. => SignedDuration::from_hours(24),
+    }
+}
+
 impl State {
+    /// When it can be asked again what the destination's credentials may do, if that was answered.
+    pub(super) fn next_question(&self) -> Option<Timestamp> {
+        let (Finding::Proof(_, at) | Finding::Failure(_, at)) = self.knowledge.finding()?;
+        Some(at.saturating_add(between_questions(self.proofs_requested)).unwrap_or(Timestamp::MAX))
+    }
+
     /// Whether jobs may store, as far as the account demands a proof of its destination.
     ///
     /// # Errors
@@ -114,7 +129,10 @@ mod tests {
     use super::*;
     use crate::{
         Sealed,
-        account::{Accounts, Destination, Encryption, Event, Place},
+        account::{
+            Accounts, Destination, Encryption, Event, Place, Refusal, request_proof,
+            set_destination,
+        },
         aggregate::fold,
         id::DestinationId,
         proof::Access,
@@ -141,6 +159,7 @@ mod tests {
             credentials: Sealed::from_envelope("credentials".to_owned()),
             encryption: Encryption::None,
             headers: None,
+            fingerprint: "f".to_owned(),
         })
     }
 
@@ -209,6 +228,35 @@ mod tests {
         ] {
             assert_eq!(after(&events).knowledge.next_try(), expected, "{events:?}");
         }
+    }
+
+    #[test]
+    fn what_is_asked_very_often_is_answered_more_rarely() {
+        let asked = || Event::ProofRequested { destination: id() };
+        let fine = || proven(Access::Denied, Access::Allowed);
+        let often = |times| {
+            let rounds = (0..times).flat_map(|_| [asked(), fine()]);
+            after(&[set(), fine()].into_iter().chain(rounds).collect::<Vec<_>>())
+        };
+        for (times, wait) in [(499, 0), (500, 1), (1_499, 1), (1_500, 24)] {
+            let state = often(times);
+            assert_eq!(request_proof(&state, hours(wait)), Ok(vec![asked()]), "{times}");
+            if wait > 0 {
+                let refused = request_proof(&state, hours(wait - 1));
+                assert_eq!(refused, Err(Refusal::AskedOften { at: hours(wait) }), "{times}");
+            }
+        }
+    }
+
+    #[test]
+    fn setting_the_same_destination_again_is_no_event() {
+        let Event::DestinationSet(same) = set() else { unreachable!() };
+        let state = after(&[set()]);
+        assert_eq!(set_destination(&state, same.clone()), Ok(vec![]));
+        let other = Destination { fingerprint: "g".to_owned(), ..same.clone() };
+        assert_eq!(set_destination(&state, other).map(|events| events.len()), Ok(1));
+        let unknown = Destination { fingerprint: String::new(), ..same };
+        assert_eq!(set_destination(&state, unknown).map(|events| events.len()), Ok(1));
     }
 
     #[test]

@@ -122,6 +122,7 @@ fn every_account_event_is_frozen_and_decodes() {
             credentials: sealed("credentials"),
             encryption: Encryption::SseKms { key_id: "alias/results".to_owned() },
             headers: Some(sealed("headers")),
+            fingerprint: "2d".repeat(32),
         }),
         Account::DestinationCleared {},
         Account::ProofRequested { destination },

@@ -53,3 +53,10 @@ async fn credentials_endpoints_and_proxies_of_the_environment_are_never_used() {
     let caught = trap.accept();
     assert!(caught.is_err(), "{caught:?} asked the environment's endpoint");
 }
+
+#[test]
+fn the_sdk_is_built_without_the_crate_that_looks_for_credentials() {
+    let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock");
+    let lock = std::fs::read_to_string(lock).unwrap();
+    assert!(lock.contains("name = \"aws-sdk-s3\"") && !lock.contains("name = \"aws-config\""));
+}

@@ -159,6 +159,12 @@ async fn decide(
             message: "The account has no destination of its own: PUT /v1/destination sets one."
                 .to_owned(),
         },
+        TransactError::Refused(Refusal::AskedOften { at }) => Problem::QuotaExceeded {
+            quota: "destination_proofs",
+            message: format!("This has been asked very often; it can be asked again at {at}."),
+            retry_after_s: u64::try_from(at.duration_since(app.clock.now()).as_secs())
+                .unwrap_or_default(),
+        },
         // The caller is known, so the account was there a moment ago.
         TransactError::Refused(_) => Problem::WrongKey,
         TransactError::Read(error) => error.into(),
@@ -174,6 +180,7 @@ async fn decide(
 /// Seals what is secret of a destination. Nobody here can open it again.
 async fn seal(app: &App, account: AccountId, asked: Asked) -> Result<Destination, Problem> {
     let custody = &app.custody;
+    let fingerprint = custody.fingerprint(&asked.canonical(account));
     let credentials = custody.seal_bucket_credentials(
         account,
         field::DESTINATION_CREDENTIALS,
@@ -193,5 +200,6 @@ async fn seal(app: &App, account: AccountId, asked: Asked) -> Result<Destination
         credentials: credentials.await?,
         encryption,
         headers: custody.seal_destination_headers(account, &asked.headers).await?,
+        fingerprint,
     })
 }

@@ -1,7 +1,7 @@
 //! Policies that are really enforced: what Darkroom asks for passes, what allows more does not.
 
 use serde_json::{Value, json};
-use testkit::{Moto, Part, Source, SourceServer, Stack, pictures};
+use testkit::{Caller, Moto, Part, Source, SourceServer, Stack, pictures};
 
 use super::{PATH, command, demand, prove, put, wish, with};
 use crate::jobs;
@@ -55,8 +55,17 @@ async fn the_policy_that_is_shown_passes_and_every_wider_one_is_found_out() {
         assert!(!found.to_string().contains(credentials.secret_key.expose()), "{found}");
     }
 
+    other_encryptions(&caller, &of(&writer), &of(&owner)).await;
     let source = sources.put("/a.jpg", Source::bytes(pictures::PHOTOGRAPH));
     let picture = json!({ "url": source, "sizes": ["40x40"] });
+    let set = put(&caller, &of(&writer)).await;
+    prove(&caller).await;
+    // Nothing changes by saying the same again, and what is known stays known.
+    let again = put(&caller, &of(&writer)).await;
+    assert_eq!(
+        (&again["id"], &again["write_only"]["text"]),
+        (&set["id"], &json!("proven just now"))
+    );
     demand(&caller, true).await;
     let id = jobs::wish(&caller, &picture).await;
     let body = jobs::ended(&caller, &id).await;
@@ -71,6 +80,24 @@ async fn the_policy_that_is_shown_passes_and_every_wider_one_is_found_out() {
 
     demanded_and_not_proven(&stack, &picture, &of(&lister)).await;
     commands(&stack, &of(&writer)).await;
+}
+
+/// The probe is encrypted as objects are; who may read one that has a key of their own is found out.
+async fn other_encryptions(caller: &Caller, writer: &Value, owner: &Value) {
+    let key = "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=";
+    let own_key = json!({ "encryption": { "kind": "sse_c", "key": key } });
+    let kms =
+        json!({ "encryption": { "kind": "sse_kms", "key_id": "arn:aws:kms:us-east-1:1:key/k" } });
+    for (wish, standing) in [
+        (with(writer.clone(), &own_key), "write_only"),
+        (with(owner.clone(), &own_key), "readable"),
+        (with(writer.clone(), &kms), "write_only"),
+    ] {
+        put(caller, &wish).await;
+        let found = prove(caller).await;
+        assert_eq!(found["write_only"]["standing"], standing, "{found}");
+        assert!(!found.to_string().contains(key), "{found}");
+    }
 }
 
 /// Jobs are refused as soon as it is known, and where it was not yet known, before they store.

@@ -42,7 +42,8 @@ pub(crate) const POST: Endpoint = Endpoint {
 
 async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let account = call.caller()?.account;
-    let asked = decide(&app, &call, account::request_proof).await?.loaded;
+    let now = app.clock.now();
+    let asked = decide(&app, &call, |state| account::request_proof(state, now)).await?.loaded;
     let seq = asked.last.map_or(0, |head| head.seq);
     let found = tokio::time::timeout(PATIENCE, found_out(&app, account, seq)).await;
     let (status, state) = match found {

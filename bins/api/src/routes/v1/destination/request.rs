@@ -1,7 +1,10 @@
 //! The body of `PUT /v1/destination`, read once into types. No answer quotes a secret.
 
 use custody::Headers;
-use domain::account::{Encryption, Place};
+use domain::{
+    account::{Encryption, Place},
+    id::AccountId,
+};
 use serde_json::{Map, Value};
 use storage::{
     Credentials, CustomerKey, Destination, InvalidDestination, ObjectHeaders, Secret,
@@ -79,6 +82,24 @@ impl Asked {
         };
         asked.check()?;
         Ok(asked)
+    }
+
+    /// The same bytes for the same destination of the same account.
+    pub(super) fn canonical(&self, account: AccountId) -> Zeroizing<Vec<u8>> {
+        let (encryption, key) = match &self.cipher {
+            Cipher::Plain(encryption) => (Some(encryption), None),
+            Cipher::CustomerKey(key) => (None, Some(key.as_str())),
+        };
+        let all = serde_json::json!({
+            "destination": account,
+            "place": self.place,
+            "access_key": self.access_key.as_str(),
+            "secret_key": self.secret_key.as_str(),
+            "encryption": encryption,
+            "key": key,
+            "headers": self.headers,
+        });
+        Zeroizing::new(all.to_string().into_bytes())
     }
 
     /// Everything that can be known of a destination without reaching it.
