@@ -120,6 +120,10 @@ bench-media *ARGS: (_bench "media" ARGS)
 [group('measure')]
 bench-api *ARGS: (_bench "api" ARGS)
 
+# Measure deliveries of webhooks a second beside a bare client that signs
+[group('measure')]
+bench-webhooks *ARGS: (_bench "webhooks" ARGS)
+
 _bench NAME *ARGS:
     ./justw --need bench
     cargo build --release --locked --package renderer --package darkroom --bins --bench "$1"

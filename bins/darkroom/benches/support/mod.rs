@@ -14,6 +14,7 @@ pub mod likeness;
 pub mod load;
 pub mod node;
 pub mod pictures;
+pub mod receiver;
 pub mod redis;
 pub mod stack;
 pub mod stub;

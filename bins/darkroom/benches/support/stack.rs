@@ -103,6 +103,8 @@ pub struct Stack {
     servers: Servers,
     api: JoinHandle<Result<(), api::Error>>,
     stop: CancellationToken,
+    vault: vault::Settings,
+    storage: storage::Settings,
     _data: TempDir,
 }
 
@@ -142,20 +144,42 @@ impl Stack {
                 ..domain::limits::Quotas::default()
             },
             nats: servers.settings("api"),
-            vault,
-            storage,
+            vault: vault.clone(),
+            storage: storage.clone(),
             ..api::Settings::default()
         };
         let stop = CancellationToken::new();
         let server = api::Server::start(settings, Arc::new(SystemClock), stop.clone()).await?;
         let address = server.address();
         let api = tokio::spawn(server.serve());
-        Ok(Self { kind, address, callers, servers, api, stop, _data: data })
+        Ok(Self { kind, address, callers, servers, api, stop, vault, storage, _data: data })
     }
 
     /// Settings with which `role` connects.
     pub fn settings(&self, role: &str) -> Settings {
         self.servers.settings(role)
+    }
+
+    /// Settings of a dispatcher that may post to this port of loopback, so much at once.
+    pub fn dispatcher(&self, port: u16, at_once: usize) -> dispatcher::Settings {
+        dispatcher::Settings {
+            dispatcher: dispatcher::settings::Dispatcher {
+                slots: at_once,
+                at_once: 16,
+                timeout_ms: 15_000,
+                retry_after_s: domain::retry::Schedule::default(),
+                longest_retry_after_s: 86_400,
+                public_url: "http://127.0.0.1:1".to_owned(),
+            },
+            log: service::LogSettings::default(),
+            nats: self.settings("dispatcher"),
+            vault: self.vault.clone(),
+            storage: self.storage.clone(),
+            egress: egress::Settings {
+                allow: format!("127.0.0.1/32:{port}").parse().unwrap_or_default(),
+                ..egress::Settings::default()
+            },
+        }
     }
 
     /// Seconds of CPU that this process and the servers have used so far.
