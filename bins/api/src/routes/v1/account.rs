@@ -120,7 +120,7 @@ impl Wanted {
             None => None,
             Some(Value::Null) => Some(None),
             Some(value) => Some(Some(
-                label(value)
+                label(&value)
                     .map_err(|message| Problem::FieldInvalid { field: "label", message })?,
             )),
         };

@@ -82,12 +82,12 @@ impl Said {
 fn said<T>(
     fields: &mut Fields,
     name: &'static str,
-    read: impl FnOnce(Value) -> Result<T, String>,
+    read: impl FnOnce(&Value) -> Result<T, String>,
 ) -> Result<Mentioned<T>, Problem> {
     match fields.take(name) {
         None => Ok(None),
         Some(Value::Null) => Ok(Some(None)),
-        Some(value) => match read(value) {
+        Some(value) => match read(&value) {
             Ok(value) => Ok(Some(Some(value))),
             Err(message) => Err(Problem::FieldInvalid { field: name, message }),
         },
@@ -95,7 +95,7 @@ fn said<T>(
 }
 
 /// A name that a person gives.
-pub(in crate::routes::v1) fn label(value: Value) -> Result<String, String> {
+pub(in crate::routes::v1) fn label(value: &Value) -> Result<String, String> {
     match value {
         Value::String(text)
             if (1..=MAX_LABEL_CHARS).contains(&text.trim().chars().count())
@@ -111,20 +111,20 @@ fn texts(value: &Value) -> Option<Vec<&str>> {
     value.as_array()?.iter().map(Value::as_str).collect()
 }
 
-fn scopes(value: Value) -> Result<BTreeSet<Scope>, String> {
+fn scopes(value: &Value) -> Result<BTreeSet<Scope>, String> {
     let known = Scope::ALL.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(", ");
     let wanted =
         || format!("This is a list of scopes, or null for all of them; scopes are {known}.");
-    let names = texts(&value).filter(|names| !names.is_empty()).ok_or_else(wanted)?;
+    let names = texts(value).filter(|names| !names.is_empty()).ok_or_else(wanted)?;
     scope::parse_all(names)
         .map_err(|odd| format!("\"{}\" is no scope: use {known}.", odd.join(", ")))
 }
 
-fn origins(value: Value) -> Result<Vec<String>, String> {
+fn origins(value: &Value) -> Result<Vec<String>, String> {
     let wanted = || {
         format!("This is a list of at most {MAX_ORIGINS} origins such as https://app.example.com.")
     };
-    let texts = texts(&value).filter(|texts| texts.len() <= MAX_ORIGINS).ok_or_else(wanted)?;
+    let texts = texts(value).filter(|texts| texts.len() <= MAX_ORIGINS).ok_or_else(wanted)?;
     let is_origin = |text: &str| {
         let url = Url::parse(text).ok();
         url.is_some_and(|url| {
@@ -140,16 +140,16 @@ fn origins(value: Value) -> Result<Vec<String>, String> {
     Ok(origins)
 }
 
-fn later(value: Value, now: Timestamp) -> Result<Timestamp, String> {
+fn later(value: &Value, now: Timestamp) -> Result<Timestamp, String> {
     let at = value.as_str().and_then(|text| text.parse::<Timestamp>().ok());
     at.filter(|at| *at > now)
         .ok_or_else(|| "This is a time to come such as 2030-01-31T12:00:00Z, or null.".to_owned())
 }
 
-fn word(value: Value) -> Result<FailureWord, String> {
+fn word(value: &Value) -> Result<FailureWord, String> {
     [FailureWord::Failure, FailureWord::Error]
         .into_iter()
-        .find(|word| value == word.word())
+        .find(|word| *value == word.word())
         .ok_or_else(|| "This is failure or error.".to_owned())
 }
 
@@ -187,10 +187,15 @@ fn end(caller: &Caller) -> Option<Timestamp> {
 mod tests {
     use std::sync::Arc;
 
-    use domain::{account::Application, id::ApplicationId};
+    use domain::{
+        account::Application,
+        id::{ApplicationId, MemberId, SessionId},
+        scope::Role,
+    };
     use uuid::Uuid;
 
     use super::*;
+    use crate::auth::Member;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -251,6 +256,24 @@ mod tests {
         };
         let account = AccountId::from_uuid(Uuid::from_u128(2));
         Caller { account, by: By::Secret(Arc::new(application)) }
+    }
+
+    #[test]
+    fn a_member_hands_on_what_their_role_may() {
+        let member = Member {
+            member: MemberId::from_uuid(Uuid::from_u128(3)),
+            session: SessionId::from_uuid(Uuid::from_u128(4)),
+            role: Role::Admin,
+        };
+        let account = AccountId::from_uuid(Uuid::from_u128(2));
+        let admin = Caller { account, by: By::Session(member) };
+        let scopes = inherited(&admin).scopes.unwrap();
+        assert!(!scopes.contains(&Scope::Erase) && scopes.contains(&Scope::AccountWrite));
+        let refused = hold_within(&admin, &Terms::default());
+        assert_eq!(refused, Err(Problem::ScopeMissing(Scope::Erase)));
+        let owner = Caller { account, by: By::Session(Member { role: Role::Owner, ..member }) };
+        assert_eq!(hold_within(&owner, &Terms::default()), Ok(()));
+        assert_eq!(inherited(&owner), Terms::default());
     }
 
     #[test]
