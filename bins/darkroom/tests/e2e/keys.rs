@@ -17,10 +17,10 @@ use tempfile::TempDir;
 use testkit::{Nats, executable};
 use vault::{KeysHeld, RingName, Role, Settings, Vault};
 
-const ACCOUNTS: usize = 40;
+const ACCOUNTS: usize = 12;
 const KILLS: usize = 24;
 /// The longest that a rotation may go on before it is killed: some come to their end.
-const LONGEST_MS: u64 = 1_500;
+const LONGEST_MS: u64 = 2_000;
 const FIELD: &str = "source_url";
 
 /// A log, and rings beside it.
@@ -126,7 +126,7 @@ async fn work(vault: Vault, api: Vault, over: Arc<AtomicBool>) -> (Vec<Sealed>, 
         } else {
             kept.push(sealed);
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(40)).await;
     }
     (kept, shredded)
 }

@@ -22,6 +22,7 @@ mod jobs;
 mod keys;
 mod kinds;
 mod malformed;
+mod offsite;
 mod renderer;
 mod replicas;
 mod residue;

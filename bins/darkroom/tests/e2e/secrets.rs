@@ -1,0 +1,328 @@
+//! What customers hand in to be kept secret lies nowhere as it was handed in, and the API cannot read
+//! what it took in to be acted with.
+
+use std::{
+    fs,
+    os::unix::process::ExitStatusExt as _,
+    path::{Path, PathBuf},
+};
+
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE},
+};
+use eventlog::{Log, Span, topology};
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+use testkit::{
+    Answer, Caller, Part, Source, SourceServer, Stack, WebhookReceiver, pictures, processes,
+};
+
+use crate::jobs;
+
+/// The queue holds what JOBS holds.
+const STREAMS: [&str; 8] = [
+    topology::JOBS,
+    topology::ACCOUNTS,
+    topology::MEMBERS,
+    topology::UPLOADS,
+    topology::DELIVERIES,
+    topology::ENDPOINTS,
+    topology::PARKED,
+    topology::KEYS,
+];
+
+/// A text that is found nowhere else, in every spelling that it could have been written down in.
+struct Planted {
+    what: &'static str,
+    text: String,
+    spellings: Vec<Vec<u8>>,
+}
+
+impl Planted {
+    fn new(what: &'static str) -> Self {
+        let text = format!("latent{:032x}", rand::random::<u128>());
+        Self::of(what, text)
+    }
+
+    fn of(what: &'static str, text: String) -> Self {
+        let bytes = text.as_bytes();
+        let lower: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut spellings = vec![bytes.to_vec(), lower.to_uppercase().into(), lower.into()];
+        // Whatever stands before it shifts its base64 by none, one or two bytes.
+        for (before, foreign) in [(0, 0), (1, 2), (2, 3)] {
+            let shifted = [&vec![0; before], bytes].concat();
+            let whole = (shifted.len() * 8) / 6;
+            for engine in [&STANDARD, &URL_SAFE] {
+                spellings.push(engine.encode(&shifted).as_bytes()[foreign..whole].to_vec());
+            }
+        }
+        Self { what, text, spellings }
+    }
+
+    fn is_in(&self, bytes: &[u8]) -> bool {
+        let within = |needle: &Vec<u8>| holds(bytes, needle);
+        self.spellings.iter().any(within)
+    }
+}
+
+fn holds(bytes: &[u8], needle: &[u8]) -> bool {
+    let first = needle[0];
+    let starts = bytes.iter().enumerate().filter(|(_, byte)| **byte == first);
+    starts.map(|(at, _)| &bytes[at..]).any(|rest| rest.starts_with(needle))
+}
+
+/// Where any of what was planted is found, by its name.
+fn found(planted: &[Planted], place: &str, bytes: &[u8]) -> Vec<String> {
+    let within = planted.iter().filter(|one| one.is_in(bytes));
+    within.map(|one| format!("the {} in {place}", one.what)).collect()
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        // What disappears meanwhile is not left.
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => found.extend(files(&entry.path())),
+            Ok(kind) if kind.is_file() => found.push(entry.path()),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn on_disk(planted: &[Planted], folders: &[&Path]) -> Vec<String> {
+    let mut hits = Vec::new();
+    for path in folders.iter().flat_map(|folder| files(folder)) {
+        let bytes = fs::read(&path).unwrap_or_default();
+        hits.extend(found(planted, &path.display().to_string(), &bytes));
+    }
+    hits
+}
+
+/// The streams as whoever may read them reads them: on the disk they are compressed.
+async fn in_streams(planted: &[Planted], log: &Log) -> (usize, Vec<String>) {
+    let (mut read, mut hits) = (0, Vec::new());
+    for stream in STREAMS {
+        let mut messages = std::pin::pin!(log.replay(stream, Span::default()));
+        while let Some(message) = messages.next().await {
+            let message = message.unwrap();
+            let place = format!("{stream} {}", message.subject);
+            hits.extend(found(planted, &place, &message.body));
+            hits.extend(found(planted, &place, format!("{:?}", message.headers).as_bytes()));
+            hits.extend(found(planted, &place, message.subject.as_bytes()));
+            read += 1;
+        }
+    }
+    (read, hits)
+}
+
+fn in_processes(planted: &[Planted], stack: &Stack) -> Vec<String> {
+    let parts = [Part::Api(0), Part::Worker, Part::Dispatcher].map(|part| stack.pid(part));
+    let mut all: Vec<u32> = parts.into_iter().chain(stack.nats.pid()).collect();
+    for part in parts {
+        all.extend(processes::descendants(part).into_iter().map(|child| child.pid));
+    }
+    let mut hits = Vec::new();
+    for pid in all {
+        for name in ["environ", "cmdline"] {
+            let place = format!("/proc/{pid}/{name}");
+            // A renderer may have ended meanwhile.
+            hits.extend(found(planted, &place, &fs::read(&place).unwrap_or_default()));
+        }
+    }
+    hits
+}
+
+struct Scene {
+    stack: Stack,
+    caller: Caller,
+    sources: SourceServer,
+    hooks: WebhookReceiver,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let (sources, hooks) = (SourceServer::start().await, WebhookReceiver::start().await);
+        let settings = [
+            ("DARKROOM__LOG__LEVEL", "debug"),
+            ("DARKROOM__RETRY__ATTEMPTS", "2"),
+            ("DARKROOM__RETRY__FIRST_MS", "50"),
+        ];
+        let stack = Stack::start(1, &[sources.port(), hooks.port()], &settings).await;
+        let caller = stack.caller(0);
+        Self { stack, caller, sources, hooks }
+    }
+
+    async fn destination(&self, secret_key: &str) -> Answer {
+        let storage = self.stack.s3.settings();
+        let wish = json!({
+            "endpoint": storage.endpoint,
+            "bucket": storage.bucket,
+            "access_key": storage.access_key,
+            "secret_key": secret_key,
+        });
+        self.caller.ask("PUT", "/v1/destination", &[], wish.to_string()).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_without_the_private_half_takes_in_what_workers_then_act_with() {
+    let scene = Scene::set().await;
+    let told = fs::read(format!("/proc/{}/environ", scene.stack.pid(Part::Api(0)))).unwrap();
+    let private = scene.stack.vault().credentials_key_file.display().to_string();
+    assert!(!String::from_utf8_lossy(&told).contains(&private), "the API is told of {private}");
+    let storage = scene.stack.s3.settings();
+    let answer = scene.destination(storage.secret_key.expose()).await;
+    assert_eq!(answer.status, 200, "{}", answer.json());
+    let url = scene.sources.put("/a.png", Source::bytes(pictures::png(64, 48, [200, 60, 20])));
+    let id = jobs::hand_in(&scene.caller, &url, &scene.hooks.url("/hook")).await;
+    assert_eq!(jobs::ended(&scene.caller, &id).await["status"], "success");
+    jobs::webhook(&scene.hooks, &id).await;
+}
+
+/// Whoever reads the sources of the API finds nothing that opens a credential.
+#[test]
+fn nothing_in_the_api_asks_for_a_credential_to_be_opened() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../api/src");
+    let all: Vec<PathBuf> = files(&sources);
+    assert!(all.len() > 20);
+    for path in all {
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        for opens in ["open_credential", "open_bucket_credentials", "open_destination(", "Role::Opens"]
+        {
+            assert!(!text.contains(opens), "{} says {opens}", path.display());
+        }
+    }
+}
+
+/// Hands in what was planted, in ways that go well and ways that do not; gives what was answered.
+async fn hand_in(scene: &Scene, planted: &[Planted]) -> Vec<Answer> {
+    let [secret_key, webhook, query, user_data, file_name, refused, password, ..] = planted else {
+        panic!("too little was planted")
+    };
+    let caller = &scene.caller;
+    let mut answers = vec![scene.destination(&secret_key.text).await];
+    assert_eq!(answers[0].status, 200, "{}", answers[0].json());
+    let endpoint = json!({ "url": scene.hooks.url("/hook"), "secret": webhook.text });
+    let added = caller.post("/v1/endpoints", &endpoint).await;
+    // The one answer that shows it.
+    assert_eq!(added.status, 201, "{}", added.json());
+
+    let path = format!("/{}.png", file_name.text);
+    let picture = Source::bytes(pictures::png(64, 48, [200, 60, 20]));
+    for (source, sizes) in [(picture, "40x40"), (Source::status(404), "48x48")] {
+        let url = format!("{}?token={}", scene.sources.put(&path, source), query.text);
+        let wish = json!({
+            "url": url, "sizes": [sizes], "callback_url": scene.hooks.url("/hook"),
+            "data": { "note": user_data.text },
+        });
+        let id = jobs::wish(caller, &wish).await;
+        jobs::ended(caller, &id).await;
+        answers.push(caller.get(&format!("/v1/jobs/{id}/events")).await);
+    }
+    let source = scene.sources.url("/a.png");
+    let source = source.replace("//", &format!("//user:{}@", password.text));
+    let wish = json!({ "url": source, "sizes": ["40x40"] });
+    let id = jobs::wish(caller, &wish).await;
+    jobs::ended(caller, &id).await;
+    answers.push(caller.get(&format!("/v2/previews/{id}")).await);
+    // To a bucket that lets the key in, and to none at all.
+    answers.push(scene.destination(scene.stack.s3.settings().secret_key.expose()).await);
+    answers.push(caller.delete("/v1/destination").await);
+    answers.extend(mistakes(&scene.stack, &refused.text).await);
+    answers.push(caller.get("/v1/endpoints").await);
+    answers.push(caller.get("/v1/account").await);
+    answers.push(caller.get("/v1/destination").await);
+    answers
+}
+
+/// Requests that are refused for something besides the secret in them.
+async fn mistakes(stack: &Stack, secret: &str) -> Vec<Answer> {
+    let caller = stack.caller(0);
+    let mut answers = Vec::new();
+    let bodies: [Value; 4] = [
+        json!({ "bucket": 7, "secret_key": secret }),
+        json!({ "bucket": "b", "region": "r", "access_key": "AK", "secret_key": [secret] }),
+        json!({ "endpoint": "http://s3.example.com", "bucket": "b", "access_key": "A", "secret_key": secret }),
+        json!({ "endpoint": "https://127.0.0.1", "bucket": "../b", "access_key": "A", "secret_key": secret }),
+    ];
+    for body in bodies {
+        answers.push(caller.ask("PUT", "/v1/destination", &[], body.to_string()).await);
+    }
+    let broken = format!("{{\"secret_key\": \"{secret}\", ");
+    answers.push(caller.ask("PUT", "/v1/destination", &[], broken).await);
+    let endpoint = json!({ "url": "https://hooks.example.com/", "secret": secret });
+    answers.push(caller.post("/v1/endpoints", &endpoint).await);
+    for (key, value) in [("dk_test_none", secret), (secret, "none")] {
+        let stranger = Caller::new(stack.url(0), key, value);
+        answers.push(stranger.get("/v1/account").await);
+    }
+    for answer in &answers {
+        assert!((400..500).contains(&answer.status), "{} {:?}", answer.status, answer.body);
+    }
+    answers
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_handed_in_to_be_kept_secret_is_found_nowhere() {
+    let mut scene = Scene::set().await;
+    let hook_key = format!("latent{:026x}", rand::random::<u64>());
+    let mut planted = vec![
+        Planted::new("secret key of a destination"),
+        Planted::of("signing secret of an endpoint", format!("whsec_{}", STANDARD.encode(&hook_key))),
+        Planted::new("token in a source's URL"),
+        Planted::new("data of a caller"),
+        Planted::new("name of a file"),
+        Planted::new("secret in a refused request"),
+        Planted::new("password in a source's URL"),
+        Planted::of("key behind a signing secret", hook_key),
+    ];
+    let answers = hand_in(&scene, &planted).await;
+    let environment = scene.stack.environment(0);
+    let secret = &environment[2].1;
+    planted.push(Planted::of("secret of an application", secret.clone()));
+    scene.hooks.wait_for(2, jobs::PATIENCE).await;
+
+    for (number, answer) in answers.iter().enumerate() {
+        let hits = found(&planted, &format!("answer {number}, {}", answer.status), &answer.body);
+        assert_eq!(hits, Vec::<String>::new());
+        let headers = format!("{:?}", answer.headers);
+        assert_eq!(found(&planted, "its headers", headers.as_bytes()), Vec::<String>::new());
+    }
+    assert_eq!(in_processes(&planted, &scene.stack), Vec::<String>::new());
+    let operator = scene.stack.nats.log("operator").await;
+    let (read, hits) = in_streams(&planted, &operator).await;
+    assert_eq!(hits, Vec::<String>::new());
+    assert!(read > 20, "only {read} messages were looked at");
+    leave_no_core(&mut scene.stack);
+    // The buckets are the customers' own, where their results say what they asked for.
+    let folders = [scene.stack.data().to_owned(), scene.stack.nats.data().to_owned()];
+    let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
+    assert_eq!(on_disk(&planted, &folders), Vec::<String>::new());
+    // Whoever looks this way finds what is there: an id that is no secret.
+    let account = [Planted::of("account", scene.stack.account.to_string())];
+    let hits = on_disk(&account, &folders);
+    assert!(hits.iter().any(|hit| hit.contains("readmodel")), "{hits:?}");
+    assert!(hits.iter().any(|hit| hit.contains("logs/")), "{hits:?}");
+    assert!(in_streams(&account, &operator).await.1.len() > 10);
+}
+
+/// Each part ends as a fault would end it, and leaves nothing of its memory.
+fn leave_no_core(stack: &mut Stack) {
+    for part in [Part::Api(0), Part::Worker, Part::Dispatcher] {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", stack.pid(part))).unwrap();
+        let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        let sizes: Vec<&str> = core.split_whitespace().skip(4).take(2).collect();
+        assert_eq!(sizes, ["0", "0"], "{part:?}");
+        let ended = stack.abort(part);
+        assert_eq!(ended.signal(), Some(6), "{part:?}");
+        assert!(!ended.core_dumped(), "{part:?} left a core");
+    }
+    let cores = files(stack.data());
+    let cores = cores.iter().filter(|path| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("core"))
+    });
+    assert_eq!(cores.count(), 0);
+}
