@@ -11,14 +11,19 @@ use domain::{
     source::Source,
     upload::{self, Phase, Uploads},
 };
-use futures::{Stream, stream};
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
 use storage::{Described, Destination, Encryption, Error, Range, Ranges};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{desk::Desk, origin::ReadError, stop::Stop};
 
-/// How often reading may break off and be taken up again.
-const MAX_BREAKS: u32 = 64;
+/// How often in a row reading may break off and be taken up again.
+const MAX_BREAKS: u32 = 16;
+/// How much must have come meanwhile for the next break to be the first of a row, in bytes.
+const PROGRESS_BYTES: u64 = 1 << 20;
 /// How long to wait before that.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long the next bytes may take.
@@ -73,8 +78,11 @@ pub(crate) async fn find(
             let input = source.input(&state).ok_or_else(|| {
                 Stop::failed(FailureCode::InputMissing, "no input has this bucket and prefix")
             })?;
-            let object =
-                Object { ranges: open_input(desk, account, input).await?, key: key.clone(), failed: ReadError::Input };
+            let object = Object {
+                ranges: open_input(desk, account, input).await?,
+                key: key.clone(),
+                failed: ReadError::Input,
+            };
             Ok(Some(Found { object, file_name: last_part(key) }))
         }
     }
@@ -192,8 +200,9 @@ impl Version {
         self,
         begun: Option<Coming>,
         deadline: Option<Instant>,
-    ) -> impl Stream<Item = Result<Bytes, ReadError>> + Send {
-        let reading = Whole { version: self, at: 0, coming: begun, breaks: 0, deadline };
+    ) -> BoxStream<'static, Result<Bytes, ReadError>> {
+        let reading =
+            Whole { version: self, at: 0, coming: begun, breaks: 0, broke_at: 0, deadline };
         stream::unfold(Some(reading), |reading| async {
             let mut reading = reading?;
             match reading.next().await {
@@ -202,6 +211,7 @@ impl Version {
                 Err(error) => Some((Err(error), None)),
             }
         })
+        .boxed()
     }
 }
 
@@ -232,6 +242,8 @@ struct Whole {
     at: u64,
     coming: Option<Coming>,
     breaks: u32,
+    /// Where the last break was.
+    broke_at: u64,
     deadline: Option<Instant>,
 }
 
@@ -245,9 +257,15 @@ impl Whole {
                 }
                 // What was asked for is here; perhaps not yet all there is.
                 Ok(None) => self.coming = None,
-                Err(error) if error.is_a_break() && self.breaks < MAX_BREAKS => {
+                Err(error) if error.is_a_break() => {
                     self.coming = None;
-                    self.breaks += 1;
+                    if self.at - self.broke_at >= PROGRESS_BYTES {
+                        self.breaks = 0;
+                    }
+                    (self.breaks, self.broke_at) = (self.breaks + 1, self.at);
+                    if self.breaks > MAX_BREAKS {
+                        return Err(error);
+                    }
                     tokio::time::sleep(PAUSE).await;
                 }
                 Err(error) => return Err(error),

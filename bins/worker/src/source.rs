@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use domain::{
     FailureCode, Sealed, job::Fetched, limits::Limits, sealed::field, source::Source as Named,
     wish::MetadataKind,
 };
-use bytes::Bytes;
 use egress::SourceUrl;
 use enclave::RangeSource;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
@@ -149,7 +149,7 @@ pub(crate) async fn open(
     let whole = wish.metadata.contains(&MetadataKind::Checksum);
     if let Some(found) = bucket::find(desk, lease.id.account, &named).await? {
         let reading = Reading { desk, lease, most, deadline, whole, begun };
-        return reading.open(found, traces, over).await;
+        return Box::pin(reading.open(found, traces, over)).await;
     }
     let url = SourceUrl::parse(&text).map_err(|error| source_failure(&error.into()))?;
     let opened = if whole {
@@ -335,9 +335,9 @@ impl Reading<'_> {
             return Err(Stop::failed(FailureCode::SourceEmpty, "no bytes"));
         }
         let file_name = match found.file_name {
-            Some(name) => Some(
-                desk.custody.seal_text(&self.lease.id, field::FILE_NAME, &name).await?,
-            ),
+            Some(name) => {
+                Some(desk.custody.seal_text(&self.lease.id, field::FILE_NAME, &name).await?)
+            }
             None => None,
         };
         let fetched = unread(file_name, size_bytes);
@@ -353,7 +353,8 @@ impl Reading<'_> {
             (Source::Far(far, size_bytes), fetched)
         } else {
             let bytes = version.whole(Some(coming), Some(deadline));
-            let spooled = watched(desk, self.lease, bytes, Some(size_bytes)).await;
+            let taking = Box::pin(watched(desk, self.lease, bytes, Some(size_bytes)));
+            let spooled = taking.await;
             let Spooled { file, sha256, md5, crc32c, .. } = spooled?;
             (Source::made(file, traces)?, Fetched { sha256, md5, crc32c, ..fetched })
         };

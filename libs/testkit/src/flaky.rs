@@ -20,6 +20,9 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+/// What the server says, and what is passed on instead.
+type Instead = Option<(&'static [u8], &'static [u8])>;
+
 /// Bytes passed on at a time.
 const CHUNK_BYTES: usize = 64 << 10;
 
@@ -43,8 +46,7 @@ struct Shared {
 struct Habits {
     drop_after: Option<Range<u64>>,
     bytes_per_s: Option<u64>,
-    /// What the server says, and what is passed on instead.
-    instead: Option<(&'static [u8], &'static [u8])>,
+    instead: Instead,
     /// State of a generator whose numbers are the same in every run.
     seed: u64,
 }
@@ -183,7 +185,7 @@ async fn copy(
     mut to: OwnedWriteHalf,
     count: &AtomicU64,
     left: &AtomicU64,
-    (pace, instead): (Option<u64>, Option<(&[u8], &[u8])>),
+    (pace, instead): (Option<u64>, Instead),
 ) -> bool {
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {

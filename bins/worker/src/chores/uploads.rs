@@ -291,8 +291,9 @@ async fn assemble(
 
 /// Whether the object has this checksum, from a reading of all of it.
 async fn is(object: &Object, checksum: &Checksum) -> Result<bool, Error> {
-    let (version, coming, _) = object.start(START_BYTES, Instant::now() + START).await?;
-    let mut bytes = std::pin::pin!(version.whole(Some(coming), None));
+    let starting = Box::pin(object.start(START_BYTES, Instant::now() + START));
+    let (version, coming, _) = starting.await?;
+    let mut bytes = version.whole(Some(coming), None);
     match checksum {
         Checksum::Crc32c(wanted) => {
             let mut crc = 0;

@@ -162,10 +162,11 @@ async fn nobody_waits_for_a_source_once_the_attempt_is_over() {
     let deadline = Instant::now() + Duration::from_secs(60);
     let opened = client.fetch_start(&url, 256 << 10, 4 << 30, deadline).await.unwrap();
     let validator = opened.validator.unwrap();
-    let place = Place { client, url, validator, size_bytes: 20 * MIB as u64, deadline };
+    let origin = Origin::Web { client, url, validator };
+    let place = Place { origin, size_bytes: 20 * MIB as u64, deadline };
     let over = CancellationToken::new();
     let file = tempfile::tempfile().unwrap();
-    let far = Arc::new(Far::new(place, file, (opened.body, 256 << 10), over.clone()));
+    let far = Arc::new(Far::new(place, file, (Coming::Web(opened.body), 256 << 10), over.clone()));
     server.put("/a", Source::hanging());
     let waiting = tokio::spawn({
         let far = Arc::clone(&far);
