@@ -201,9 +201,7 @@ impl Reader {
         let chunk = match chunk {
             // A connection that nobody read from for a while may be given up by its server.
             Err(error)
-                if error.is_a_break()
-                    && open.body.bytes_read() > 0
-                    && self.breaks < MAX_BREAKS =>
+                if error.is_a_break() && open.body.bytes_read() > 0 && self.breaks < MAX_BREAKS =>
             {
                 self.breaks += 1;
                 self.open = None;

@@ -11,6 +11,9 @@ pub enum BadSettings {
     /// The bucket cannot be used.
     #[error("use the bucket of the [storage] section")]
     Bucket(#[from] storage::Error),
+    /// The CDN cannot be used.
+    #[error(transparent)]
+    Cdn(#[from] storage::InvalidCdn),
 }
 
 /// The sealed field that says where the artifact with this name lies.

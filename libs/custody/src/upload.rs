@@ -89,7 +89,8 @@ impl Custody {
             return Ok(None);
         }
         if let Some(cdn) = self.cdn.as_ref().filter(|cdn| cdn.serves(artifact.size_bytes)) {
-            let link = cdn.link(&location.key, until).map_err(|error| Error::Cdn(Box::new(error)))?;
+            let link =
+                cdn.link(&location.key, until).map_err(|error| Error::Cdn(Box::new(error)))?;
             return Ok(Some(Download::Link(link)));
         }
         let works = Duration::try_from(until.duration_since(now)).unwrap_or(works);
