@@ -11,6 +11,7 @@ mod output;
 mod pages;
 mod shapes;
 mod tags;
+mod tiffs;
 
 use std::io::{self, Cursor};
 

@@ -18,6 +18,8 @@ const MOST_ELEMENTS: u64 = 500_000;
 const MOST_DEPTH: u32 = 256;
 /// Most comparisons of an element with a rule of a style sheet.
 const MOST_MATCHES: u64 = 500_000_000;
+/// Most words and signs of style sheets, which their reader takes long over.
+const MOST_STYLE_WORDS: u64 = 200_000;
 /// Such comparisons in a millisecond, at least.
 const MATCHES_PER_MS: u64 = 20_000;
 /// As often the XML parser lets an entity refer to others in turn.
@@ -103,18 +105,24 @@ fn weigh_depth(document: &Document<'_>) -> Result<(), Error> {
 
 /// Every rule of a style sheet is compared with every element.
 fn weigh_rules(document: &Document<'_>, limits: &Limits) -> Result<(), Error> {
-    let (mut elements, mut rules) = (0_u64, 0_u64);
+    let (mut elements, mut rules, mut words) = (0_u64, 0_u64, 0_u64);
     for node in document.descendants() {
         if node.is_element() {
             elements += 1;
         }
         if node.has_tag_name("style") || node.tag_name().name() == "style" {
             let text = node.text().unwrap_or_default();
+            let is_between = |byte: u8| byte.is_ascii_whitespace() || b">+~{},;:".contains(&byte);
+            words += text.bytes().filter(|byte| is_between(*byte)).count() as u64;
             rules += text.bytes().filter(|byte| matches!(byte, b'{' | b',')).count() as u64;
         }
     }
     let most = MOST_MATCHES.min(limits.renderer_cpu_ms.saturating_mul(MATCHES_PER_MS));
-    if rules.saturating_mul(elements) > most { Err(expands("rules of style")) } else { Ok(()) }
+    if words > MOST_STYLE_WORDS || rules.saturating_mul(elements) > most {
+        Err(expands("rules of style"))
+    } else {
+        Ok(())
+    }
 }
 
 struct Scale<'a, 't> {
