@@ -242,12 +242,21 @@ pub(crate) async fn offered(app: &App, token: &str) -> Result<MemberRow, Problem
     let id = custody::member::offered_to(token).ok_or_else(not_valid)?;
     app.catch_up(Stream::Members).await;
     let row = app.store.member(id)?.ok_or_else(not_valid)?;
-    if is_open(app, id.account)? { Ok(row) } else { Err(not_valid()) }
+    if is_open(app, id.account).await? { Ok(row) } else { Err(not_valid()) }
 }
 
-/// Whether the account is there and stays.
-pub(crate) fn is_open(app: &App, account: AccountId) -> Result<bool, Problem> {
-    Ok(app.store.account(account)?.is_some_and(|account| account.state.is_open()))
+/// Whether the account is there and stays. One that is not known here may have been opened a moment
+/// ago.
+pub(crate) async fn is_open(app: &App, account: AccountId) -> Result<bool, Problem> {
+    let look = || app.store.account(account);
+    let known = match look()? {
+        None => {
+            app.catch_up(Stream::Accounts).await;
+            look()?
+        }
+        known => known,
+    };
+    Ok(known.is_some_and(|account| account.state.is_open()))
 }
 
 /// Whether anybody else than `but` owns the account.

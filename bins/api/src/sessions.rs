@@ -93,7 +93,7 @@ pub(crate) async fn by_cookie(app: &App, headers: &HeaderMap) -> Result<Caller, 
     let now = app.clock.now();
     let found = found.filter(|found| found.known.goes_on(now, app.sessions.settings.idle()));
     let Found { id, session, role, known } = found.ok_or(Problem::SessionEnded)?;
-    if !members::is_open(app, id.account)? {
+    if !members::is_open(app, id.account).await? {
         return Err(Problem::SessionEnded);
     }
     if now.duration_since(known.seen_at) >= SEEN_EVERY {

@@ -125,25 +125,25 @@ struct Desk<'a> {
 pub(crate) async fn run(arguments: Arguments, clock: &dyn Clock) -> Result<Exit, Failure> {
     match arguments.verb {
         Verb::List { of } => {
-            let (desk, way) = of.open(clock).await?;
-            ending(desk.list().await, way).await?;
+            let (desk, way) = Box::pin(of.open(clock)).await?;
+            ending(Box::pin(desk.list()).await, way).await?;
         }
         Verb::Invite { of, email, role } => {
-            let (desk, way) = of.open(clock).await?;
-            ending(desk.invite(&email, role).await, way).await?;
+            let (desk, way) = Box::pin(of.open(clock)).await?;
+            ending(Box::pin(desk.invite(&email, role)).await, way).await?;
         }
         Verb::Role { of, member, role } => {
-            let (desk, way) = of.open(clock).await?;
-            ending(desk.set_role(&member, role).await, way).await?;
+            let (desk, way) = Box::pin(of.open(clock)).await?;
+            ending(Box::pin(desk.set_role(&member, role)).await, way).await?;
         }
         Verb::Reset { of, member, clear_totp } => {
-            let (desk, way) = of.open(clock).await?;
+            let (desk, way) = Box::pin(of.open(clock)).await?;
             let totp = if clear_totp { Totp::Cleared } else { Totp::Kept };
-            ending(desk.reset(&member, totp).await, way).await?;
+            ending(Box::pin(desk.reset(&member, totp)).await, way).await?;
         }
         Verb::Remove { of, member } => {
-            let (desk, way) = of.open(clock).await?;
-            ending(desk.remove(&member).await, way).await?;
+            let (desk, way) = Box::pin(of.open(clock)).await?;
+            ending(Box::pin(desk.remove(&member)).await, way).await?;
         }
     }
     Ok(Exit::Well)

@@ -17,7 +17,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ("TotpConfirmation", object(&["enrolment", "code"], &[])),
         ("TotpEnrolment", object(&["secret", "url", "enrolment", "expires_at"], &[])),
         ("Ended", object(&["ended"], &[])),
-        ("Removed", object(&["removed"], &[])),
+        ("MemberRemoved", object(&["removed"], &[])),
         (
             "Reset",
             json!({ "type": "object", "properties": { "clear_totp": { "type": "boolean", "description": "Also asks for one-time codes no more." } } }),

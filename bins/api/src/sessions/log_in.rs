@@ -110,7 +110,7 @@ async fn attempted(
     app.catch_up(Stream::Members).await;
     let rows = app.store.members_with_address(address).map_err(Problem::from)?;
     let row = match meant(rows, request.account.as_deref()) {
-        Some(row) if members::is_open(app, row.id.account)? => Some(row),
+        Some(row) if members::is_open(app, row.id.account).await? => Some(row),
         _ => None,
     };
     let Some(row) = row else {

@@ -65,7 +65,7 @@ pub(crate) const DELETE: Endpoint = Endpoint {
         parameters: &[],
         request: None,
         status: 200,
-        answer: "Removed",
+        answer: "MemberRemoved",
         streams: false,
     },
 };
