@@ -83,7 +83,7 @@ async fn write(
 }
 
 /// What opens personal fields, and no bucket that is asked anything.
-async fn custody(log: &Log, settings: &Settings) -> Result<Custody, Failure> {
+pub(crate) async fn custody(log: &Log, settings: &Settings) -> Result<Custody, Failure> {
     // Credentials are left out, so what opens them is not looked for.
     let vault = Vault::open(&settings.vault, Role::Seals, Arc::new(Keys::new(log)))
         .await

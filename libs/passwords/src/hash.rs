@@ -61,7 +61,8 @@ impl Hasher {
         if !(FLOOR_COST..=MAX_COST).contains(&cost) {
             return Err(InvalidCost(cost));
         }
-        let key = Hmac::new_from_slice(key).map_err(|_takes_keys_of_any_length| InvalidCost(cost))?;
+        let key =
+            Hmac::new_from_slice(key).map_err(|_takes_keys_of_any_length| InvalidCost(cost))?;
         Ok(Self { key, cost, nobodys: format!("$2b${cost:02}${NOBODYS}") })
     }
 
@@ -140,7 +141,8 @@ mod tests {
         let hasher = hasher(b"key");
         let hash = hasher.hash("correct\0horse").unwrap();
         assert!(hasher.verify("correct\0horse", &hash).unwrap());
-        for other in ["correct", "correct\0", "correct\0house", "correct\0horse\0", "correcthorse"] {
+        for other in ["correct", "correct\0", "correct\0house", "correct\0horse\0", "correcthorse"]
+        {
             assert!(!hasher.verify(other, &hash).unwrap(), "{other:?}");
         }
     }

@@ -26,7 +26,9 @@ pub enum Weakness {
     #[error("many people use this password: choose one that nobody else would")]
     Common,
     /// It says what everybody knows.
-    #[error("this password is made of the address, the account's name or Darkroom's: choose other words")]
+    #[error(
+        "this password is made of the address, the account's name or Darkroom's: choose other words"
+    )]
     Context,
 }
 

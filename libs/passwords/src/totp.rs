@@ -34,7 +34,10 @@ pub fn matching_step(secret: &[u8], shown: &str, unix_seconds: u64) -> Option<u6
     let now = step(unix_seconds);
     let steps = now.saturating_sub(OFF_BY)..=now.saturating_add(OFF_BY);
     // The latest wins, so that using it makes the others useless.
-    steps.fold(None, |found, step| if equal(&code(secret, step), &shown) { Some(step) } else { found })
+    steps.fold(
+        None,
+        |found, step| if equal(&code(secret, step), &shown) { Some(step) } else { found },
+    )
 }
 
 /// What an app is shown, as a QR code or a link. `label` is who they are.
@@ -107,7 +110,8 @@ mod tests {
 
     #[test]
     fn the_vectors_of_rfc_4226_hold() {
-        let codes = ["755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583"];
+        let codes =
+            ["755224", "287082", "359152", "969429", "338314", "254676", "287922", "162583"];
         for (count, expected) in codes.into_iter().enumerate() {
             assert_eq!(code(SECRET, count as u64), expected);
         }
