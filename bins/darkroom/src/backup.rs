@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Write as _, stdout},
+    io::{self, Write as _, stderr, stdout},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
@@ -124,6 +124,13 @@ async fn take(
     };
     let (mut streams, mut wrapped) = (Vec::new(), Vec::new());
     for stream in backed_up() {
+        // A copy elsewhere has neither keys nor what was parked.
+        if log.holds(&stream).await?.is_none()
+            && ![topology::JOBS, topology::ACCOUNTS].contains(&stream.as_str())
+        {
+            writeln!(stderr(), "there is no stream {stream}; left out")?;
+            continue;
+        }
         if stream == topology::KEYS {
             wrapped.push(snapshot(&log, &stream, &keys).await?);
         } else {
@@ -139,6 +146,9 @@ async fn take(
     for (place, manifest, streams) in
         [(&keys, KEYS_MANIFEST, wrapped), (&folder, MANIFEST, streams)]
     {
+        if streams.is_empty() {
+            continue;
+        }
         let text = serde_json::to_vec_pretty(&Manifest { version: VERSION, taken_at, streams })?;
         write(&place.join(manifest), &text)?;
     }

@@ -145,7 +145,10 @@ async fn wait(log: &Log, stream: &'static str, history: &str) -> Result<(), Fail
 
 async fn count(log: &Log, filter: String) -> Result<usize, Failure> {
     let span = Span { filter: Some(filter), ..Span::default() };
-    Ok(log.replay(topology::JOBS, span).try_fold(0, |count, _| async move { Ok(count + 1) }).await?)
+    Ok(log
+        .replay(topology::JOBS, span)
+        .try_fold(0, |count, _| async move { Ok(count + 1) })
+        .await?)
 }
 
 /// What has become of it; nothing where nobody asked. Holds nothing personal.
@@ -187,8 +190,7 @@ async fn last(
 
 /// A job's whole name.
 async fn find(log: &Log, job: JobId) -> Result<Option<job::Id>, Failure> {
-    let span =
-        Span { filter: Some(format!("darkroom.job.*.{job}.requested")), ..Span::default() };
+    let span = Span { filter: Some(format!("darkroom.job.*.{job}.requested")), ..Span::default() };
     let first = Box::pin(log.replay(topology::JOBS, span)).next().await.transpose()?;
     let account = first.as_ref().and_then(|raw| raw.subject.split('.').nth(2)?.parse().ok());
     Ok(account.map(|account| job::Id { account, job }))

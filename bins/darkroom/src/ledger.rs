@@ -87,8 +87,11 @@ impl Ledger {
         let mut ledger = Self::default();
         for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let number = index + 1;
-            let line: Line = serde_json::from_str(line)
-                .map_err(|source| LedgerError::Line { path: shown.clone(), number, source })?;
+            let line: Line = serde_json::from_str(line).map_err(|source| LedgerError::Line {
+                path: shown.clone(),
+                number,
+                source,
+            })?;
             ledger.take(&line);
         }
         Ok(ledger)
@@ -186,7 +189,9 @@ mod tests {
         let noted = Ledger::of_keys(keys.iter().map(String::as_str));
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("erasures.ndjson");
-        let text = format!("{{\"account\":\"{ACCOUNT}\"}}\n{{\"account\":\"{ACCOUNT}\",\"job\":\"{JOB}\"}}\n");
+        let text = format!(
+            "{{\"account\":\"{ACCOUNT}\"}}\n{{\"account\":\"{ACCOUNT}\",\"job\":\"{JOB}\"}}\n"
+        );
         fs::write(&file, text).unwrap();
         assert_eq!(Ledger::of_file(&file).unwrap(), noted);
         assert_eq!((noted.accounts.len(), noted.jobs.len(), noted.len()), (1, 1, 2));

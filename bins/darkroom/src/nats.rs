@@ -28,12 +28,14 @@ enum Verb {
     Apply(Operator),
     /// Show where the server differs
     Diff(Operator),
+    /// Make the streams of a server elsewhere copies of the origin's (nats/offsite.conf)
+    Mirror(Operator),
 }
 
 /// Runs the command.
 pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let operator = match &arguments.verb {
-        Verb::Apply(operator) | Verb::Diff(operator) => operator,
+        Verb::Apply(operator) | Verb::Diff(operator) | Verb::Mirror(operator) => operator,
     };
     let way = operator.reach().await?;
     let log = Log::connect(&way.nats, "operator").await?;
@@ -42,6 +44,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Verb::Apply(_) => {
             topology::apply(&log, replicas).await?;
             writeln!(stdout(), "every stream and consumer is as nats/ describes it")?;
+            Exit::Well
+        }
+        Verb::Mirror(_) => {
+            topology::apply_mirrors(&log, replicas).await?;
+            writeln!(stdout(), "every stream is a mirror of the origin's")?;
             Exit::Well
         }
         Verb::Diff(_) => {

@@ -154,7 +154,7 @@ async fn restore(
     }
     log.make_room(topology::WORK).await?;
     for part in &backup.keys.streams {
-        give(&log, &backup.keys_folder, part).await?;
+        give(&log, &backup.keys_folder, part, nats.replicas).await?;
     }
     // Before anything is back that was sealed under them.
     let vault = Vault::open(&settings.vault, Role::Operates, Arc::new(Keys::new(&log)))
@@ -162,7 +162,7 @@ async fn restore(
         .or_try("put the key ring files back that this log was made with, and begin again with an empty server")?;
     shred(&vault, &ledger).await?;
     for part in &backup.streams.streams {
-        give(&log, &backup.folder, part).await?;
+        give(&log, &backup.folder, part, nats.replicas).await?;
     }
     topology::apply(&log, nats.replicas).await?;
     // The keys may be older than the rest.
@@ -172,11 +172,16 @@ async fn restore(
     Ok(ledger.len())
 }
 
-async fn give(log: &Log, folder: &Path, part: &Part) -> Result<(), Failure> {
+async fn give(log: &Log, folder: &Path, part: &Part, replicas: u8) -> Result<(), Failure> {
     let path = folder.join(&part.file);
     let mut file = tokio::fs::File::open(&path).await.map_err(backup::failed("open", &path))?;
     log.make_room(&part.stream).await?;
-    log.restore(&part.stream, &part.outline, &mut file).await?;
+    let mut outline = part.outline.clone();
+    // One that was taken of a mirror becomes the origin.
+    if outline.config.get("mirror").is_some() {
+        outline.config = topology::config(&part.stream, replicas).unwrap_or(outline.config);
+    }
+    log.restore(&part.stream, &outline, &mut file).await?;
     let messages = part.outline.messages();
     writeln!(stdout(), "{:<12} {messages:>9} messages", part.stream)?;
     Ok(())

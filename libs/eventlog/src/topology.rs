@@ -41,6 +41,8 @@ pub const ERASER: &str = "eraser";
 /// Over how many consumers [`WORK`] is spread.
 pub const SHARDS: u32 = 16;
 
+/// Where a server elsewhere reaches the origin's JetStream.
+const ORIGIN_API: &str = "$JS.darkroom.API";
 const STREAM_NOT_FOUND: u64 = 10_059;
 const CONSUMER_NOT_FOUND: u64 = 10_014;
 
@@ -137,8 +139,28 @@ pub enum TopologyError {
 /// # Errors
 /// [`TopologyError`]; what was applied before it stays applied.
 pub async fn apply(log: &Log, replicas: u8) -> Result<(), TopologyError> {
+    apply_all(log, items(replicas)).await
+}
+
+/// The same on a server elsewhere that keeps a copy of the log: every stream but the queue, what was
+/// parked and the keys, each a mirror of the origin's.
+///
+/// # Errors
+/// As [`apply`].
+pub async fn apply_mirrors(log: &Log, replicas: u8) -> Result<(), TopologyError> {
+    apply_all(log, mirrors(replicas)).await
+}
+
+/// How `stream` is kept at the origin, in nats-server's own JSON.
+#[must_use]
+pub fn config(stream: &str, replicas: u8) -> Option<Value> {
+    let item = items(replicas).into_iter().find(|it| it.stream == stream && it.consumer.is_none());
+    item.map(|item| Value::Object(item.config))
+}
+
+async fn apply_all(log: &Log, items: Vec<Item>) -> Result<(), TopologyError> {
     let Backend::Server(wire) = &*log.backend else { return Ok(()) };
-    for item in items(replicas) {
+    for item in items {
         let found = item.found(wire).await?;
         let verb = match &found {
             None => "create",
@@ -304,6 +326,23 @@ fn items(replicas: u8) -> Vec<Item> {
         items.extend(consumer(stream, config));
     }
     items
+}
+
+/// What of a stream's configuration a mirror has from its origin.
+const FROM_THE_ORIGIN: [&str; 4] = ["subjects", "republish", "allow_atomic", "duplicate_window"];
+
+fn mirrors(replicas: u8) -> Vec<Item> {
+    let mirrored = |item: &Item| {
+        item.consumer.is_none() && ![WORK, PARKED, KEYS].contains(&item.stream.as_str())
+    };
+    let mut mirrors: Vec<Item> = items(replicas).into_iter().filter(mirrored).collect();
+    for item in &mut mirrors {
+        item.config.retain(|field, _| !FROM_THE_ORIGIN.contains(&field.as_str()));
+        let external = serde_json::json!({ "api": ORIGIN_API, "deliver": "" });
+        let mirror = serde_json::json!({ "name": item.stream, "external": external });
+        item.config.insert("mirror".to_owned(), mirror);
+    }
+    mirrors
 }
 
 fn consumer(stream: String, config: Value) -> Option<Item> {

@@ -92,7 +92,9 @@ async fn an_old_backup_comes_back_without_what_was_erased_since() {
     assert_eq!(requested(&erased)["user_data"]["note"], SECRET_WORD);
     assert_eq!(requested(&erased)["source_url"], source);
     assert!(!exported.iter().any(|line| line.to_string().contains(&up.env["DARKROOM_SECRET"])));
-    assert!(!exported.iter().any(|line| line.to_string().contains(&up.env["DARKROOM_WEBHOOK_SECRET"])));
+    assert!(
+        !exported.iter().any(|line| line.to_string().contains(&up.env["DARKROOM_WEBHOOK_SECRET"]))
+    );
 
     // A backup while everything runs, its keys apart.
     let (backups, keys) = (data.join("backups"), data.join("keys"));
@@ -134,9 +136,16 @@ async fn an_old_backup_comes_back_without_what_was_erased_since() {
     })
     .await;
     assert_eq!(caller.get(&format!("/v1/jobs/{erased}")).await.status, 404);
-    assert_eq!(caller.get(&format!("/v1/jobs/{later}")).await.status, 404, "it came after the backup");
+    assert_eq!(
+        caller.get(&format!("/v1/jobs/{later}")).await.status,
+        404,
+        "it came after the backup"
+    );
     let body = jobs::body(&caller, &kept).await;
-    assert_eq!((&body["status"], &body["user_data"]["note"]), (&json!("success"), &json!("kept-word")));
+    assert_eq!(
+        (&body["status"], &body["user_data"]["note"]),
+        (&json!("success"), &json!("kept-word"))
+    );
     let said = again.command().args(["replay", "--account", &account]).output().unwrap();
     let said = Said::of(said).well();
     assert!(said.out.lines().last().unwrap().starts_with("chain: ok"), "{}", said.out);
@@ -183,6 +192,14 @@ async fn an_account_erased_since_is_not_there_to_be_read_when_its_backup_comes_b
     let of_job = |line: &&Value| line["event"] == "job.requested" && line["id"] == job.as_str();
     let data = &exported.iter().find(of_job).unwrap()["data"];
     assert!(data["user_data"].is_null() && data["source_url"].is_null(), "{data}");
+
+    // It is the list that does it.
+    let naive = tempfile::tempdir().unwrap();
+    let old = naive.path().join("data");
+    prepare(folder.path().join("data").as_path(), &old, false);
+    run(alone(naive.path()), &old, &["restore", &backup, "--nothing-erased-since"]).well();
+    let exported = run(alone(naive.path()), &old, &["export", "--account", &account]).well();
+    assert!(exported.out.contains(SECRET_WORD), "without it the backup remembers");
     drop(folder);
 }
 

@@ -67,7 +67,9 @@ async fn an_erased_job_is_forgotten_everywhere_but_in_its_chain() {
     for id in [&ended, &running] {
         let answer = here.delete(&format!("/v1/jobs/{id}?erase=true")).await;
         assert_eq!(answer.status, 202, "{}", answer.json());
-        assert!(answer.headers["location"].to_str().unwrap().ends_with(&format!("/v1/erasures/{id}")));
+        assert!(
+            answer.headers["location"].to_str().unwrap().ends_with(&format!("/v1/erasures/{id}"))
+        );
         let first = receipt(&there, id).await;
         let again = here.delete(&format!("/v1/jobs/{id}?erase=true")).await;
         assert_eq!((again.status, again.json()), (202, first.clone()), "asked twice, done once");
@@ -86,7 +88,8 @@ async fn an_erased_job_is_forgotten_everywhere_but_in_its_chain() {
     assert_eq!(receipt(&here, &ended).await["objects"], 2);
     assert_eq!(files(&stack.s3.data().join("darkroom/erasures")).len(), 2, "a note of each");
     let listed = there.get("/v1/jobs").await.json();
-    let ids: Vec<&Value> = listed["jobs"].as_array().unwrap().iter().map(|job| &job["id"]).collect();
+    let ids: Vec<&Value> =
+        listed["jobs"].as_array().unwrap().iter().map(|job| &job["id"]).collect();
     assert_eq!(ids, [&json!(kept)]);
     let counts = here.get("/v1/counts").await.json();
     assert_eq!((&counts["completed"], &counts["cancelled"]), (&json!(1), &json!(0)), "{counts}");

@@ -52,7 +52,8 @@ impl Scene {
     }
 
     async fn hand_in(&self, caller: &Caller, path: &str) -> String {
-        jobs::wish(caller, &json!({"url": self.sources.url(path), "sizes": ["40x40", "original"]})).await
+        jobs::wish(caller, &json!({"url": self.sources.url(path), "sizes": ["40x40", "original"]}))
+            .await
     }
 
     /// Descriptors of our processes that lead to something of a job.
@@ -150,7 +151,9 @@ async fn nothing_of_a_source_is_left_however_its_job_ended() {
     let caller = scene.stack.caller(0);
     scene.sources.put("/well.jpg", Source::bytes(scene.photograph()));
     let torn = scene.photograph()[..3_000].to_vec();
-    scene.sources.put("/torn.jpg", Source::bytes([&torn[..], scene.marker.repeat(999).as_bytes()].concat()));
+    scene
+        .sources
+        .put("/torn.jpg", Source::bytes([&torn[..], scene.marker.repeat(999).as_bytes()].concat()));
     let well = scene.hand_in(&caller, "/well.jpg").await;
     assert_eq!(jobs::ended(&caller, &well).await["status"], "success");
     scene.check("after a job that was fulfilled").await;

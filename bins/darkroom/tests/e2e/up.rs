@@ -173,7 +173,7 @@ fn command(folder: &Path, webhook_port: u16) -> Command {
     command
 }
 
-fn tools() -> PathBuf {
+pub(crate) fn tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools")
 }
 

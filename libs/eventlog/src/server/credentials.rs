@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
-use super::{OBSERVER, ROLES, ServerError, quoted, write_private};
+use super::{OBSERVER, OFFSITE, ROLES, ServerError, quoted, write_private};
 use crate::settings::{Durability, Secret, Settings};
 
 /// One password for each user.
@@ -23,7 +23,7 @@ impl Credentials {
             Err(source) => return Err(failed("read")(source)),
         };
         let mut made = false;
-        for user in ROLES.into_iter().chain([OBSERVER]) {
+        for user in ROLES.into_iter().chain([OBSERVER, OFFSITE]) {
             passwords.entry(user.to_owned()).or_insert_with(|| {
                 made = true;
                 Secret::new(hex::encode(rand::random::<[u8; 32]>()))

@@ -34,6 +34,8 @@ use crate::{
 pub const ROLES: [&str; 5] = ["api", "worker", "dispatcher", OPERATOR, "auditor"];
 const OPERATOR: &str = "operator";
 const OBSERVER: &str = "observer";
+/// Who keeps a copy elsewhere.
+const OFFSITE: &str = "offsite";
 
 const FILES: [(&str, &str); 3] = [
     ("server.conf", include_str!("../../../../nats/server.conf")),

@@ -59,9 +59,11 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
             }
         }
     });
-    let body = stream::unfold(receiver, |mut receiver| async move {
-        Some((receiver.recv().await?, receiver))
-    });
+    let body =
+        stream::unfold(
+            receiver,
+            |mut receiver| async move { Some((receiver.recv().await?, receiver)) },
+        );
     let mut response = warp::reply::stream(body).into_response();
     let media_type = HeaderValue::from_static("application/x-ndjson");
     response.headers_mut().insert(header::CONTENT_TYPE, media_type);
