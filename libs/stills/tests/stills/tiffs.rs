@@ -56,7 +56,7 @@ fn packed(bits: u32, numbers: impl Fn(u32, u32) -> u32) -> Vec<u8> {
             let bytes: Vec<u8> = row
                 .as_bytes()
                 .chunks(8)
-                .map(|byte| u8::from_str_radix(std::str::from_utf8(byte).unwrap(), 2).unwrap())
+                .map(|byte| byte.iter().fold(0, |bits, digit| (bits << 1) | (digit & 1)))
                 .collect();
             bytes
         })
