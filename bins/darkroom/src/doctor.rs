@@ -247,7 +247,9 @@ async fn ports(settings: &Settings) -> Result<String, Failure> {
 struct NoFonts;
 
 #[derive(Debug, thiserror::Error)]
-#[error("the platform bucket keeps versions: what is removed or erased is not gone; turn that off, and delete old versions")]
+#[error(
+    "the platform bucket keeps versions: what is removed or erased is not gone; turn that off, and delete old versions"
+)]
 struct KeepsVersions;
 
 #[derive(Debug, thiserror::Error)]

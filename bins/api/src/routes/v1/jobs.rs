@@ -81,9 +81,13 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
         Problem::Internal
     })??;
     let list = List {
-        jobs: page.rows.iter().map(|row| {
-            JobView::of(row.id, &row.job, row.seq).until(app.custody.expires_at(&row.job))
-        }).collect(),
+        jobs: page
+            .rows
+            .iter()
+            .map(|row| {
+                JobView::of(row.id, &row.job, row.seq).until(app.custody.expires_at(&row.job))
+            })
+            .collect(),
         next: page.next.map(|cursor| cursor.to_string()),
     };
     let mut response = call::json(StatusCode::OK, &list)?;

@@ -106,7 +106,9 @@ async fn erase(app: &App, call: &Call, id: job::Id) -> Result<Response, Problem>
     let history = app.log.history::<Jobs>(&id).await?;
     let erasure = Erasure::of(id.job, &history).ok_or(Problem::Internal)?;
     let mut response = call::json(StatusCode::ACCEPTED, &erasure)?;
-    if let Ok(location) = HeaderValue::from_str(&format!("{}/v1/erasures/{}", app.public_url, id.job)) {
+    if let Ok(location) =
+        HeaderValue::from_str(&format!("{}/v1/erasures/{}", app.public_url, id.job))
+    {
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
