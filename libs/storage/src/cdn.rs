@@ -201,7 +201,9 @@ fn signer(pem: &[u8]) -> Option<Signer> {
 
 #[cfg(test)]
 mod tests {
-    use ring::signature::{ECDSA_P256_SHA256_ASN1, KeyPair as _, UnparsedPublicKey};
+    use ring::signature::{
+        ECDSA_P256_SHA256_ASN1, KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
+    };
 
     use super::*;
 
@@ -238,8 +240,22 @@ mod tests {
         let Signer::Ecdsa(key) = &cdn.key else { panic!("an EC key") };
         let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key.public_key().as_ref());
         public.verify(message.as_bytes(), &signature).unwrap();
-        assert!(public.verify(message.replace('5', "6").as_bytes(), &signature).is_err());
+        let another = message.replace("a%20b", "a%20c");
+        assert!(public.verify(another.as_bytes(), &signature).is_err());
         assert!(cdn.link("a/../b", until).is_err());
+    }
+
+    #[test]
+    fn an_rsa_key_signs_as_well() {
+        let folder = tempfile::tempdir().unwrap();
+        // Made for this test by `openssl genrsa`; it opens nothing.
+        let pem = include_str!("../testdata/cdn-rsa.pem");
+        let cdn = Cdn::open(&settings(&folder, pem)).unwrap();
+        let Signer::Rsa(key) = &cdn.key else { panic!("an RSA key") };
+        let signature = cdn.key.sign(b"policy").unwrap();
+        let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key.public());
+        public.verify(b"policy", &signature).unwrap();
+        assert!(!in_url(&signature).contains(['+', '=', '/']));
     }
 
     #[test]
