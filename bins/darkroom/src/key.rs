@@ -130,10 +130,17 @@ async fn list(desk: &Desk, rings: &[RingName]) -> Result<Exit, Failure> {
             let state = if key.current { "current" } else { "earlier" };
             let made = key.made_at.and_then(|made| Timestamp::from_second(made).ok());
             let made = made.map_or_else(|| "first".to_owned(), |made| made.to_string());
-            writeln!(stdout(), "{ring:<12}{id}  {state}  {held:>9} wrapped keys  added {made}", id = key.id)?;
+            writeln!(
+                stdout(),
+                "{ring:<12}{id}  {state}  {held:>9} wrapped keys  added {made}",
+                id = key.id
+            )?;
         }
         for (id, held) in census {
-            writeln!(stdout(), "{ring:<12}{id}  MISSING  {held:>9} wrapped keys that nobody can open")?;
+            writeln!(
+                stdout(),
+                "{ring:<12}{id}  MISSING  {held:>9} wrapped keys that nobody can open"
+            )?;
             exit = Exit::Amiss;
         }
     }
@@ -169,7 +176,10 @@ async fn rotate(
 async fn add_key(desk: &Desk, ring: RingName, clock: &dyn Clock) -> Result<bool, Failure> {
     match desk.settings.rotate(ring, clock.now().as_second()).await? {
         Rotated::Written(id) => {
-            writeln!(stdout(), "{ring:<12}{id} is the current key now; keep a copy of the ring apart from the log")?;
+            writeln!(
+                stdout(),
+                "{ring:<12}{id} is the current key now; keep a copy of the ring apart from the log"
+            )?;
             Ok(true)
         }
         Rotated::ToAdd { id, entry } => {
@@ -200,7 +210,10 @@ async fn verify(desk: &Desk, rings: &[RingName]) -> Result<Exit, Failure> {
         let Report { well, orphaned, failed, .. } = report;
         writeln!(stdout(), "{ring:<12}{well} keys open, {failed} do not")?;
         if orphaned > 0 {
-            writeln!(stdout(), "{ring:<12}{orphaned} keys of jobs belong to accounts that were erased, and open nothing")?;
+            writeln!(
+                stdout(),
+                "{ring:<12}{orphaned} keys of jobs belong to accounts that were erased, and open nothing"
+            )?;
         }
         exit = exit_of(&report, exit)?;
     }
@@ -215,7 +228,10 @@ async fn retire(desk: &Desk, id: KeyId, clock: &dyn Clock) -> Result<Exit, Failu
         }
         let held = vault.census(ring).await?.get(&id).copied().unwrap_or_default();
         desk.settings.retire(ring, id, held, clock.now().as_second()).await?;
-        writeln!(stdout(), "{ring:<12}{id} is no longer in the ring; remove it from the copies too")?;
+        writeln!(
+            stdout(),
+            "{ring:<12}{id} is no longer in the ring; remove it from the copies too"
+        )?;
         return Ok(Exit::Well);
     }
     Err(KeyError::Unknown(id)).or_try("one that `darkroom key list` shows")

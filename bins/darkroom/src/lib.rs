@@ -148,7 +148,7 @@ impl Cli {
             }
             Command::Key(arguments) => {
                 quiet()?;
-                key::run(arguments, &clock).await
+                Box::pin(key::run(arguments, &clock)).await
             }
             Command::Nats(arguments) => {
                 quiet()?;

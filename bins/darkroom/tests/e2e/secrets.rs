@@ -190,7 +190,8 @@ fn nothing_in_the_api_asks_for_a_credential_to_be_opened() {
     assert!(all.len() > 20);
     for path in all {
         let text = fs::read_to_string(&path).unwrap_or_default();
-        for opens in ["open_credential", "open_bucket_credentials", "open_destination(", "Role::Opens"]
+        for opens in
+            ["open_credential", "open_bucket_credentials", "open_destination(", "Role::Opens"]
         {
             assert!(!text.contains(opens), "{} says {opens}", path.display());
         }
@@ -271,7 +272,10 @@ async fn what_was_handed_in_to_be_kept_secret_is_found_nowhere() {
     let hook_key = format!("latent{:026x}", rand::random::<u64>());
     let mut planted = vec![
         Planted::new("secret key of a destination"),
-        Planted::of("signing secret of an endpoint", format!("whsec_{}", STANDARD.encode(&hook_key))),
+        Planted::of(
+            "signing secret of an endpoint",
+            format!("whsec_{}", STANDARD.encode(&hook_key)),
+        ),
         Planted::new("token in a source's URL"),
         Planted::new("data of a caller"),
         Planted::new("name of a file"),

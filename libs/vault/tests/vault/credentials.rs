@@ -219,3 +219,22 @@ fn a_ring_of_another_kind_or_with_a_forged_id_is_refused() {
         assert!(matches!(fault(refused), RingFault::Mismatch(_)));
     }
 }
+
+#[tokio::test]
+async fn whoever_opens_needs_no_public_file_and_writes_it_where_it_can() {
+    let (folder, store) = (tempfile::tempdir().unwrap(), Arc::new(MemoryKeys::default()));
+    open(folder.path(), Role::Opens, &store).await;
+    let public = folder.path().join("credentials.pub");
+    let before = fs::read(&public).unwrap();
+    fs::remove_file(&public).unwrap();
+    let nowhere = vault::Settings {
+        credentials_public_file: folder.path().join("none/credentials.pub"),
+        ..settings(folder.path())
+    };
+    Vault::open(&nowhere, Role::Opens, store.clone()).await.unwrap();
+    assert!(!public.exists());
+    open(folder.path(), Role::Operates, &store).await;
+    assert!(!public.exists());
+    open(folder.path(), Role::Opens, &store).await;
+    assert_eq!(fs::read(&public).unwrap(), before);
+}
