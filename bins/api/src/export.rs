@@ -142,13 +142,12 @@ fn search(value: &mut Value, owner: &Owner, place: &str, found: &mut Vec<Field>)
                 match value {
                     Value::Null => {}
                     _ if is_never(name, &beside) => *value = LEFT_OUT.into(),
-                    Value::String(text) => match sealed_as(name, owner, &beside) {
-                        Some((name, json)) => {
+                    Value::String(text) => {
+                        if let Some((name, json)) = sealed_as(name, owner, &beside) {
                             let sealed = Sealed::from_envelope(text.clone());
                             found.push(Field { place, name, json, sealed });
                         }
-                        None => {}
-                    },
+                    }
                     _ => search(value, owner, &place, found),
                 }
             }

@@ -73,6 +73,7 @@ pub(crate) struct Accepted {
 }
 
 /// What is counted when a job is to be accepted.
+#[derive(Clone, Copy)]
 struct Counted {
     in_flight: u64,
     last_minute: u64,

@@ -176,9 +176,8 @@ impl Ours {
 
 /// A client that does nothing but sign and post.
 async fn bare(to: SocketAddr, total: usize, at_once: usize) -> Result<Duration, Trouble> {
-    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new())
-        .pool_max_idle_per_host(at_once)
-        .build_http();
+    let client: Client<_, Full<Bytes>> =
+        Client::builder(TokioExecutor::new()).pool_max_idle_per_host(at_once).build_http();
     let key = Arc::new(SigningSecret::read(SECRET)?);
     let begun = Instant::now();
     let posts = stream::iter(0..total).map(|number| {

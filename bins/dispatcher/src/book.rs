@@ -19,6 +19,8 @@ use futures::StreamExt as _;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::told::STEPS;
+
 /// How long a question to the log may take, and how long the book may take to catch up with it.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long to wait before following a stream again that has lost messages.
@@ -117,10 +119,10 @@ impl Book {
     pub(crate) fn wants_steps(&self) -> bool {
         let known = &self.pages.endpoints.known;
         let known = known.read().unwrap_or_else(PoisonError::into_inner);
-        known.values().flat_map(BTreeMap::values).any(|endpoint| {
-            let wanted = |topic: &&str| endpoint.wants(&(*topic).into(), None);
-            crate::told::STEPS.iter().any(|topic| wanted(&topic))
-        })
+        known
+            .values()
+            .flat_map(BTreeMap::values)
+            .any(|endpoint| STEPS.iter().any(|topic| endpoint.wants(&(*topic).into(), None)))
     }
 
     /// Changes with every endpoint.

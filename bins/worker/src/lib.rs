@@ -186,7 +186,7 @@ async fn platform(
     let expires = settings.expires().map_err(custody::BadSettings::from)?;
     match platform.expire(expires).await {
         Ok(expiry) => {
-            tracing::info!(?expiry, "the platform bucket has a rule that removes results")
+            tracing::info!(?expiry, "the platform bucket has a rule that removes results");
         }
         Err(error) => {
             let error = service::Chain(&error);

@@ -453,10 +453,21 @@ mod tests {
 
     #[test]
     fn every_description_is_json_and_named_like_its_file() {
-        assert_eq!(streams().len(), STREAMS.len());
-        let names: Vec<_> = consumers().into_iter().map(|(_, config)| name(&config)).collect();
-        assert_eq!(names[..16], worker_consumers()[..]);
-        let others = [DISPATCHER, JANITOR, ERASER, PROVER, JANITOR, JANITOR, PROVER];
-        assert_eq!(names[16..], others);
+        let files = |folder: &str| {
+            let folder = format!("{}/../../nats/{folder}", env!("CARGO_MANIFEST_DIR"));
+            let names = std::fs::read_dir(folder).unwrap();
+            let mut names: Vec<String> =
+                names.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        let described = |mut names: Vec<String>| {
+            names.sort();
+            names
+        };
+        let streams = names().into_iter().map(|name| format!("{name}.json"));
+        assert_eq!(described(streams.collect()), files("streams"));
+        let of = |(stream, config): (String, Value)| format!("{stream}.{}.json", name(&config));
+        assert_eq!(described(consumers().into_iter().map(of).collect()), files("consumers"));
     }
 }

@@ -251,7 +251,9 @@ impl Stack {
     /// An API process is not told where the private half of the credentials ring lies.
     fn private_ring(&self, part: Part) -> Option<(&'static str, String)> {
         let acts = matches!(part, Part::Worker | Part::Dispatcher);
-        acts.then(|| ("DARKROOM__VAULT__CREDENTIALS_KEY_FILE", self.ring("private/credentials.key")))
+        acts.then(|| {
+            ("DARKROOM__VAULT__CREDENTIALS_KEY_FILE", self.ring("private/credentials.key"))
+        })
     }
 
     /// Where the key rings of all parts lie.

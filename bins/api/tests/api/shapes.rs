@@ -16,10 +16,10 @@ fn hold(document: &Value, name: &str, body: &Value, departures: &mut Vec<String>
     let schema = &document["components"]["schemas"][name.rsplit('/').next().unwrap()];
     for part in schema["allOf"].as_array().into_iter().flatten() {
         if let Some(name) = part["$ref"].as_str() {
-            let known = document["components"]["schemas"][name.rsplit('/').next().unwrap()]
-                ["required"]
-                .as_array()
-                .unwrap();
+            let known =
+                document["components"]["schemas"][name.rsplit('/').next().unwrap()]["required"]
+                    .as_array()
+                    .unwrap();
             lacking(known, body, departures);
         }
         lacking(part["required"].as_array().unwrap_or(&vec![]), body, departures);

@@ -50,8 +50,11 @@ impl Scene {
 
     /// A job that ends well, or badly.
     async fn job(&self, name: &str, well: bool) -> String {
-        let source =
-            if well { Source::bytes(pictures::png(64, 48, [200, 60, 20])) } else { Source::status(404) };
+        let source = if well {
+            Source::bytes(pictures::png(64, 48, [200, 60, 20]))
+        } else {
+            Source::status(404)
+        };
         let url = self.sources.put(&format!("/{name}"), source);
         jobs::wish(&self.caller, &json!({"url": url, "sizes": ["40x40"]})).await
     }
@@ -78,10 +81,9 @@ fn at<'a>(all: &'a [Received], path: &str) -> Vec<&'a Received> {
 }
 
 fn signed(one: &Received) -> Value {
-    let headers: BTreeMap<&str, &str> =
-        ["webhook-id", "webhook-timestamp", "webhook-signature"]
-            .map(|name| (name, one.header(name)))
-            .into();
+    let headers: BTreeMap<&str, &str> = ["webhook-id", "webhook-timestamp", "webhook-signature"]
+        .map(|name| (name, one.header(name)))
+        .into();
     json!({"headers": headers, "body": std::str::from_utf8(&one.body).unwrap()})
 }
 
@@ -288,9 +290,9 @@ async fn an_endpoint_that_never_answers_is_left_alone_and_delays_no_other() {
     .await;
     // Those that were under way when it opened do not lengthen the break.
     let opened = hooks.received();
-    let opened = at(&opened, "/watch").into_iter().filter(|one| {
-        one.json()["type"] == "endpoint.circuit_opened"
-    });
+    let opened = at(&opened, "/watch")
+        .into_iter()
+        .filter(|one| one.json()["type"] == "endpoint.circuit_opened");
     assert_eq!(opened.count(), 1);
 }
 

@@ -213,7 +213,12 @@ fn verify(received: &Received, secret: &str) {
         .map(|(name, value)| (name.as_str(), value.to_str().unwrap()))
         .collect();
     let body = std::str::from_utf8(&received.body).unwrap();
-    python("venv-tests", "verify.py", &[], &json!({"secret": secret, "headers": headers, "body": body}));
+    python(
+        "venv-tests",
+        "verify.py",
+        &[],
+        &json!({"secret": secret, "headers": headers, "body": body}),
+    );
 }
 
 /// The key of `metadata.json`, which lies beside the renditions.
@@ -269,7 +274,8 @@ async fn the_filepreviews_client_is_served_by_up_and_up_leaves_nothing_running()
     // Callers do send unescaped spaces.
     let (source, hook) = (sources.url("/ridges at dusk.jpg"), hooks.url("/hook?order=7"));
     let arguments = [api.as_str(), key.as_str(), secret.as_str(), source.as_str(), hook.as_str()];
-    let output = tokio::task::block_in_place(|| python("venv-tests", "client.py", &arguments, &Value::Null));
+    let output =
+        tokio::task::block_in_place(|| python("venv-tests", "client.py", &arguments, &Value::Null));
     let preview: Value = serde_json::from_slice(&output.stdout).unwrap();
     let id = jobs::id(&preview);
 

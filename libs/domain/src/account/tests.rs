@@ -36,7 +36,8 @@ fn and(events: Vec<Event>, more: Event) -> State {
 
 #[test]
 fn nothing_can_be_done_with_a_key_pair_that_is_not_there_or_of_an_account_on_its_way_out() {
-    let verbs: [(&str, fn(&State) -> Result<Vec<Event>, Refusal>); 4] = [
+    type Verb = fn(&State) -> Result<Vec<Event>, Refusal>;
+    let verbs: [(&str, Verb); 4] = [
         ("change", |state| change_application(state, id("a"), Terms::default())),
         ("rotate", |state| rotate_application(state, id("a"), "second".to_owned(), at(60))),
         ("revoke", |state| revoke_application(state, id("a"))),

@@ -440,9 +440,8 @@ async fn no_copy_of_a_replaced_or_shredded_key_is_left_on_the_disk() {
         };
         all.iter().any(has)
     };
-    let values: Vec<Vec<u8>> = (0..4)
-        .map(|number| format!("negative-{number}-{}", Uuid::new_v4()).into_bytes())
-        .collect();
+    let values: Vec<Vec<u8>> =
+        (0..4).map(|number| format!("negative-{number}-{}", Uuid::new_v4()).into_bytes()).collect();
     keys.create("account.a", values[0].clone()).await.unwrap();
     until("the value is on the disk", async || on_disk(&values[0])).await;
     assert_eq!(

@@ -123,7 +123,7 @@ impl Server {
         let options =
             Options { data: folder.path().join("nats"), binary: binary(), port: None, durability };
         let embedded = Embedded::start(options).await.unwrap();
-        let server = Self { embedded, folder: folder };
+        let server = Self { embedded, folder };
         topology::apply(&server.log("operator").await, 1).await.unwrap();
         server
     }

@@ -224,7 +224,7 @@ pub(super) fn failed(error: TransactError<Refusal>, id: &str) -> Problem {
 mod tests {
     use super::*;
 
-    fn place(change: serde_json::Value) -> Result<Place, Problem> {
+    fn place(change: &serde_json::Value) -> Result<Place, Problem> {
         let mut asked = serde_json::json!({
             "region": "eu-west-1", "bucket": "films", "access_key": "AKIAEXAMPLE7QXA", "secret_key": "s",
         });
@@ -235,10 +235,10 @@ mod tests {
 
     #[test]
     fn a_place_is_read_and_shows_no_credentials() {
-        let read = place(serde_json::json!({"prefix": "in/2026"})).unwrap();
+        let read = place(&serde_json::json!({"prefix": "in/2026"})).unwrap();
         assert_eq!((read.prefix.as_str(), read.access_key_hint.as_str()), ("in/2026/", "7QXA"));
-        assert_eq!(place(serde_json::json!({})).unwrap().prefix, "");
-        let short = place(serde_json::json!({"access_key": "tester"})).unwrap();
+        assert_eq!(place(&serde_json::json!({})).unwrap().prefix, "");
+        let short = place(&serde_json::json!({"access_key": "tester"})).unwrap();
         assert_eq!(short.access_key_hint, "");
     }
 
@@ -253,7 +253,7 @@ mod tests {
             (serde_json::json!({"bucket_owner": "1"}), "bucket_owner"),
             (serde_json::json!({"secret_key": ""}), "secret_key"),
         ] {
-            let Err(Problem::FieldInvalid { field, .. }) = place(change) else {
+            let Err(Problem::FieldInvalid { field, .. }) = place(&change) else {
                 panic!("{expected} is refused")
             };
             assert_eq!(field, expected);

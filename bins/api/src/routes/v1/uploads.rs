@@ -118,7 +118,7 @@ async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let upload = UploadId::from_uuid(Uuid::new_v4());
     let id = upload::Id { account: caller.account, upload };
     let (now, key) = (app.clock.now(), id.object_key());
-    let name = app.custody.uploads().begin(&key).await.map_err(unreachable)?;
+    let name = app.custody.uploads().begin(&key).await.map_err(|error| unreachable(&error))?;
     let sealed_name = match file_name {
         Some(name) => Some(app.custody.seal_upload_name(&id, name).await?),
         None => None,
@@ -223,8 +223,8 @@ pub(crate) fn may_see(caller: &Caller, upload: &Upload) -> bool {
 }
 
 /// What a client is told when the platform bucket does not do as it is asked.
-pub(crate) fn unreachable(error: storage::Error) -> Problem {
-    tracing::warn!(error = %service::Chain(&error), "the platform bucket did not answer as it should");
+pub(crate) fn unreachable(error: &storage::Error) -> Problem {
+    tracing::warn!(error = %service::Chain(error), "the platform bucket did not answer as it should");
     Problem::Unavailable
 }
 

@@ -321,7 +321,7 @@ mod tests {
         ] {
             match read(body) {
                 Err(Problem::FieldInvalid { field: found, .. }) => {
-                    assert_eq!(found, field, "{body}")
+                    assert_eq!(found, field, "{body}");
                 }
                 other => panic!("{body}: {:?}", other.err()),
             }

@@ -138,7 +138,7 @@ impl UploadView {
         let parts = match parts {
             Ok(parts) => parts.unwrap_or_default(),
             Err(error) => {
-                unreachable(error);
+                unreachable(&error);
                 return Ok(());
             }
         };
@@ -173,7 +173,7 @@ impl UploadView {
             let Some((offset, size_bytes)) = plan.part(number) else { continue };
             let (key, part) = (&upload.started.key, (number, size_bytes));
             let signed = app.custody.uploads().presign_part(key, &name, part, now, works).await;
-            let signed = signed.map_err(unreachable)?;
+            let signed = signed.map_err(|error| unreachable(&error))?;
             // Every client sends these two by itself, and browsers let nobody else.
             let by_itself = |name: &str| matches!(name, "content-length" | "host");
             let headers = signed.headers.into_iter().filter(|(name, _)| !by_itself(name));

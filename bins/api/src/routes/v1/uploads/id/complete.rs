@@ -110,7 +110,7 @@ async fn compare(
     let conflict = |code, message| Err(Problem::Conflict { code, message });
     let name = app.custody.open_multipart(id, &upload.started.multipart).await?;
     let found = app.custody.uploads().parts(&upload.started.key, &name).await;
-    let Some(found) = found.map_err(unreachable)? else {
+    let Some(found) = found.map_err(|error| unreachable(&error))? else {
         let message = "The bucket has let go of the parts: begin another upload.".to_owned();
         return conflict("upload_gone", message);
     };
