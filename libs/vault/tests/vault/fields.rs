@@ -230,6 +230,17 @@ async fn a_shredded_account_takes_its_jobs_along() {
     }
     vault.create_account_key("a").await.unwrap();
     assert!(matches!(vault.job_key("a", "1").await, Err(Error::Shredded { .. })));
+}
+
+#[tokio::test]
+async fn a_job_key_whose_account_was_shredded_opens_nothing_even_if_it_is_left() {
+    let (master, store) = (master(), Arc::new(MemoryKeys::default()));
+    Vault::new(master.clone(), store.clone()).create_job_key("a", "1").await.unwrap();
+    // As somebody leaves it who is killed over an erasure.
+    store.shred("account.a").await.unwrap();
+    let vault = Vault::new(master, store);
+    vault.create_account_key("a").await.unwrap();
+    assert!(matches!(vault.job_key("a", "1").await, Err(Error::Shredded { .. })));
     assert!(matches!(vault.create_job_key("a", "1").await, Err(Error::Shredded { .. })));
 }
 
