@@ -4,7 +4,8 @@ use std::{fs, path::Path, time::Duration};
 
 use domain::Timestamp;
 use serde_json::Value;
-use testkit::{Caller, Source, SourceServer, Stack, eventually, pictures};
+use storage::{Expiry, Network, Platform};
+use testkit::{Caller, Moto, Source, SourceServer, Stack, eventually, pictures};
 
 use crate::jobs;
 
@@ -114,4 +115,40 @@ async fn what_a_failed_job_left_goes_too_and_nothing_is_said_where_nothing_was()
     })
     .await;
     assert_eq!(jobs::history(&caller, &other).await.last().unwrap(), "failed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_knows_rules_is_given_one_and_can_be_cleared() {
+    let moto = Moto::start().await;
+    let everything = serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}],
+    });
+    let credentials = moto.user("platform", Some(&everything)).await;
+    let settings = storage::Settings {
+        endpoint: Some(moto.endpoint()),
+        bucket: Moto::BUCKET.to_owned(),
+        access_key: credentials.access_key,
+        secret_key: credentials.secret_key,
+        ..storage::Settings::default()
+    };
+    let network = Network::direct(storage::Patience::default());
+    let platform = Platform::open(settings.destination().unwrap(), &network).await.unwrap();
+    assert_eq!(platform.expiry().await, Expiry::Never);
+    for hours in [24, 24, 48] {
+        let expires = Duration::from_secs(hours * 3_600);
+        let days = u32::try_from(hours / 24 + 1).unwrap();
+        assert_eq!(platform.expire(expires).await.unwrap(), Expiry::AfterDays(days));
+        assert_eq!(platform.expiry().await, Expiry::AfterDays(days));
+    }
+    assert!(!platform.keeps_versions().await);
+    for number in 0..30 {
+        let folder = if number % 3 == 0 { "kept" } else { "gone" };
+        platform.note(&format!("{folder}/{number}"), "{}".into()).await.unwrap();
+    }
+    assert_eq!(platform.clear("gone/").await.unwrap(), 20);
+    assert_eq!(platform.clear("gone/").await.unwrap(), 0);
+    assert_eq!(platform.keys("kept/").await.unwrap().len(), 10);
+    assert_eq!(platform.clear_where("kept/", |key| key.ends_with("/3")).await.unwrap(), 1);
+    assert_eq!(platform.keys("").await.unwrap().len(), 9);
 }
