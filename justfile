@@ -126,5 +126,6 @@ bench-webhooks *ARGS: (_bench "webhooks" ARGS)
 
 _bench NAME *ARGS:
     ./justw --need bench
-    cargo build --release --locked --package renderer --package darkroom --bins --bench "$1"
+    cargo build --release --locked --package renderer --package renderer-av --package host --package darkroom --bins --bench "$1"
+    @[ "$1" != media ] || cargo build --release --locked --package stills --example draw
     cargo bench --locked --package renderer --package darkroom --bench "$1" -- {{ ARGS }}

@@ -196,7 +196,7 @@ async fn upload(
             let part_bytes = arguments.part_mib.map(|mib| mib.saturating_mul(1 << 20));
             let plan = Plan::new(metadata.len(), part_bytes)
                 .map_err(|source| UploadError::Plan { path: path.clone(), source })?;
-            begin(&client, path, plan, changed(&metadata), noted).await?
+            begin(&client, path, plan, changed(&metadata), &noted).await?
         }
     };
     let id = journal.head.id.clone();
@@ -239,7 +239,7 @@ async fn begin(
     path: &Path,
     plan: Plan,
     changed: (i64, i64),
-    noted: PathBuf,
+    noted: &Path,
 ) -> Result<(Journal, Vec<parts::Link>), UploadError> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let wish = json!({

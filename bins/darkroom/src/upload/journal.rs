@@ -67,18 +67,18 @@ impl Journal {
     }
 
     /// Begins one, in place of what was there.
-    pub(crate) fn begin(path: PathBuf, head: Head) -> Result<Self, JournalError> {
-        let failed = |source| JournalError { path: path.clone(), source };
+    pub(crate) fn begin(path: &Path, head: Head) -> Result<Self, JournalError> {
+        let failed = |source| JournalError { path: path.to_owned(), source };
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(failed)?;
         }
-        match fs::remove_file(&path) {
+        match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
-        let file = File::options().append(true).create_new(true).mode(0o600).open(&path);
-        let mut journal =
-            Self { head, sent: BTreeMap::new(), file: file.map_err(failed)?, path: path.clone() };
+        let file = File::options().append(true).create_new(true).mode(0o600).open(path);
+        let (sent, file) = (BTreeMap::new(), file.map_err(failed)?);
+        let mut journal = Self { head, sent, file, path: path.to_owned() };
         let head = serde_json::to_string(&journal.head).map_err(io::Error::from).map_err(failed)?;
         journal.line(&head)?;
         Ok(journal)
@@ -144,7 +144,7 @@ mod tests {
         let path = Journal::path(folder.path(), "http://a", "dk", Path::new("/f"));
         assert!(Journal::take_up(path.clone()).unwrap().is_none());
         let head = Head { id: "u".into(), size_bytes: 9, part_bytes: 5, changed: (1, 2) };
-        let mut journal = Journal::begin(path.clone(), head.clone()).unwrap();
+        let mut journal = Journal::begin(&path, head.clone()).unwrap();
         journal.note(sent(2)).unwrap();
         journal.note(sent(1)).unwrap();
         drop(journal);
