@@ -49,7 +49,7 @@ impl Fields {
         }
     }
 
-    /// A value of whatever kind.
+    /// What a field says, of whatever kind, if the body speaks of it.
     pub(crate) fn value(&mut self, name: &'static str) -> Option<Value> {
         self.0.remove(name)
     }
@@ -69,13 +69,6 @@ impl Fields {
                 message: "This must be true or false.".to_owned(),
             }),
         }
-    }
-}
-
-impl Fields {
-    /// What a field says, if the body speaks of it.
-    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
-        self.0.remove(name)
     }
 }
 

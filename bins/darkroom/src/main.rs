@@ -9,7 +9,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let exit = Cell::new(Exit::Well);
     let code = service::run_main("darkroom", async |shutdown| {
-        exit.set(cli.run(shutdown).await?);
+        // Boxed: it holds every command there is.
+        exit.set(Box::pin(cli.run(shutdown)).await?);
         Ok(())
     });
     match exit.get() {

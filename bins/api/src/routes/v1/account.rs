@@ -116,7 +116,7 @@ async fn patch(app: Arc<App>, call: Call) -> Result<Response, Problem> {
 impl Wanted {
     fn read(body: &[u8]) -> Result<Self, Problem> {
         let mut fields = Fields::read(body, &["label", "keep_media", "rotate_webhook_secret"])?;
-        let label = match fields.take("label") {
+        let label = match fields.value("label") {
             None => None,
             Some(Value::Null) => Some(None),
             Some(value) => Some(Some(
@@ -124,7 +124,7 @@ impl Wanted {
                     .map_err(|message| Problem::FieldInvalid { field: "label", message })?,
             )),
         };
-        let keep_media = match fields.take("keep_media") {
+        let keep_media = match fields.value("keep_media") {
             None | Some(Value::Null) => None,
             Some(Value::Bool(kept)) => Some(kept),
             Some(_) => {

@@ -84,7 +84,7 @@ fn said<T>(
     name: &'static str,
     read: impl FnOnce(&Value) -> Result<T, String>,
 ) -> Result<Mentioned<T>, Problem> {
-    match fields.take(name) {
+    match fields.value(name) {
         None => Ok(None),
         Some(Value::Null) => Ok(Some(None)),
         Some(value) => match read(&value) {

@@ -66,7 +66,7 @@ async fn from_seq(app: &App, fields: &mut Fields) -> Result<u64, Problem> {
     let invalid =
         |field, message: &str| Problem::FieldInvalid { field, message: message.to_owned() };
     let since = fields.optional_text("since")?;
-    match (fields.take("from_seq"), since) {
+    match (fields.value("from_seq"), since) {
         (None | Some(Value::Null), None) => Err(Problem::FieldMissing("from_seq")),
         (Some(value), None) => value
             .as_u64()

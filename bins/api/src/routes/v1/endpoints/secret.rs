@@ -48,7 +48,7 @@ async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let empty = call.body.is_empty();
     let body: &[u8] = if empty { b"{}" } else { &call.body };
     let mut fields = Fields::read(body, &["scheme", "secret", "overlap_s"])?;
-    let overlap_s = match fields.take("overlap_s") {
+    let overlap_s = match fields.value("overlap_s") {
         None | Some(Value::Null) => OVERLAP_S,
         Some(value) => match value.as_i64().filter(|s| (0..=MAX_OVERLAP_S).contains(s)) {
             Some(seconds) => seconds,

@@ -218,7 +218,7 @@ fn nullable<T: DeserializeOwned>(
     name: &'static str,
     what: &str,
 ) -> Result<Option<Option<T>>, Problem> {
-    match fields.take(name) {
+    match fields.value(name) {
         None => Ok(None),
         Some(Value::Null) => Ok(Some(None)),
         // The parser's own message quotes the value.

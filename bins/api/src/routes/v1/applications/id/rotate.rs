@@ -62,7 +62,7 @@ async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
 
 fn overlap(body: &[u8]) -> Result<Duration, Problem> {
     let body = if body.is_empty() { b"{}" } else { body };
-    match Fields::read(body, &["overlap_s"])?.take("overlap_s") {
+    match Fields::read(body, &["overlap_s"])?.value("overlap_s") {
         None | Some(Value::Null) => Ok(OVERLAP),
         Some(value) => value
             .as_u64()
