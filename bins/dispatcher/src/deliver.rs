@@ -154,7 +154,7 @@ impl Deliverer {
         }
         let now = self.clock.now();
         if !self.is_behind_another(target, matter.told).await?
-            && let Entry::Go(pass) = self.enter(target, now)
+            && let Entry::Go(pass) = self.enter(target).await
         {
             self.attempt(target, matter, known, 1, pass).await?;
             return Ok(());
@@ -164,9 +164,10 @@ impl Deliverer {
         Ok(())
     }
 
-    fn enter(&self, target: &Target, now: Timestamp) -> Entry {
+    async fn enter(&self, target: &Target) -> Entry {
         let (lane, circuit) = target.lane();
-        self.lanes.of(lane, circuit).enter(target.width(&self.settings), now)
+        let lane = self.lanes.of(lane, circuit);
+        lane.enter_soon(target.width(&self.settings), || self.clock.now()).await
     }
 
     /// Makes the attempt that is due of a delivery, if one is and there is room for it.
@@ -193,7 +194,7 @@ impl Deliverer {
         if self.is_behind_another(&target, told).await? {
             return Ok(Progress::Later(IN_TURN));
         }
-        match self.enter(&target, now) {
+        match self.enter(&target).await {
             Entry::Go(pass) => self.attempt(&target, &matter, known, attempt, pass).await,
             Entry::Wait(wait) => Ok(Progress::Later(wait)),
         }

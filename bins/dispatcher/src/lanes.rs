@@ -9,6 +9,7 @@ use std::{
 
 use domain::{Timestamp, endpoint::Circuit, id::EndpointId};
 use jiff::SignedDuration;
+use tokio::{sync::Notify, time::Instant};
 
 /// Most lanes; beyond, those that are empty and whose endpoint does well are forgotten.
 const MAX_LANES: usize = 65_536;
@@ -20,6 +21,8 @@ const FAILURES: u32 = 5;
 const FIRST_BREAK: Duration = Duration::from_secs(15);
 /// The longest that it is left alone.
 const LONGEST_BREAK: Duration = Duration::from_secs(900);
+/// How long a delivery waits here for room at an endpoint that does well, before it is noted as due.
+const A_MOMENT: Duration = Duration::from_secs(1);
 /// The shortest wait of a delivery that finds no room.
 const SHORTEST_WAIT: Duration = Duration::from_millis(200);
 /// The longest wait of a delivery that finds no room.
@@ -44,7 +47,11 @@ pub(crate) struct Lanes(Mutex<HashMap<EndpointId, Arc<Lane>>>);
 
 /// The lane of one endpoint.
 #[derive(Default)]
-pub(crate) struct Lane(Mutex<Book>);
+pub(crate) struct Lane {
+    book: Mutex<Book>,
+    /// Woken when a delivery is over.
+    room: Notify,
+}
 
 #[derive(Default)]
 struct Book {
@@ -91,6 +98,8 @@ impl Drop for Pass {
     fn drop(&mut self) {
         let mut book = self.0.book();
         book.under_way = book.under_way.saturating_sub(1);
+        drop(book);
+        self.0.room.notify_one();
     }
 }
 
@@ -136,7 +145,33 @@ impl Lane {
                 ..Book::default()
             },
         };
-        Self(Mutex::new(book))
+        Self { book: Mutex::new(book), room: Notify::new() }
+    }
+
+    /// Asks to begin a delivery, and waits a moment for room where the endpoint does well.
+    pub(crate) async fn enter_soon(
+        self: &Arc<Self>,
+        width: Width,
+        now: impl Fn() -> Timestamp,
+    ) -> Entry {
+        let deadline = Instant::now() + A_MOMENT;
+        loop {
+            let room = self.room.notified();
+            match self.enter(width, now()) {
+                Entry::Wait(_) if self.does_well(width) => {
+                    if tokio::time::timeout_at(deadline, room).await.is_err() {
+                        return self.enter(width, now());
+                    }
+                }
+                entry => return entry,
+            }
+        }
+    }
+
+    /// Whether room will come soon by itself.
+    fn does_well(&self, width: Width) -> bool {
+        let book = self.book();
+        book.failures == 0 && book.closed_until.is_none() && width.per_second.is_none()
     }
 
     /// Asks to begin a delivery.
@@ -196,7 +231,7 @@ impl Lane {
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
