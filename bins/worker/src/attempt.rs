@@ -1,7 +1,7 @@
 //! One attempt: read the source, draw it, store what came of it, and leave nothing behind.
 
 use domain::{
-    filepreviews,
+    Timestamp, filepreviews,
     job::{self, Completed, Durations, Event, Job, Kind},
     limits::Limits,
     sealed::field,
@@ -16,6 +16,7 @@ use crate::{
     desk::Desk,
     findings::Findings,
     lease::Lease,
+    receipt,
     shelf::Shelf,
     source::{self, Intermediates},
     stages::{Stages, millis, workshop},
@@ -57,10 +58,13 @@ pub(crate) async fn fulfil(
         Durations { fetch_ms: millis(fetch), render_ms, store_ms: millis(begun.elapsed()) };
     let (found, engines) = findings.finish(limits.metadata_bytes);
     let metadata = seal_metadata(desk, lease, &found).await?;
-    let completed = Completed { total_pages, metadata, engines, durations };
-    shelf.put_metadata(&body(desk, lease, &completed).await?).await?;
+    let completed = Completed { total_pages, metadata, engines, durations, receipt: None };
+    let now = desk.clock.now();
+    let body = body(desk, lease, &completed, now).await?;
+    let receipt = receipt::store(desk, lease, &shelf, &completed, (&body, now)).await?;
+    shelf.put_metadata(body).await?;
     tracing::debug!(job.id = %lease.id.job, elapsed_ms = millis(begun.elapsed()), "drawn");
-    Ok(completed)
+    Ok(Completed { receipt: Some(receipt), ..completed })
 }
 
 /// Where results go, and what the job may use.
@@ -86,10 +90,12 @@ async fn body(
     desk: &Desk,
     lease: &Lease,
     completed: &Completed,
-) -> Result<filepreviews::Body, Stop> {
+    now: Timestamp,
+) -> Result<Vec<u8>, Stop> {
     let ended = job::State::Present(Box::new(lease.job()?.clone()))
-        .evolve(&Event::Completed(completed.clone()), desk.clock.now());
+        .evolve(&Event::Completed(completed.clone()), now);
     let job: &Job = ended.job().ok_or(Stop::LeaseLost)?;
     let opened = desk.custody.open_view(&lease.id, job).await?;
-    Ok(filepreviews::body(lease.id.job, job, &opened, &desk.style()))
+    let body = filepreviews::body(lease.id.job, job, &opened, &desk.style());
+    serde_json::to_vec(&body).map_err(|error| Stop::internal(&error))
 }

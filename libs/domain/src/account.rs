@@ -13,8 +13,8 @@ pub use decide::{
     MAX_APPLICATIONS, MAX_INPUTS, Refusal, add_application, change_application, clear_destination,
     days_between_uses, demand_write_only, erase, fail_proof, keep_media, label, open,
     prove_destination, remove_input, request_erasure, request_proof, revoke_application,
-    rotate_application, set_destination, set_input, set_limits, set_quotas, set_webhook_secret,
-    use_application,
+    rotate_application, set_destination, set_feed, set_input, set_limits, set_quotas,
+    set_webhook_secret, use_application,
 };
 pub use event::{Application, Destination, Encryption, Event, FailureWord, Input, Place, Terms};
 pub use state::{KeyPair, Knowledge, PreviousSecret, State};

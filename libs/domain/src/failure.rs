@@ -1,5 +1,6 @@
 //! Why an attempt or a job failed, as a closed set of codes that callers can rely on.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Whether trying again can help.
@@ -16,7 +17,7 @@ pub enum Persistence {
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $persistence:ident, $text:literal;)+) => {
         /// Why an attempt or a job failed. Append only.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum FailureCode {
             $(#[doc = $text] $variant,)+

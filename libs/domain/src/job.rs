@@ -23,7 +23,8 @@ pub use decide::{
     request_erasure, start, stored, wipe,
 };
 pub use event::{
-    Artifact, Completed, Durations, Event, Fetched, Kind, Location, Requested, Role, StoredIn,
+    Artifact, Completed, Durations, Event, Fetched, Kind, Location, Receipt, Requested, Role,
+    StoredIn,
 };
 pub use state::{Ended, Job, Outcome, Phase, State, Status};
 

@@ -19,6 +19,7 @@ pub mod member;
 mod options;
 pub mod proof;
 pub mod retry;
+pub mod schema;
 pub mod scope;
 pub mod sealed;
 pub mod size;

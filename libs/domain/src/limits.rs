@@ -1,6 +1,7 @@
 //! What one job may use, and what an account's jobs may use together. Every number has a name, a
 //! unit and a default.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 macro_rules! limits {
@@ -37,7 +38,7 @@ macro_rules! limits {
         }
 
         $(#[$own_doc])*
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(default)]
         pub struct $Own {
             $($(#[$doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $name: Option<$unit>,)+

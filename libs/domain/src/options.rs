@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The most moments of a film that one request may name.
@@ -10,7 +11,8 @@ pub const MAX_MOMENTS: usize = 100;
 pub const MAX_LANGUAGES: usize = 8;
 
 /// What can be set beyond sizes, format, metadata and pages.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "PreviewOptions")]
 #[serde(default)]
 pub struct Options {
     /// How good JPEG, WebP and AVIF renditions are; each format has a default of its own.
@@ -64,7 +66,7 @@ pub enum InvalidOption {
 }
 
 /// How good a lossy picture is, from 1 to 100.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "u8", into = "u8")]
 pub struct Quality(u8);
 
@@ -91,7 +93,7 @@ impl From<Quality> for u8 {
 }
 
 /// An opaque sRGB colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Background(pub [u8; 3]);
 
@@ -133,7 +135,7 @@ impl From<Background> for String {
 }
 
 /// How a size with two edges is filled.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Crop {
     /// The whole picture inside the box.
@@ -150,7 +152,7 @@ impl Crop {
 }
 
 /// What becomes of the metadata inside a source (camera, place, time).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Embedded {
     /// Renditions carry none of it.
@@ -167,7 +169,7 @@ impl Embedded {
 }
 
 /// A moment of a film.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Moment {
     /// Milliseconds from its start.
@@ -226,7 +228,9 @@ fn decimal(text: &str) -> Option<u64> {
 }
 
 /// What can be made beside the renditions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Extra {
     /// A film's frames side by side on one sheet, with their times.
@@ -276,7 +280,7 @@ impl Extra {
 }
 
 /// A language by the name Tesseract has for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Language(String);
 

@@ -1,9 +1,10 @@
 //! What the credentials of a destination may do, found by trying.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Whether something was allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
     /// It was done.
@@ -15,7 +16,7 @@ pub enum Access {
 }
 
 /// What was tried, and what came of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Proof {
     /// Storing the probe.
     pub put: Access,

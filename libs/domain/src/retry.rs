@@ -1,6 +1,7 @@
 //! When to try again: exponential backoff with jitter upward, as a pure function.
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A backoff schedule.
@@ -38,7 +39,7 @@ impl Backoff {
 }
 
 /// A schedule of given waits, for deliveries: the first attempt is at once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Schedule {
     waits_s: Vec<u64>,

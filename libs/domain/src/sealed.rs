@@ -1,5 +1,8 @@
 //! Personal fields as they lie in events: ciphertext, opaque to everything but the vault.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// A sealed value: the vault's envelope in base64 (see the `vault` crate for its layout).
@@ -24,6 +27,21 @@ impl Sealed {
 impl std::fmt::Debug for Sealed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Sealed({} bytes)", self.0.len())
+    }
+}
+
+/// In the log it is a text; told to those it belongs to it is whatever it said, or null once its key
+/// is shredded.
+impl JsonSchema for Sealed {
+    fn schema_name() -> Cow<'static, str> {
+        "Sealed".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Personal or secret. In the log: ciphertext, in base64. Told to its owner: what it says, or `[not exported]` where nobody may have it back, or null where its key is shredded.",
+            "type": ["string", "object", "null"],
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The `sizes` of a request, in every spelling that clients send.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -25,7 +26,7 @@ pub enum Fit {
 }
 
 /// One requested size: what it means, and how the caller spelled it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Value", into = "Value")]
 pub struct Size {
     spelling: Value,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crate::options::{
@@ -16,7 +17,7 @@ pub const MAX_SIZES: usize = 32;
 pub const MAX_PAGES: u32 = 1_000;
 
 /// File formats that Darkroom writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// JPEG.
@@ -87,7 +88,9 @@ impl Format {
 }
 
 /// Kinds of metadata that a caller can ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum MetadataKind {
     /// EXIF tags of a picture.
@@ -176,7 +179,7 @@ impl MetadataKind {
 }
 
 /// Which pages to draw, as the caller spelled it: `"1-3"`, `"1,3,5"`, `"all"`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct Pages {
     spelling: String,
@@ -265,7 +268,7 @@ impl From<Pages> for String {
 }
 
 /// The wish of a preview job.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PreviewWish {
     /// At least one, in the order asked.
     pub sizes: Vec<Size>,

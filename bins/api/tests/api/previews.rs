@@ -198,6 +198,7 @@ async fn a_finished_preview_shows_what_was_made() {
                 metadata: Some(custody.seal_json(&id, field::METADATA, &metadata).await.unwrap()),
                 engines: BTreeMap::new(),
                 durations: domain::job::Durations::default(),
+                receipt: None,
             }),
         )
         .await;

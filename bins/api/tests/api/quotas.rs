@@ -68,6 +68,7 @@ fn life(artifact_bytes: u64) -> Vec<Event> {
             metadata: None,
             engines: std::collections::BTreeMap::new(),
             durations: Durations { render_ms: 42, ..Durations::default() },
+            receipt: None,
         }),
     ]
 }

@@ -171,6 +171,7 @@ async fn an_artifact_is_downloaded_through_the_cdn_below_a_size_and_from_the_buc
         metadata: None,
         engines: BTreeMap::new(),
         durations: job::Durations::default(),
+        receipt: None,
     };
     world.happen(id, Event::Completed(completed)).await;
 

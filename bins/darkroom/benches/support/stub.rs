@@ -102,5 +102,6 @@ fn nothing() -> Completed {
         metadata: None,
         engines: std::collections::BTreeMap::new(),
         durations: Durations::default(),
+        receipt: None,
     }
 }

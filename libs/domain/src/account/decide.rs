@@ -239,6 +239,15 @@ pub fn remove_input(state: &State, input: InputId) -> Decision {
     Ok(vec![Event::InputRemoved { input }])
 }
 
+/// Tells on NATS what happens with its personal fields opened, or does not.
+///
+/// # Errors
+/// As every verb.
+pub fn set_feed(state: &State, on: bool) -> Decision {
+    exists(state)?;
+    Ok(if state.feed == on { vec![] } else { vec![Event::FeedSet { on }] })
+}
+
 /// Lets uploads stay after the jobs that read them, or does not.
 ///
 /// # Errors

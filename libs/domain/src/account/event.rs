@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{Timestamp, civil::Date};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// A fact in an account's history.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The account exists.
@@ -104,6 +105,11 @@ pub enum Event {
         /// Whether they do.
         kept: bool,
     },
+    /// Whether what happens is told on NATS with its personal fields opened.
+    FeedSet {
+        /// Whether it is.
+        on: bool,
+    },
     /// Webhooks are signed with this secret from now on.
     WebhookSecretSet {
         /// `whsec_...` as in Standard Webhooks.
@@ -151,6 +157,7 @@ impl Event {
             Self::InputSet(_) => "input_set",
             Self::InputRemoved { .. } => "input_removed",
             Self::MediaKept { .. } => "media_kept",
+            Self::FeedSet { .. } => "feed_set",
             Self::WebhookSecretSet { .. } => "webhook_secret_set",
             Self::LimitsSet { .. } => "limits_set",
             Self::QuotasSet { .. } => "quotas_set",
@@ -161,7 +168,7 @@ impl Event {
 }
 
 /// An API key pair and how its owner wants to be answered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Application {
     /// Which it is.
     pub application: ApplicationId,
@@ -175,7 +182,7 @@ pub struct Application {
 }
 
 /// What a key pair may be used for.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Terms {
     /// Origins from which a browser may use the key without its secret.
     #[serde(default)]
@@ -203,7 +210,7 @@ impl Terms {
 }
 
 /// How a failed job is spelled in `/v2` answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureWord {
     /// `"status": "failure"`.
@@ -225,7 +232,7 @@ impl FailureWord {
 }
 
 /// A bucket and how to reach it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Place {
     /// Base URL of an S3 service; AWS's own where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -249,7 +256,7 @@ pub struct Place {
 }
 
 /// A bucket for results.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Destination {
     /// Names it for as long as it is the account's; nil in events of before it had a name.
     #[serde(default = "unnamed", skip_serializing_if = "is_unnamed")]
@@ -280,7 +287,7 @@ fn is_unnamed(id: &DestinationId) -> bool {
 }
 
 /// Encryption that a bucket's server is asked for with every object.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Encryption {
     /// Whatever the bucket does by itself.
@@ -309,7 +316,7 @@ impl Encryption {
 }
 
 /// A bucket that sources may be read from, as `s3://bucket/key`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Input {
     /// Which it is.
     pub input: InputId,

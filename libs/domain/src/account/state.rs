@@ -35,6 +35,9 @@ pub struct State {
     pub inputs: BTreeMap<InputId, Input>,
     /// Whether uploads stay after the jobs that read them.
     pub keeps_media: bool,
+    /// Whether what happens is told on NATS with its personal fields opened.
+    #[serde(default)]
+    pub feed: bool,
     /// How often the use of a key pair has been noted.
     #[serde(default)]
     pub uses_noted: u32,
@@ -159,6 +162,7 @@ impl State {
             Event::InputSet(input) => drop(self.inputs.insert(input.input, input.clone())),
             Event::InputRemoved { input } => drop(self.inputs.remove(input)),
             Event::MediaKept { kept } => self.keeps_media = *kept,
+            Event::FeedSet { on } => self.feed = *on,
             Event::WebhookSecretSet { secret } => self.webhook_secret = Some(secret.clone()),
             Event::LimitsSet { limits } => self.limits = *limits,
             Event::QuotasSet { quotas } => self.quotas = *quotas,

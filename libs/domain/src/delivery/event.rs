@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// A fact in a delivery's history.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The event must reach the endpoint.
@@ -87,7 +88,7 @@ impl Event {
 }
 
 /// What a delivery tells.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Told {
     /// The event.
     pub event_id: EventId,
@@ -116,7 +117,7 @@ fn is_jobs(stream: &str) -> bool {
 }
 
 /// Who answered an attempt, and what.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Answer {
     /// The address that was called, if it came to that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -127,7 +128,8 @@ pub struct Answer {
 }
 
 /// Why an attempt to deliver failed. Append only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "DeliveryFailureCode")]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
     /// The URL is none that can be posted to.

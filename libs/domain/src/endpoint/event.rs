@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::topic::TopicFilter;
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// A fact in an endpoint's history.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// It is told from now on.
@@ -82,7 +83,7 @@ pub enum Event {
 }
 
 /// Where an endpoint is and how it is told.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Letter {
     /// Its URL.
     pub url: Sealed,
@@ -98,7 +99,8 @@ pub struct Letter {
 }
 
 /// What an endpoint is told, and how.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "EndpointTerms")]
 pub struct Terms {
     /// Which events.
     pub topics: Vec<TopicFilter>,
@@ -129,7 +131,7 @@ pub struct Terms {
 }
 
 /// What a delivery says.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Payload {
     /// What a GET of the job answers: `/v2` of jobs.
@@ -144,7 +146,7 @@ pub enum Payload {
 }
 
 /// What deliveries are signed with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Signing {
     /// How.
     pub scheme: Scheme,
@@ -156,7 +158,7 @@ pub struct Signing {
 }
 
 /// How deliveries are signed (Standard Webhooks).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scheme {
     /// `v1`: HMAC-SHA256 with a secret that both sides have.
@@ -167,7 +169,7 @@ pub enum Scheme {
 }
 
 /// Why an endpoint was disabled. Append only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DisabledBecause {
     /// Its owner asked.
@@ -179,7 +181,7 @@ pub enum DisabledBecause {
 }
 
 /// Past events to be told again, by where they lie in `JOBS`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Replay {
     /// From this sequence on.
     pub from_seq: u64,
@@ -191,7 +193,7 @@ pub struct Replay {
 }
 
 /// Which events a replay tells again.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReplayOnly {
     /// All.

@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The most characters of a topic.
@@ -49,21 +50,26 @@ pub fn of_event(noun: &str, name: &str) -> Topic {
 }
 
 /// Topics that an endpoint wants: `job.completed`, `job.*`, `*`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 pub struct TopicFilter(String);
 
 /// The text is no filter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "\"{text}\" names no events: use a name such as job.completed, a kind such as job.*, or * \
-     (kinds: job, delivery, destination, account, endpoint, upload)"
+    "\"{text}\" names no events: use a name such as job.completed, a kind such as job.*, or * (kinds: {})",
+    kinds.join(", ")
 )]
 pub struct InvalidTopic {
     text: String,
+    kinds: &'static [&'static str],
 }
 
-const KINDS: [&str; 6] = ["job", "delivery", "destination", "account", "endpoint", "upload"];
+/// What endpoints can be told of.
+const TOLD: &[&str] = &["job", "delivery", "destination", "account", "endpoint", "upload"];
+/// What can be read in the history of an account.
+const READ: &[&str] =
+    &["job", "delivery", "destination", "account", "endpoint", "upload", "member"];
 
 impl TopicFilter {
     /// Whether a topic is wanted. A test is always.
@@ -74,20 +80,45 @@ impl TopicFilter {
             None => self.0 == topic.0,
         }
     }
+
+    /// Reads a filter of events in the history of an account, those of its members included, of
+    /// which no endpoint is told.
+    ///
+    /// # Errors
+    /// [`InvalidTopic`].
+    pub fn of_history(text: &str) -> Result<Self, InvalidTopic> {
+        Self::read(text, READ)
+    }
+
+    /// The kind of event that it names; nothing where it names all.
+    #[must_use]
+    pub fn kind(&self) -> Option<&str> {
+        self.0.split_once('.').map(|(kind, _)| kind)
+    }
+
+    /// The one event of its kind that it names; nothing where it names all.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.0.split_once('.').map(|(_, name)| name).filter(|name| *name != "*")
+    }
+
+    fn read(text: &str, kinds: &'static [&'static str]) -> Result<Self, InvalidTopic> {
+        let invalid = || InvalidTopic { text: text.chars().take(MAX_CHARS).collect(), kinds };
+        if text == "*" {
+            return Ok(Self(text.to_owned()));
+        }
+        let (kind, name) = text.split_once('.').ok_or_else(invalid)?;
+        let named = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        let known = kinds.contains(&kind) && (name == "*" || named) && text.len() <= MAX_CHARS;
+        known.then(|| Self(text.to_owned())).ok_or_else(invalid)
+    }
 }
 
 impl FromStr for TopicFilter {
     type Err = InvalidTopic;
 
     fn from_str(text: &str) -> Result<Self, InvalidTopic> {
-        let invalid = || InvalidTopic { text: text.chars().take(MAX_CHARS).collect() };
-        if text == "*" {
-            return Ok(Self(text.to_owned()));
-        }
-        let (kind, name) = text.split_once('.').ok_or_else(invalid)?;
-        let named = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-        let known = KINDS.contains(&kind) && (name == "*" || named) && text.len() <= MAX_CHARS;
-        known.then(|| Self(text.to_owned())).ok_or_else(invalid)
+        Self::read(text, TOLD)
     }
 }
 
@@ -125,6 +156,11 @@ mod tests {
         for bad in ["", "job", "job.", "jobs.*", "job.C", "job.**", "*.*", "job.a b"] {
             assert!(bad.parse::<TopicFilter>().is_err(), "{bad}");
         }
+        // What happens to members is read, and told to nobody.
+        assert!("member.*".parse::<TopicFilter>().is_err());
+        let read = TopicFilter::of_history("member.logged_in").unwrap();
+        assert_eq!((read.kind(), read.name()), (Some("member"), Some("logged_in")));
+        assert_eq!(TopicFilter::of_history("*").unwrap().kind(), None);
     }
 
     #[test]

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
     FailureCode, Sealed,
-    id::{ApplicationId, UploadId, WorkerId},
+    id::{ApplicationId, JobId, UploadId, WorkerId},
     wish::{Extra, PreviewWish},
 };
 
 /// What a job does.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "JobKind")]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Kind {
     /// Pictures and metadata of a file.
@@ -24,7 +26,7 @@ pub enum Kind {
 }
 
 /// A fact in a job's history.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The wish was accepted.
@@ -122,7 +124,7 @@ impl Event {
 }
 
 /// The wish as accepted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Requested {
     /// Whose key asked.
     pub application: ApplicationId,
@@ -143,13 +145,16 @@ pub struct Requested {
     /// Key prefix and object headers: [`crate::filepreviews::Uploader`] as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uploader: Option<Sealed>,
+    /// The job that this one does again, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerun_of: Option<JobId>,
     /// Keyed digest of the whole request, in hex: tells a repeated request from another one that
     /// reuses its `Idempotency-Key`.
     pub fingerprint: String,
 }
 
 /// What the source turned out to be.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Fetched {
     /// The file's name with extension, where one was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -172,7 +177,7 @@ pub struct Fetched {
 }
 
 /// In whose bucket an artifact lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StoredIn {
     /// The customer's own.
@@ -192,8 +197,20 @@ pub struct Location {
 
 /// What an artifact is to the wish.
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
+#[schemars(rename = "ArtifactRole")]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// A page in one of the sizes asked for.
@@ -253,7 +270,7 @@ impl Role {
 }
 
 /// One rendition of one page, or what was made beside them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Artifact {
     /// What it is to the wish.
     #[serde(default, skip_serializing_if = "Role::is_rendition")]
@@ -288,8 +305,23 @@ pub struct Artifact {
     pub sha256: String,
 }
 
+/// The signed account of what was made of what, by what: a DSSE envelope around an in-toto statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Receipt {
+    /// Where it lies: a [`Location`] as JSON.
+    pub location: Sealed,
+    /// In whose bucket.
+    pub stored_in: StoredIn,
+    /// Names the key that signed it.
+    pub key_id: String,
+    /// Bytes.
+    pub size_bytes: u64,
+    /// SHA-256, in hex.
+    pub sha256: String,
+}
+
 /// How long the parts of the successful attempt took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Durations {
     /// Reading the source, in milliseconds.
@@ -301,7 +333,7 @@ pub struct Durations {
 }
 
 /// How a job was fulfilled.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Completed {
     /// Pages the source has.
     pub total_pages: u32,
@@ -314,4 +346,7 @@ pub struct Completed {
     /// How long it took.
     #[serde(default)]
     pub durations: Durations,
+    /// The receipt that lies beside the artifacts; none in events of before there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
 }

@@ -1,6 +1,7 @@
 //! What can happen to an upload, as stored. Fields are only ever added, with a default.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
 };
 
 /// A fact in an upload's history.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// Parts may be sent.
@@ -46,7 +47,8 @@ pub enum Event {
 }
 
 /// An upload as it was announced.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "UploadStarted")]
 pub struct Started {
     /// Whose key asked; absent: a member.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,7 +72,7 @@ pub struct Started {
 }
 
 /// A checksum of a whole file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Checksum {
     /// CRC-32C, in hex, eight lower-case digits.
@@ -99,7 +101,7 @@ fn digits(text: &str, count: usize) -> Option<String> {
 }
 
 /// Why what was uploaded is not what was announced. Append only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RejectedBecause {
     /// The bucket no longer has the parts.
@@ -123,7 +125,7 @@ impl RejectedBecause {
 }
 
 /// Why an uploaded file was removed. Append only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RemovedBecause {
     /// The jobs that read it have ended.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use domain::{
     FailureCode, Sealed, Timestamp,
-    id::{ApplicationId, UploadId, WorkerId},
+    id::{ApplicationId, JobId, UploadId, WorkerId},
     job::{
-        Artifact, Attempt, Completed, Durations, Event, Fetched, Kind, Requested, Role, StoredIn,
+        Artifact, Attempt, Completed, Durations, Event, Fetched, Kind, Receipt, Requested, Role,
+        StoredIn,
     },
     wish::PreviewWish,
 };
@@ -37,6 +38,7 @@ pub(crate) fn requested(fingerprint: &str) -> Requested {
         callback_url: None,
         user_data: None,
         uploader: None,
+        rerun_of: None,
         fingerprint: fingerprint.to_owned(),
     }
 }
@@ -79,6 +81,13 @@ pub(crate) fn completed() -> Completed {
         metadata: Some(sealed("metadata")),
         engines: BTreeMap::from([("stills".to_owned(), "0.1.0".to_owned())]),
         durations: Durations { fetch_ms: 12, render_ms: 34, store_ms: 56 },
+        receipt: Some(Receipt {
+            location: sealed("receipt"),
+            stored_in: StoredIn::Destination,
+            key_id: "k1".to_owned(),
+            size_bytes: 1_234,
+            sha256: "ce".repeat(32),
+        }),
     }
 }
 
@@ -89,6 +98,7 @@ pub(crate) fn every_event() -> Vec<Event> {
     full.upload = Some(UploadId::from_uuid(full.application.as_uuid()));
     full.user_data = Some(sealed("data"));
     full.uploader = Some(sealed("uploader"));
+    full.rerun_of = Some(JobId::from_uuid(full.application.as_uuid()));
     vec![
         Event::Requested(full),
         Event::Started { attempt: 1, worker: worker(1) },

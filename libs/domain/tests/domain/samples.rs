@@ -149,6 +149,7 @@ fn every_account_event_is_frozen_and_decodes() {
         }),
         Account::InputRemoved { input },
         Account::MediaKept { kept: true },
+        Account::FeedSet { on: true },
         Account::WebhookSecretSet { secret: sealed("secret") },
         Account::LimitsSet {
             limits: Overrides {

@@ -55,6 +55,7 @@ const TELLERS: &[Tellers] = &[
             ("input_set", &["api"]),
             ("input_removed", &["api"]),
             ("media_kept", &["api"]),
+            ("feed_set", &["api"]),
             ("webhook_secret_set", &["api"]),
             ("limits_set", &[]),
             ("quotas_set", &[]),

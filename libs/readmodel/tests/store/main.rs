@@ -47,6 +47,7 @@ fn requested() -> Event {
         callback_url: None,
         user_data: None,
         uploader: None,
+        rerun_of: None,
         fingerprint: "f".into(),
     })
 }
@@ -61,6 +62,7 @@ fn completed() -> Event {
         metadata: None,
         engines: std::collections::BTreeMap::new(),
         durations: job::Durations::default(),
+        receipt: None,
     })
 }
 

@@ -99,6 +99,7 @@ async fn submit(
         callback_url: sealed.callback_url,
         user_data: sealed.user_data,
         uploader: sealed.uploader,
+        rerun_of: None,
         fingerprint,
     };
     let Committed { loaded, recorded } = app
