@@ -20,7 +20,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Connects as `role`: one of `api`, `worker`, `dispatcher`, `operator`, `auditor`.
+    /// Connects as `role`: one of `api`, `worker`, `dispatcher`, `notary`, `operator`, `auditor`.
     /// Once connected, the connection comes back by itself for as long as the handle lives.
     ///
     /// # Errors

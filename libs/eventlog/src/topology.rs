@@ -25,6 +25,8 @@ pub const WORK: &str = "WORK";
 pub const PARKED: &str = "PARKED";
 /// The stream of signed statements about the log.
 pub const CHECKPOINTS: &str = "CHECKPOINTS";
+/// The stream of tiles of the trees over the others.
+pub const TILES: &str = "TILES";
 /// The stream behind the bucket of wrapped keys.
 pub const KEYS: &str = "KV_keys";
 /// The dispatcher's consumer on every stream of which endpoints are told, and on [`DELIVERIES`].
@@ -46,7 +48,7 @@ const ORIGIN_API: &str = "$JS.darkroom.API";
 const STREAM_NOT_FOUND: u64 = 10_059;
 const CONSUMER_NOT_FOUND: u64 = 10_014;
 
-const STREAMS: [&str; 10] = [
+const STREAMS: [&str; 11] = [
     include_str!("../../../nats/streams/JOBS.json"),
     include_str!("../../../nats/streams/ACCOUNTS.json"),
     include_str!("../../../nats/streams/DELIVERIES.json"),
@@ -56,6 +58,7 @@ const STREAMS: [&str; 10] = [
     include_str!("../../../nats/streams/WORK.json"),
     include_str!("../../../nats/streams/PARKED.json"),
     include_str!("../../../nats/streams/CHECKPOINTS.json"),
+    include_str!("../../../nats/streams/TILES.json"),
     include_str!("../../../nats/streams/KV_keys.json"),
 ];
 
@@ -385,7 +388,7 @@ pub(crate) fn consumers() -> Vec<(String, Value)> {
 
 /// Whether `stream` takes several messages as one.
 pub(crate) fn takes_batches(stream: &str) -> bool {
-    [JOBS, ACCOUNTS, DELIVERIES, ENDPOINTS, MEMBERS, UPLOADS, KEYS].contains(&stream)
+    [JOBS, ACCOUNTS, DELIVERIES, ENDPOINTS, MEMBERS, UPLOADS, TILES, KEYS].contains(&stream)
 }
 
 /// How long a consumer waits for an acknowledgement.

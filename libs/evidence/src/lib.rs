@@ -7,10 +7,11 @@
 //!
 //! [`verify`] holds a whole log against what was signed, and [`bundle`] is evidence of one job.
 //!
-//! Nothing here but [`bundle::gather`] knows a network, and nothing a disk or a clock.
+//! Nothing here but [`bundle::gather`] and [`shelf`] knows a network, and nothing a disk or a clock.
 
 pub mod bundle;
 pub mod checkpoint;
+pub mod claim;
 pub mod cosign;
 pub mod dsse;
 mod hash;
@@ -18,6 +19,7 @@ pub mod note;
 pub mod proof;
 pub mod receipt;
 pub mod receipt_key;
+pub mod shelf;
 pub mod tile;
 pub mod tree;
 pub mod verify;

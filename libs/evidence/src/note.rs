@@ -143,6 +143,13 @@ impl Verifier {
         key_id(&self.name, self.kind, self.key.as_bytes())
     }
 
+    /// The same key under another name. A deployment signs with one key, which in the notes of
+    /// each of its logs is called as the log is.
+    #[must_use]
+    pub fn named(&self, name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..self.clone() }
+    }
+
     /// Whether it is the same key as `other`'s, whatever they are called.
     #[must_use]
     pub fn is_same_key(&self, other: &Self) -> bool {

@@ -41,7 +41,9 @@ impl Server {
         let quoted = |text: &str| format!("\"{text}\"");
         let mut command = Command::new(up::tools().join("bin/nats-server"));
         command.env_clear().arg("-c").arg(folder.join(file));
-        for role in ["api", "worker", "dispatcher", "operator", "auditor", "observer", "offsite"] {
+        for role in
+            ["api", "worker", "dispatcher", "notary", "operator", "auditor", "observer", "offsite"]
+        {
             let name = format!("DARKROOM_{}_PASSWORD", role.to_uppercase());
             command.env(name, quoted(PASSWORD));
         }

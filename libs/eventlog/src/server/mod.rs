@@ -31,9 +31,11 @@ use crate::{
 };
 
 /// The roles of Darkroom, each a NATS user.
-pub const ROLES: [&str; 5] = ["api", "worker", "dispatcher", OPERATOR, "auditor"];
+pub const ROLES: [&str; 6] = ["api", "worker", "dispatcher", "notary", OPERATOR, "auditor"];
 const OPERATOR: &str = "operator";
 const OBSERVER: &str = "observer";
+/// Who lets customers in.
+const GATE: &str = "gate";
 /// Who keeps a copy elsewhere.
 const OFFSITE: &str = "offsite";
 
@@ -169,6 +171,12 @@ impl Embedded {
     #[must_use]
     pub fn settings(&self, role: &str) -> Settings {
         self.credentials.settings(role, self.url.clone(), self.durability, 1)
+    }
+
+    /// What lets customers in.
+    #[must_use]
+    pub fn callout(&self) -> crate::callout::Settings {
+        self.credentials.callout()
     }
 
     /// The process id of the server that runs now.
