@@ -10,6 +10,7 @@ mod digits;
 mod ff;
 mod film;
 mod heif;
+mod index;
 mod jpeg;
 mod media;
 mod metadata;

@@ -9,7 +9,7 @@ use stills::{Drawn, Easel, Error, Source};
 use crate::ff::{Demuxer, Input, Medium};
 use crate::film::{self, Film};
 use crate::page::FramePage;
-use crate::{ff, metadata, moving, poster, sheet, sound};
+use crate::{ff, index, metadata, moving, poster, sheet, sound};
 
 /// Draws a film or a sound.
 ///
@@ -23,6 +23,9 @@ pub(crate) fn draw(
     let limits = *easel.limits();
     let unsupported = || Error::Unsupported { what: filetype.media_type.to_owned() };
     let demuxer = Demuxer::of(filetype).ok_or_else(unsupported)?;
+    if demuxer.only() == Some("mov") {
+        index::check(source, &limits)?;
+    }
     let mut input = Input::open(source, demuxer, &limits)?;
     let is_told = easel.wish().metadata.contains(&MetadataKind::Multimedia);
     input.look(is_told, &limits)?;
