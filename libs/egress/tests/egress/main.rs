@@ -9,6 +9,7 @@
 mod certificates;
 mod fetching;
 mod guarding;
+mod internet;
 mod posting;
 mod resolving;
 mod servers;
