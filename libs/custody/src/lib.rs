@@ -9,6 +9,7 @@ mod destination;
 mod endpoint;
 mod erasure;
 mod error;
+pub mod event;
 mod job;
 pub mod member;
 mod settings;

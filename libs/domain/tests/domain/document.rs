@@ -54,14 +54,20 @@ fn fields(schema: &Value, known: &Schemas, optional: bool, found: &mut Vec<Field
     }
     let required = parts("required");
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-        if name == "event" || found.iter().any(|other| other.name == *name) {
+        if name == "event" {
+            continue;
+        }
+        if let Some(other) = found.iter_mut().find(|other| other.name == *name) {
+            if !other.kind.contains(&kind(field)) {
+                other.kind = format!("{}, {}", other.kind, kind(field));
+            }
             continue;
         }
         found.push(Field {
             name: name.clone(),
             kind: kind(field),
             optional: optional || !required.contains(&Value::from(name.as_str())),
-            says: says(field),
+            says: if says(field).is_empty() { says(schema) } else { says(field) },
         });
     }
     for part in parts("allOf") {
@@ -77,7 +83,10 @@ fn fields(schema: &Value, known: &Schemas, optional: bool, found: &mut Vec<Field
 }
 
 fn says(schema: &Value) -> String {
-    schema["description"].as_str().unwrap_or_default().replace('\n', " ").replace('|', "\\|")
+    let text = schema["description"].as_str().unwrap_or_default();
+    // Links of rustdoc lead nowhere here.
+    let plain = text.replace("[`", "`").replace("`]", "`").replace("crate::filepreviews::", "");
+    plain.replace('\n', " ").replace('|', "\\|")
 }
 
 /// What a schema takes, in a word or two.
