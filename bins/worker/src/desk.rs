@@ -24,6 +24,8 @@ pub(crate) struct Desk {
     pub(crate) log: Log,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) custody: Custody,
+    /// Signs receipts.
+    pub(crate) receipt_key: evidence::receipt_key::SecretKey,
     /// The platform bucket, to clear it.
     pub(crate) platform: storage::Platform,
     /// Uploads in the platform bucket, to read them.

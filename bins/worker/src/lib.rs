@@ -16,6 +16,7 @@ mod lease;
 mod network;
 mod origin;
 mod page;
+mod receipt;
 pub mod settings;
 mod shelf;
 mod source;
@@ -28,6 +29,7 @@ use std::{sync::Arc, time::Duration};
 use domain::id::WorkerId;
 use enclave::hosted::{State, Workshop};
 use eventlog::{Keys, Log, follow, topology};
+use evidence::receipt_key::SecretKey;
 use service::Clock;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +56,9 @@ pub enum Error {
     /// No way out.
     #[error("set up egress")]
     Egress(#[from] egress::SetupError),
+    /// Receipts cannot be signed.
+    #[error("use worker.receipt_key_file and worker.receipt_keys_file")]
+    ReceiptKey(#[from] evidence::receipt_key::KeyError),
     /// Nowhere to keep sources.
     #[error("worker.spool: {} cannot hold files without names", folder.display())]
     Spool {
@@ -69,8 +74,8 @@ pub enum Error {
     /// The renderer's walls do not hold: nothing untrusted may be opened here.
     #[error("prove the renderer's walls")]
     Walls(#[from] enclave::ProveError),
-    /// The thread that looked for programs died.
-    #[error("look for programs")]
+    /// A thread that looked for programs or keys died.
+    #[error("look for programs and keys")]
     Thread(#[source] tokio::task::JoinError),
 }
 
@@ -151,6 +156,7 @@ async fn desk(
     let platform = platform(&settings.storage, &network).await?;
     let destination = settings.storage.destination().map_err(custody::BadSettings::from)?;
     let sources = storage::Ranges::open(destination, &network).await;
+    let receipt_key = receipt_key(&settings.worker).await?;
     let folder = &settings.worker.spool;
     let spool = Spool::open(folder, settings.worker.spool_memory_bytes)
         .map_err(|source| Error::Spool { folder: folder.clone(), source })?;
@@ -159,6 +165,7 @@ async fn desk(
         log,
         clock,
         custody: custody::Custody::new(Arc::new(vault), &settings.storage, &network).await?,
+        receipt_key,
         platform,
         sources: sources.map_err(custody::BadSettings::from)?,
         upload_unused: Duration::from_secs(settings.worker.upload_unused_s),
@@ -173,6 +180,16 @@ async fn desk(
         uploads: settings.worker.uploads,
         public_url: settings.worker.public_url.clone(),
     })
+}
+
+/// The key that signs receipts, made where there is none.
+async fn receipt_key(worker: &settings::Worker) -> Result<SecretKey, Error> {
+    let (private, public) = (worker.receipt_key_file.clone(), worker.receipt_keys_file.clone());
+    // The disk may be far away.
+    let kept = tokio::task::spawn_blocking(move || SecretKey::keep(&private, &public)).await;
+    let key = kept.map_err(Error::Thread)??;
+    tracing::info!(receipt.key = key.public().id(), "receipts are signed with this key");
+    Ok(key)
 }
 
 /// The platform bucket, told to remove results by itself where its server can be told so.

@@ -77,6 +77,10 @@ pub struct Worker {
     pub bucket_answer_ms: u64,
     /// How long an uploaded file stays that no job reads, in seconds.
     pub upload_unused_s: u64,
+    /// The private key that receipts are signed with; made where there is none.
+    pub receipt_key_file: PathBuf,
+    /// The public halves of all such keys so far, for whoever verifies.
+    pub receipt_keys_file: PathBuf,
     /// The public base of the API, without a trailing slash.
     pub public_url: String,
     /// How long jobs may go on after a stop was asked for, in milliseconds.

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use custody::{Custody, OpenedDestination, artifact_field};
 use domain::{
-    filepreviews::{Body, Uploader},
+    filepreviews::Uploader,
     id::AccountId,
-    job::{Artifact, Id, Location, StoredIn},
+    job::{Artifact, Id, Location, Receipt, StoredIn},
     size::Size,
     wish::Format,
 };
@@ -104,9 +104,30 @@ impl Shelf {
         })
     }
 
+    /// Stores `receipt.json`, the last object but one, and gives what is recorded of it.
+    pub(crate) async fn put_receipt(
+        &self,
+        custody: &Custody,
+        receipt: Vec<u8>,
+        key_id: &str,
+    ) -> Result<Receipt, Stop> {
+        let key = layout::key(&self.prefix, self.id.job, layout::RECEIPT_NAME);
+        let size_bytes = receipt.len() as u64;
+        let sha256 = hex::encode(Sha256::digest(&receipt));
+        self.store(&key, evidence::receipt::MEDIA_TYPE, bytes::Bytes::from(receipt).into()).await?;
+        let location = self.location(key)?;
+        let field = artifact_field(layout::RECEIPT_NAME);
+        Ok(Receipt {
+            location: custody.seal_json(&self.id, &field, &location).await?,
+            stored_in: self.destination.stored_in,
+            key_id: key_id.to_owned(),
+            size_bytes,
+            sha256,
+        })
+    }
+
     /// Stores `metadata.json`, the last object of a job.
-    pub(crate) async fn put_metadata(&self, body: &Body) -> Result<(), Stop> {
-        let json = serde_json::to_vec(body).map_err(|error| Stop::internal(&error))?;
+    pub(crate) async fn put_metadata(&self, json: Vec<u8>) -> Result<(), Stop> {
         let key = layout::key(&self.prefix, self.id.job, layout::METADATA_NAME);
         self.store(&key, "application/json", bytes::Bytes::from(json).into()).await
     }

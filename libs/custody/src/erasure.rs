@@ -5,11 +5,15 @@ use std::time::Duration;
 use domain::{
     Timestamp,
     id::AccountId,
-    job::{Artifact, Id, Job, Location, Outcome, Phase, StoredIn},
+    job::{Artifact, Id, Job, Location, StoredIn},
 };
 use storage::layout::Prefix;
 
-use crate::{Custody, Error, settings::artifact_field};
+use crate::{
+    Custody, Error,
+    job::{Stored, is_shown, receipt},
+    settings::artifact_field,
+};
 
 impl Custody {
     /// How long results stay in development storage.
@@ -22,10 +26,7 @@ impl Custody {
     /// there are none, or none any more.
     #[must_use]
     pub fn expires_at(&self, job: &Job) -> Option<Timestamp> {
-        let Phase::Ended(ended) = &job.phase else { return None };
-        let gone = ended.expired_at.is_some() || ended.erased_at.is_some();
-        let shown = matches!(ended.outcome, Outcome::Completed(_)) && !gone;
-        let there = shown && job.artifacts.iter().any(is_in_development);
+        let there = is_shown(job) && job.artifacts.iter().any(is_in_development);
         there.then(|| job.requested_at.saturating_add(self.expires).ok()).flatten()
     }
 
@@ -47,9 +48,10 @@ impl Custody {
     /// [`Error::Erased`], or when the vault fails.
     pub async fn development_keys(&self, id: &Id, job: &Job) -> Result<Vec<String>, Error> {
         let mut keys = Vec::new();
-        for artifact in job.artifacts.iter().filter(|artifact| is_in_development(artifact)) {
-            let field = artifact_field(&artifact.name);
-            let location = self.open_text(id, &field, &artifact.location).await?;
+        let objects = job.artifacts.iter().map(Stored::from).chain(receipt(job).map(Stored::from));
+        for object in objects.filter(|object| object.stored_in == StoredIn::Development) {
+            let field = artifact_field(object.name);
+            let location = self.open_text(id, &field, object.location).await?;
             let location: Result<Location, _> = serde_json::from_str(&location);
             keys.extend(location.map(|location| location.key));
         }
@@ -64,7 +66,7 @@ impl Custody {
         Ok(self.vault.shred_job(&id.account.to_string(), &id.job.to_string()).await?)
     }
 
-    /// Destroys the keys of an account and of everything that is its, and gives how many there were. and says how many those were.
+    /// Destroys the keys of an account and of everything that is its, and says how many those were.
     ///
     /// # Errors
     /// When the vault fails; doing it again is safe.

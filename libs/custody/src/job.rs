@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use domain::{
     Sealed,
     filepreviews::{Opened, Uploader},
-    job::{Artifact, Id, Job, Location, Outcome, Phase, StoredIn},
+    job::{Artifact, Id, Job, Location, Outcome, Phase, Receipt, StoredIn},
     sealed::field,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
+use storage::layout::RECEIPT_NAME;
 use vault::FieldKey;
 
 use crate::{Custody, Error, settings::artifact_field};
@@ -71,6 +72,25 @@ impl Custody {
         })
     }
 
+    /// Opens what the caller of a job said, to make the job again.
+    ///
+    /// # Errors
+    /// [`Error::Erased`], or when the vault fails or refuses a ciphertext.
+    pub async fn open_request(&self, id: &Id, job: &Job) -> Result<PersonalFields, Error> {
+        let key = self.job_key(id).await?;
+        let requested = &job.requested;
+        let open = |field, sealed: &Sealed| -> Result<String, Error> {
+            Ok(key.open_text(field, sealed.envelope())?.to_string())
+        };
+        let callback = requested.callback_url.as_ref();
+        Ok(PersonalFields {
+            source_url: open(field::SOURCE_URL, &requested.source_url)?,
+            callback_url: callback.map(|url| open(field::CALLBACK_URL, url)).transpose()?,
+            user_data: open_optional(&key, field::USER_DATA, requested.user_data.as_ref())?,
+            uploader: open_optional(&key, field::UPLOADER, requested.uploader.as_ref())?,
+        })
+    }
+
     /// Seals a text as `field` of the job.
     ///
     /// # Errors
@@ -126,8 +146,10 @@ impl Custody {
         let fetched_name = job.fetched.as_ref().and_then(|fetched| fetched.file_name.as_ref());
         let user_data = job.requested.user_data.as_ref();
         let metadata = metadata(job);
-        let shown = shown_artifacts(job);
-        if fetched_name.is_none() && user_data.is_none() && metadata.is_none() && shown.is_empty() {
+        let shown = if is_shown(job) { job.artifacts.as_slice() } else { &[] };
+        let receipt = receipt(job).filter(|_| is_shown(job));
+        let said = fetched_name.is_some() || user_data.is_some() || metadata.is_some();
+        if !said && receipt.is_none() && shown.is_empty() {
             return Ok(Opened::default());
         }
         let key = self.job_key(id).await?;
@@ -137,7 +159,11 @@ impl Custody {
         };
         let mut urls = BTreeMap::new();
         for artifact in shown {
-            urls.insert(artifact.name.clone(), self.link(&key, job, artifact).await?);
+            let link = self.link(&key, job, &artifact.into()).await?;
+            urls.insert(artifact.name.clone(), link);
+        }
+        if let Some(receipt) = receipt {
+            urls.insert(RECEIPT_NAME.to_owned(), self.link(&key, job, &receipt.into()).await?);
         }
         Ok(Opened {
             file_name,
@@ -147,10 +173,10 @@ impl Custody {
         })
     }
 
-    async fn link(&self, key: &FieldKey, job: &Job, artifact: &Artifact) -> Result<String, Error> {
-        let name = artifact_field(&artifact.name);
-        let location: Location = key.open_json(&name, artifact.location.envelope())?;
-        match artifact.stored_in {
+    async fn link(&self, key: &FieldKey, job: &Job, object: &Stored<'_>) -> Result<String, Error> {
+        let name = artifact_field(object.name);
+        let location: Location = key.open_json(&name, object.location.envelope())?;
+        match object.stored_in {
             StoredIn::Destination => Ok(location.url),
             StoredIn::Development => self.development_link(&location.key, job).await,
         }
@@ -180,12 +206,45 @@ fn metadata(job: &Job) -> Option<&Sealed> {
     }
 }
 
-/// Renditions are shown once all of them are there, and until they are gone.
-fn shown_artifacts(job: &Job) -> &[Artifact] {
+/// What a job made is shown once all of it is there, and until it is gone.
+pub(crate) const fn is_shown(job: &Job) -> bool {
     match &job.phase {
-        Phase::Ended(ended) if ended.expired_at.is_some() || ended.erased_at.is_some() => &[],
-        Phase::Ended(ended) if matches!(ended.outcome, Outcome::Completed(_)) => &job.artifacts,
-        Phase::Ended(_) | Phase::Queued { .. } | Phase::Running { .. } => &[],
+        Phase::Ended(ended) if ended.expired_at.is_some() || ended.erased_at.is_some() => false,
+        Phase::Ended(ended) => matches!(ended.outcome, Outcome::Completed(_)),
+        Phase::Queued { .. } | Phase::Running { .. } => false,
+    }
+}
+
+/// The receipt of a job that is done.
+pub(crate) const fn receipt(job: &Job) -> Option<&Receipt> {
+    match &job.phase {
+        Phase::Ended(ended) => match &ended.outcome {
+            Outcome::Completed(completed) => completed.receipt.as_ref(),
+            Outcome::Failed { .. } | Outcome::Cancelled => None,
+        },
+        Phase::Queued { .. } | Phase::Running { .. } => None,
+    }
+}
+
+/// An object of a job as it was recorded.
+pub(crate) struct Stored<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) location: &'a Sealed,
+    pub(crate) stored_in: StoredIn,
+    pub(crate) size_bytes: u64,
+}
+
+impl<'a> From<&'a Artifact> for Stored<'a> {
+    fn from(artifact: &'a Artifact) -> Self {
+        let Artifact { name, location, stored_in, size_bytes, .. } = artifact;
+        Self { name, location, stored_in: *stored_in, size_bytes: *size_bytes }
+    }
+}
+
+impl<'a> From<&'a Receipt> for Stored<'a> {
+    fn from(receipt: &'a Receipt) -> Self {
+        let Receipt { location, stored_in, size_bytes, .. } = receipt;
+        Self { name: RECEIPT_NAME, location, stored_in: *stored_in, size_bytes: *size_bytes }
     }
 }
 

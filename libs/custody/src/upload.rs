@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use domain::{
     Sealed, Timestamp,
-    job::{self, Artifact, Job, Location, Outcome, Phase, StoredIn},
+    job::{self, Job, Location, StoredIn},
     sealed::field,
     upload,
 };
-use storage::{Cdn, Uploads};
+use storage::{Cdn, Uploads, layout::RECEIPT_NAME};
 
-use crate::{Custody, Error, settings::artifact_field};
+use crate::{
+    Custody, Error,
+    job::{Stored, is_shown, receipt},
+    settings::artifact_field,
+};
 
 /// Where an artifact can be downloaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +64,7 @@ impl Custody {
         self.open_for_account(id.account, &of(field::FILE_NAME, id), name).await
     }
 
-    /// Where the artifact of this name can be downloaded, with a link that works from `now` for
+    /// Where the artifact of this name, or `receipt.json`, can be downloaded, with a link that works from `now` for
     /// `works`: through the CDN if there is one and the artifact is small enough, else out of the
     /// platform bucket. Nothing where the job has no such artifact to show.
     ///
@@ -74,8 +78,8 @@ impl Custody {
         (now, works): (Timestamp, Duration),
     ) -> Result<Option<Download>, Error> {
         let Some(artifact) = shown(job, name) else { return Ok(None) };
-        let field = artifact_field(&artifact.name);
-        let location = self.open_text(id, &field, &artifact.location).await?;
+        let field = artifact_field(artifact.name);
+        let location = self.open_text(id, &field, artifact.location).await?;
         let location: Location =
             serde_json::from_str(&location).map_err(|_quotes_the_customer| Error::Location)?;
         if artifact.stored_in == StoredIn::Destination {
@@ -100,12 +104,15 @@ impl Custody {
     }
 }
 
-/// The artifact, once all of the job's are there and until they are gone.
-fn shown<'a>(job: &'a Job, name: &str) -> Option<&'a Artifact> {
-    let Phase::Ended(ended) = &job.phase else { return None };
-    let gone = ended.expired_at.is_some() || ended.erased_at.is_some();
-    let there = matches!(ended.outcome, Outcome::Completed(_)) && !gone;
-    job.artifacts.iter().find(|artifact| there && artifact.name == name)
+/// The artifact or the receipt, once all of the job's objects are there and until they are gone.
+fn shown<'a>(job: &'a Job, name: &str) -> Option<Stored<'a>> {
+    if !is_shown(job) {
+        return None;
+    }
+    if name == RECEIPT_NAME {
+        return receipt(job).map(Stored::from);
+    }
+    job.artifacts.iter().find(|artifact| artifact.name == name).map(Stored::from)
 }
 
 /// The name of a field of one upload.

@@ -12,6 +12,8 @@ pub const MAX_PREFIX_BYTES: usize = 512;
 const MAX_SPELLING_CHARS: usize = 32;
 /// The name of the object that repeats the answer to the caller.
 pub const METADATA_NAME: &str = "metadata.json";
+/// The name of the object that says, signed, how the others came about.
+pub const RECEIPT_NAME: &str = "receipt.json";
 
 /// Where in a bucket a caller wants results: nothing, or a path that ends in `/`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

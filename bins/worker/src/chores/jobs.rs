@@ -125,7 +125,7 @@ async fn tend(desk: &Desk, id: &Id) -> Result<Step, Error> {
         return Ok(Step::At(due));
     }
     let removed = clear(desk, id, &job).await?;
-    if removed > 0 || job.artifacts.iter().any(is_in_development) {
+    if removed > 0 || recorded_objects(&job, ended) > 0 {
         record(desk, id, job::expire).await?;
         tracing::info!(job.id = %id.job, removed, "results removed after their time");
     }
@@ -134,16 +134,19 @@ async fn tend(desk: &Desk, id: &Id) -> Result<Step, Error> {
 
 /// Whether objects of the job may lie in the platform bucket, recorded or not.
 fn may_have_left(job: &Job, ended: &Ended) -> bool {
-    let recorded = job.artifacts.iter().any(is_in_development);
+    let recorded = recorded_objects(job, ended) > 0;
     let unrecorded = job.artifacts.is_empty() && !matches!(ended.outcome, Outcome::Completed(_));
     recorded || (unrecorded && job.attempts > 0)
 }
 
-/// How many objects of the job the log knows of: its artifacts, and beside them `metadata.json`.
+/// How many objects of the job the log knows of: its artifacts, and beside them its receipt and
+/// `metadata.json`.
 fn recorded_objects(job: &Job, ended: &Ended) -> u64 {
     let artifacts = job.artifacts.iter().filter(|artifact| is_in_development(artifact)).count();
-    let metadata = artifacts > 0 && matches!(ended.outcome, Outcome::Completed(_));
-    artifacts as u64 + u64::from(metadata)
+    let Outcome::Completed(completed) = &ended.outcome else { return artifacts as u64 };
+    let receipt = completed.receipt.as_ref();
+    let receipt = receipt.is_some_and(|receipt| receipt.stored_in == StoredIn::Development);
+    artifacts as u64 + u64::from(receipt) + u64::from(receipt || artifacts > 0)
 }
 
 fn is_in_development(artifact: &job::Artifact) -> bool {
