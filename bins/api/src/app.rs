@@ -7,7 +7,7 @@ use domain::limits::Limits;
 use eventlog::{Barrier, Log, topology};
 use readmodel::{Positions, Store, Stream};
 use service::Clock;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     currency::Currency,
     demands::Demands,
     fresh::Fresh,
+    places::Places,
     quotas::Gate,
     routes::Routes,
     sessions::Sessions,
@@ -59,8 +60,8 @@ pub(crate) struct App {
     pub(crate) views: Views,
     pub(crate) routes: Arc<Routes>,
     pub(crate) sessions: Sessions,
-    /// One permit for each event stream.
-    pub(crate) streams: Arc<Semaphore>,
+    /// One for each event stream and export.
+    pub(crate) places: Places,
     accounts: Barrier,
     jobs: Barrier,
     members: Barrier,
@@ -74,7 +75,7 @@ impl App {
         let Served { api, limits, quotas } = parts.served;
         let barrier = |stream| Barrier::new(&parts.log, stream, api.read_barrier());
         Self {
-            streams: Arc::new(Semaphore::new(api.max_streams)),
+            places: Places::new(api.max_streams, api.max_streams_per_account),
             reached: watch::Sender::new(parts.store.positions()),
             currency: Currency::new(),
             callers: Callers::default(),

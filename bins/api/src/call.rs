@@ -48,6 +48,13 @@ impl Call {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Whether the client says that it takes this kind of answer, by its own name.
+    pub(crate) fn accepts(&self, media_type: &str) -> bool {
+        let accepted = self.header(header::ACCEPT.as_str()).unwrap_or_default();
+        let mut kinds = accepted.split(',').filter_map(|kind| kind.split(';').next());
+        kinds.any(|kind| kind.trim() == media_type)
+    }
+
     /// A query's parameters; each of those known, once.
     pub(crate) fn query(
         &self,

@@ -75,7 +75,13 @@ impl Callers {
         self.forgotten.send_replace(());
     }
 
-    /// Tells when something has happened to an account, so that whoever is still being answered can
+    /// Something happened to a session: no key pair is another, but whoever is still being answered
+    /// is to be asked again who they are.
+    pub(crate) fn stir(&self) {
+        self.forgotten.send_replace(());
+    }
+
+    /// Tells when something has happened to an account or a session, so that whoever is still being answered can
     /// be asked again who they are.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.forgotten.subscribe()

@@ -238,7 +238,8 @@ impl Client {
         Ok(size_bytes)
     }
 
-    async fn ask(
+    /// Asks for something, and hands back an answer that says yes.
+    pub(crate) async fn ask(
         &self,
         method: Method,
         path: &str,

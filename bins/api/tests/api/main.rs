@@ -6,7 +6,9 @@
     reason = "a test that cannot go on should fail where it stands"
 )]
 
+mod account_events;
 mod applications;
+mod asyncapi;
 mod auth;
 mod events;
 mod isolation;
@@ -21,4 +23,5 @@ mod replicas;
 mod sessions;
 mod shapes;
 mod stage;
+mod subscribers;
 mod uploads;

@@ -40,13 +40,11 @@ pub(crate) const GET: Endpoint = Endpoint {
 async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let account = call.caller()?.account;
     // One that lasts takes the place of an event stream.
-    let Ok(permit) = app.streams.clone().try_acquire_owned() else {
-        return Err(Problem::Overloaded);
-    };
+    let place = app.places.take(account)?;
     let (sender, receiver) = mpsc::channel::<Result<Bytes, ExportError>>(AHEAD);
     let shutdown = app.shutdown.clone();
     tokio::spawn(async move {
-        let _permit = permit;
+        let _place = place;
         let mut lines = Box::pin(export::lines(&app.log, &app.custody, account));
         while let Some(Some(line)) = shutdown.run_until_cancelled(lines.next()).await {
             let line = line.inspect_err(|error| {

@@ -10,7 +10,7 @@ use domain::{
     scope::Scope,
 };
 use eventlog::Raw;
-use http::{StatusCode, header};
+use http::StatusCode;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use warp::reply::Response;
@@ -79,7 +79,7 @@ impl Happened {
 
 async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let id = super::id(&call)?;
-    if wants_stream(&call) {
+    if call.accepts("text/event-stream") {
         return live::stream(app, &call, id).await;
     }
     let messages = app.log.messages::<Jobs>(&id).await?;
@@ -88,13 +88,6 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     }
     let events = messages.iter().map(Happened::new).collect();
     call::json(StatusCode::OK, &List { job: id.job.to_string(), events })
-}
-
-fn wants_stream(call: &Call) -> bool {
-    let accepted = call.header(header::ACCEPT.as_str()).unwrap_or_default();
-    accepted
-        .split(',')
-        .any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == "text/event-stream"))
 }
 
 fn is_outcome(raw: &Raw) -> bool {

@@ -16,7 +16,7 @@ use futures::{Stream, StreamExt as _, stream::BoxStream};
 use http::HeaderMap;
 use serde_json::Value;
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc},
+    sync::mpsc,
     time::{MissedTickBehavior, interval},
 };
 use warp::{
@@ -25,7 +25,7 @@ use warp::{
 };
 
 use super::{GET, Happened, is_outcome};
-use crate::{app::App, auth, call::Call, problem::Problem};
+use crate::{app::App, auth, call::Call, places::Place, problem::Problem};
 
 /// Events made ready before the client has taken those before.
 const AHEAD: usize = 16;
@@ -37,9 +37,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Answers with a stream of a job's events.
 pub(super) async fn stream(app: Arc<App>, call: &Call, id: job::Id) -> Result<Response, Problem> {
     let after = last_event_id(call)?;
-    let Ok(permit) = app.streams.clone().try_acquire_owned() else {
-        return Err(Problem::Overloaded);
-    };
+    let place = app.places.take(id.account)?;
     let live = app.log.live(&subject::fence::<Jobs>(&id)).await?.boxed();
     let progress = app.log.progress::<Value>(id.account, id.job).await?;
     let history = app.log.messages::<Jobs>(&id).await?;
@@ -57,7 +55,7 @@ pub(super) async fn stream(app: Arc<App>, call: &Call, id: job::Id) -> Result<Re
         sender,
     };
     let missed = history.into_iter().filter(|raw| raw.seq > after).collect();
-    tokio::spawn(follower.run(missed, live, progress, permit));
+    tokio::spawn(follower.run(missed, live, progress, place));
     Ok(warp::sse::reply(frames(receiver)).into_response())
 }
 
@@ -114,7 +112,7 @@ impl Follower {
         missed: Vec<Raw>,
         live: BoxStream<'static, Raw>,
         progress: BoxStream<'static, Value>,
-        _permit: OwnedSemaphorePermit,
+        _place: Place,
     ) {
         let shutdown = self.app.shutdown.clone();
         let gone = self.sender.clone();
