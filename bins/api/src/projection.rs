@@ -32,24 +32,42 @@ const DAMAGE_PAUSE: Duration = Duration::from_secs(30);
 const SURE_AFTER: u32 = 5;
 /// How long to wait between two looks at that.
 const SURE_PAUSE: Duration = Duration::from_millis(200);
-/// Messages applied at once when everything is read again.
-const REBUILD_BATCH: usize = 500;
+/// Pages applied at once, at most, when everything is read again.
+const REBUILD_PAGES: usize = 8;
+/// Such batches that are read and decoded ahead.
+const REBUILD_AHEAD: usize = 2;
 
-/// Reads the log from where `store` stopped up to `until`, and answers where it stands then.
+/// Reads the log from where `store` stopped up to `until`, and answers where it stands then. What it
+/// has read is in the store, however it ends: called again it goes on from there. `told` is called
+/// now and then with how far it has come.
 ///
 /// # Errors
 /// [`Error::Replay`] when the log breaks off, [`Error::ReadModel`] when the store does.
-pub async fn rebuild(log: &Log, store: Arc<Store>, until: Positions) -> Result<Positions, Error> {
+pub async fn rebuild(
+    log: &Log,
+    store: Arc<Store>,
+    until: Positions,
+    mut told: impl FnMut(Positions) + Send,
+) -> Result<Positions, Error> {
     for stream in Stream::ALL {
         let from = store.position(stream) + 1;
         if from > until.of(stream) {
             continue;
         }
         let span = Span { from_seq: Some(from), to_seq: Some(until.of(stream)), ..Span::default() };
-        let mut batches = log.replay(app::name(stream), span).boxed().ready_chunks(REBUILD_BATCH);
-        while let Some(batch) = batches.next().await {
-            let raws = batch.into_iter().collect::<Result<Vec<Raw>, _>>()?;
-            apply(&store, stream, raws).await?;
+        let pages = log.replay_pages(app::name(stream), span).ready_chunks(REBUILD_PAGES);
+        // What comes next is read and decoded while what came before is written.
+        let mut batches = pages
+            .map(|pages| {
+                tokio::task::spawn_blocking(move || {
+                    let pages = pages.into_iter().collect::<Result<Vec<Vec<Raw>>, _>>()?;
+                    Ok::<_, Error>(pages.iter().flatten().map(|raw| entry(stream, raw)).collect())
+                })
+            })
+            .buffered(REBUILD_AHEAD);
+        while let Some(entries) = batches.next().await {
+            let (entries, store): (Vec<Entry>, _) = (entries??, Arc::clone(&store));
+            told(tokio::task::spawn_blocking(move || store.apply(&entries)).await??);
         }
     }
     Ok(store.positions())
@@ -106,6 +124,9 @@ async fn follow(app: &Arc<App>, stream: Stream, shutdown: &CancellationToken) ->
                     // Whoever knows that something has happened must not be answered from before.
                     if accounts {
                         app.callers.forget();
+                    }
+                    if stream == Stream::Members {
+                        app.callers.stir();
                     }
                     if stream == Stream::Jobs {
                         app.views.forget(jobs);
@@ -247,7 +268,28 @@ fn changes_accounts(entry: &Entry) -> bool {
         && !matches!(entry.change, Change::Account(_, account::Event::ApplicationUsed { .. }))
 }
 
-fn entry(stream: Stream, raw: &Raw) -> Entry {
+/// How subjects of a stream name what it holds.
+#[must_use]
+pub const fn noun(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Accounts => Accounts::NOUN,
+        Stream::Jobs => Jobs::NOUN,
+        Stream::Members => Members::NOUN,
+        Stream::Uploads => Uploads::NOUN,
+        Stream::Endpoints => Endpoints::NOUN,
+        Stream::Deliveries => Deliveries::NOUN,
+    }
+}
+
+/// The name of a stream in the log.
+#[must_use]
+pub const fn name(stream: Stream) -> &'static str {
+    app::name(stream)
+}
+
+/// A message as rows are made of it.
+#[must_use]
+pub fn entry(stream: Stream, raw: &Raw) -> Entry {
     let change = match stream {
         Stream::Jobs => decode::<Jobs>(raw, Change::Job),
         Stream::Accounts => decode::<Accounts>(raw, Change::Account),

@@ -1,12 +1,27 @@
-//! Reading a stretch of the log again, with nothing but the right to read.
+//! Reading stretches of the log again, with nothing but the right to read.
+//!
+//! Everything is read by direct gets, several of them under way: a consumer would be a little less
+//! work for the server, but whoever may have one made also chooses where the server publishes to,
+//! and could so write what they may only read.
 
-use futures::{Stream, stream};
+use std::collections::VecDeque;
+
+use futures::{Stream, StreamExt as _, stream, stream::BoxStream};
 use jiff::{SignedDuration, Timestamp};
+use tokio_util::task::AbortOnDropHandle;
 
-use crate::{envelope::Raw, error::Unavailable, log::Log};
+use crate::{
+    backend::Page,
+    envelope::Raw,
+    error::{Cause, Unavailable},
+    log::Log,
+    topology,
+};
 
 /// How many messages one read asks for.
-const PAGE: usize = 500;
+const PAGE: u64 = 500;
+/// Reads under way at once, where it is known in advance what each of them has to bring.
+const LANES: usize = 4;
 
 /// By how much the clocks of those who decide and those who store may differ.
 const SKEW: SignedDuration = SignedDuration::from_mins(1);
@@ -33,16 +48,16 @@ impl Span {
             self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at <= until)
         })
     }
-}
 
-struct Cursor {
-    log: Log,
-    stream: String,
-    span: Span,
-    filter: String,
-    next: Option<u64>,
-    page: std::vec::IntoIter<Raw>,
-    started: bool,
+    /// Whether a message with this time was stored so late that none behind it is covered.
+    fn is_past(&self, time: Option<Timestamp>) -> bool {
+        let last = self.until.and_then(|until| until.checked_add(SKEW + SKEW).ok());
+        time.zip(last).is_some_and(|(at, last)| at > last)
+    }
+
+    fn is_behind(&self, seq: u64) -> bool {
+        self.to_seq.is_some_and(|last| seq > last)
+    }
 }
 
 impl Log {
@@ -53,50 +68,254 @@ impl Log {
         stream: &str,
         span: Span,
     ) -> impl Stream<Item = Result<Raw, Unavailable>> + Send + use<> {
-        let cursor = Cursor {
+        self.replay_pages(stream, span).flat_map(|page| match page {
+            Ok(raws) => stream::iter(raws).map(Ok).left_stream(),
+            Err(error) => stream::iter([Err(error)]).right_stream(),
+        })
+    }
+
+    /// The same, as many messages at a time as came together.
+    pub fn replay_pages(
+        &self,
+        stream: &str,
+        span: Span,
+    ) -> BoxStream<'static, Result<Vec<Raw>, Unavailable>> {
+        let filter = span.filter.clone().unwrap_or_else(|| ">".to_owned());
+        let reader = Reader {
+            whole: filter == ">" || filter == topology::ingest(stream),
             log: self.clone(),
             stream: stream.to_owned(),
-            filter: span.filter.clone().unwrap_or_else(|| ">".to_owned()),
-            next: Some(span.from_seq.unwrap_or(1)),
+            filter,
+            next: Some(span.from_seq.unwrap_or(1).max(1)),
             span,
-            page: Vec::new().into_iter(),
+            lanes: VecDeque::new(),
             started: false,
         };
-        stream::unfold(cursor, |mut cursor| async move {
-            let item = cursor.advance().await.transpose()?;
-            if item.is_err() {
-                cursor.next = None;
-                cursor.page = Vec::new().into_iter();
+        stream::unfold(reader, |mut reader| async move {
+            let page = reader.advance().await.transpose()?;
+            if page.is_err() {
+                reader.end();
             }
-            Some((item, cursor))
+            Some((page, reader))
+        })
+        .boxed()
+    }
+
+    /// The messages of several stretches in the order of the times at which they were decided, each
+    /// stretch in its own order.
+    pub fn replay_merged(
+        &self,
+        sources: Vec<(String, Span)>,
+    ) -> impl Stream<Item = Result<Raw, Unavailable>> + Send + use<> {
+        let source = |(stream, span): (String, Span)| Source {
+            pages: self.replay_pages(&stream, span),
+            page: VecDeque::new(),
+            over: false,
+        };
+        let sources: Vec<Source> = sources.into_iter().map(source).collect();
+        stream::unfold(Some(sources), |sources| async move {
+            let mut sources = sources?;
+            match earliest(&mut sources).await {
+                Ok(raw) => Some((Ok(raw?), Some(sources))),
+                Err(error) => Some((Err(error), None)),
+            }
         })
     }
 }
 
-impl Cursor {
-    async fn advance(&mut self) -> Result<Option<Raw>, Unavailable> {
-        loop {
-            for raw in self.page.by_ref() {
-                if self.span.to_seq.is_some_and(|last| raw.seq > last) {
-                    self.next = None;
-                    return Ok(None);
-                }
-                if self.span.covers(raw.time()) {
-                    return Ok(Some(raw));
-                }
+/// One of several stretches.
+struct Source {
+    pages: BoxStream<'static, Result<Vec<Raw>, Unavailable>>,
+    page: VecDeque<Raw>,
+    over: bool,
+}
+
+/// The message that comes first of all.
+async fn earliest(sources: &mut [Source]) -> Result<Option<Raw>, Unavailable> {
+    let mut first: Option<(Option<Timestamp>, usize)> = None;
+    for (index, source) in sources.iter_mut().enumerate() {
+        while source.page.is_empty() && !source.over {
+            match source.pages.next().await.transpose()? {
+                Some(page) => source.page = page.into(),
+                None => source.over = true,
             }
-            let Some(mut from) = self.next else { return Ok(None) };
-            if !std::mem::replace(&mut self.started, true)
-                && let Some(since) = self.span.since
-            {
-                let stored = since.saturating_sub(SKEW).unwrap_or(since);
-                let found = self.log.backend.since(&self.stream, &self.filter, stored).await?;
-                let Some(first) = found else { return Ok(None) };
-                from = from.max(first);
-            }
-            let page = self.log.backend.page(&self.stream, &self.filter, from, PAGE).await?;
-            self.next = page.messages.last().filter(|_| page.more).map(|last| last.seq + 1);
-            self.page = page.messages.into_iter();
         }
+        let Some(raw) = source.page.front() else { continue };
+        let time = raw.time();
+        if first.is_none_or(|(best, _)| time < best) {
+            first = Some((time, index));
+        }
+    }
+    let source = first.and_then(|(_, index)| sources.get_mut(index));
+    Ok(source.and_then(|source| source.page.pop_front()))
+}
+
+/// A read under way.
+struct Lane {
+    /// What is here or behind it is brought by the next one.
+    end: Option<u64>,
+    page: AbortOnDropHandle<Result<Page, Unavailable>>,
+}
+
+struct Reader {
+    log: Log,
+    stream: String,
+    span: Span,
+    filter: String,
+    /// Whether no message of the stream is left out, so that a read brings as many sequences as it
+    /// asks for.
+    whole: bool,
+    /// The first sequence that no lane brings.
+    next: Option<u64>,
+    lanes: VecDeque<Lane>,
+    started: bool,
+}
+
+impl Reader {
+    /// The next messages; never an empty page.
+    async fn advance(&mut self) -> Result<Option<Vec<Raw>>, Unavailable> {
+        if !std::mem::replace(&mut self.started, true)
+            && let Some(since) = self.span.since
+        {
+            let stored = since.saturating_sub(SKEW).unwrap_or(since);
+            let found = self.log.backend.since(&self.stream, &self.filter, stored).await?;
+            let first = found.map(|first| first.max(self.next.unwrap_or(1)));
+            self.next = first;
+        }
+        loop {
+            self.fill();
+            let Some(lane) = self.lanes.pop_front() else { return Ok(None) };
+            let page = lane.page.await.map_err(|source| failed(source.into()))??;
+            let raws = self.take(page, lane.end);
+            if !raws.is_empty() {
+                return Ok(Some(raws));
+            }
+        }
+    }
+
+    /// Sets out as many reads as may be under way.
+    fn fill(&mut self) {
+        let lanes = if self.whole { LANES } else { 1 };
+        while self.lanes.len() < lanes {
+            let Some(from) = self.next.filter(|next| !self.span.is_behind(*next)) else { return };
+            let end = self.whole.then(|| from.saturating_add(PAGE));
+            self.next = end;
+            self.lanes.push_back(self.lane(from, end));
+        }
+    }
+
+    fn lane(&self, from: u64, end: Option<u64>) -> Lane {
+        let (log, stream, filter) = (self.log.clone(), self.stream.clone(), self.filter.clone());
+        let limit = usize::try_from(PAGE).unwrap_or(usize::MAX);
+        // In a task of its own: what is read is taken apart while what came before is used.
+        let page =
+            tokio::spawn(async move { log.backend.page(&stream, &filter, from, limit).await });
+        Lane { end, page: AbortOnDropHandle::new(page) }
+    }
+
+    /// What of a page is asked for; and decides where to read on.
+    fn take(&mut self, page: Page, end: Option<u64>) -> Vec<Raw> {
+        let Page { messages: mut raws, more } = page;
+        let (first, last) = (raws.first().map(|raw| raw.seq), raws.last().map(|raw| raw.seq));
+        match (end, first.zip(last)) {
+            (_, None) => self.end(),
+            (_, Some(_)) if !more => self.end(),
+            // Nothing is left of the sequences that were asked for, nor perhaps of those behind.
+            (Some(end), Some((first, last))) if first >= end => {
+                self.lanes.clear();
+                self.next = Some(last + 1);
+            }
+            // The page was full of bytes before it was full of messages.
+            (Some(end), Some((_, last))) if last + 1 < end => {
+                let rest = self.lane(last + 1, Some(end));
+                self.lanes.push_front(rest);
+            }
+            (Some(end), Some(_)) => raws.retain(|raw| raw.seq < end),
+            (None, Some((_, last))) => self.next = Some(last + 1),
+        }
+        let past = |raw: &Raw| self.span.is_behind(raw.seq) || self.span.is_past(raw.time());
+        if let Some(past) = raws.iter().position(past) {
+            raws.truncate(past);
+            self.end();
+        }
+        raws.retain(|raw| self.span.covers(raw.time()));
+        raws
+    }
+
+    fn end(&mut self) {
+        self.next = None;
+        self.lanes.clear();
+    }
+}
+
+fn failed(source: Cause) -> Unavailable {
+    Unavailable::new("read a stream", source)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures::TryStreamExt as _;
+
+    use super::*;
+    use crate::{backend::Backend, headers::Headers};
+
+    /// A log of so many messages, decided one second apart, every third of another account.
+    fn log(messages: u64) -> Log {
+        let log = Log::memory();
+        let Backend::Memory(memory) = &*log.backend else { panic!("a log in memory") };
+        for number in 0..messages {
+            let account = if number % 3 == 0 { "a" } else { "b" };
+            let subject = format!("darkroom.job.{account}.{number}.requested");
+            let headers = Headers::from_iter([("ce-time", at(number).to_string())]);
+            let body = Bytes::from_static(b"{}");
+            memory.append(topology::JOBS, &subject, &headers, &body, None).unwrap();
+        }
+        log
+    }
+
+    fn at(second: u64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + i64::try_from(second).unwrap()).unwrap()
+    }
+
+    async fn read(log: &Log, span: Span) -> Vec<u64> {
+        log.replay(topology::JOBS, span).map_ok(|raw| raw.seq).try_collect().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn every_message_of_a_stretch_comes_once_and_in_order() {
+        let all = PAGE * 7 + 3;
+        let log = log(all);
+        assert_eq!(read(&log, Span::default()).await, (1..=all).collect::<Vec<_>>());
+        let span = Span { from_seq: Some(5), to_seq: Some(PAGE * 3), ..Span::default() };
+        assert_eq!(read(&log, span).await, (5..=PAGE * 3).collect::<Vec<_>>());
+        let span = Span { filter: Some("darkroom.job.a.>".to_owned()), ..Span::default() };
+        assert_eq!(read(&log, span).await, (1..=all).step_by(3).collect::<Vec<_>>());
+        let span = Span { since: Some(at(9)), until: Some(at(20)), ..Span::default() };
+        assert_eq!(read(&log, span).await, (10..=21).collect::<Vec<_>>());
+        assert_eq!(read(&log, Span { from_seq: Some(all + 1), ..Span::default() }).await, []);
+    }
+
+    #[tokio::test]
+    async fn what_retention_took_away_is_passed_over() {
+        let all = PAGE * 9;
+        let log = log(all);
+        let Backend::Memory(memory) = &*log.backend else { panic!("a log in memory") };
+        let gone = |seq: u64| seq <= PAGE * 6 + 7 || (PAGE * 7..PAGE * 8).contains(&seq);
+        (1..=all).filter(|seq| gone(*seq)).for_each(|seq| memory.erase(topology::JOBS, seq));
+        let left: Vec<u64> = (1..=all).filter(|seq| !gone(*seq)).collect();
+        assert_eq!(read(&log, Span::default()).await, left);
+    }
+
+    #[tokio::test]
+    async fn several_stretches_are_merged_by_time() {
+        let log = log(40);
+        let of = |account: &str| Span {
+            filter: Some(format!("darkroom.job.{account}.>")),
+            ..Span::default()
+        };
+        let sources = ["b", "a"].map(|account| (topology::JOBS.to_owned(), of(account)));
+        let merged = log.replay_merged(sources.to_vec()).map_ok(|raw| raw.seq);
+        assert_eq!(merged.try_collect::<Vec<_>>().await.unwrap(), (1..=40).collect::<Vec<_>>());
     }
 }

@@ -199,6 +199,66 @@ pub(crate) fn listed(mut list: Key, place: Place) -> Key {
     list
 }
 
+/// Whether a number lies under a key.
+pub(crate) fn is_number(key: &[u8]) -> bool {
+    ["!", "count/", "all/", "held/"].iter().any(|prefix| key.starts_with(prefix.as_bytes()))
+}
+
+/// Whether what lies under a key says something of its own; other keys lead to such a row, or count
+/// what is not one account's.
+pub(crate) fn is_told(key: &[u8]) -> bool {
+    const TOLD: [&str; 10] = [
+        "account/",
+        "count/",
+        "delivery/",
+        "endpoint/",
+        "held/",
+        "job/",
+        "member/",
+        "unreadable/",
+        "upload/",
+        "usage/",
+    ];
+    TOLD.iter().any(|prefix| key.starts_with(prefix.as_bytes()))
+}
+
+/// A key for people: what kind of row, and which.
+pub(crate) fn describe(key: &[u8]) -> String {
+    let slash = key.iter().position(|byte| *byte == b'/').map_or(key.len(), |at| at + 1);
+    let (prefix, rest) = key.split_at(slash);
+    let id = |bytes: &[u8]| uuid::Uuid::from_slice(bytes).map(|id| id.to_string()).ok();
+    let (first, more) = rest.split_at_checked(16).unwrap_or((rest, &[]));
+    let (of, word) = (id(first).unwrap_or_default(), more.escape_ascii());
+    let which = id(more).unwrap_or_default();
+    let placed = || more.last_chunk::<{ Place::LEN }>().map(|place| Place::from_bytes(*place).id());
+    let entry = || placed().map(|id| id.to_string()).unwrap_or_default();
+    match prefix {
+        b"job/" => format!("job {which} of account {of}"),
+        b"account/" => format!("account {of}"),
+        b"member/" => format!("member {which} of account {of}"),
+        b"upload/" => format!("upload {which} of account {of}"),
+        b"endpoint/" => format!("endpoint {which} of account {of}"),
+        b"delivery/" => format!("delivery {which} of account {of}"),
+        b"app/" => format!("holder of the key {}", rest.escape_ascii()),
+        b"address/" => "member by a digest of their address".to_owned(),
+        b"session/" => "session by the digest of its token".to_owned(),
+        b"acct/" => format!("job {} in the list of account {of}", entry()),
+        b"stat/" => format!("job {} in a list by status of account {of}", entry()),
+        b"sent/" | b"sent-to/" | b"sent-in/" => {
+            format!("delivery {} in a list of account {of}", entry())
+        }
+        b"count/" => format!("number of jobs {word} of account {of}"),
+        b"all/" => format!("number of jobs {} of all accounts", rest.escape_ascii()),
+        b"held/" => format!("{word} in use of account {of}"),
+        b"usage/" => {
+            let day = more.try_into().map(u32::from_be_bytes).unwrap_or_default();
+            format!("usage of account {of} on {}", crate::projection::usage::date_of(day))
+        }
+        b"unreadable/" => format!("unreadable message {}", rest.escape_ascii()),
+        _ => key.escape_ascii().to_string(),
+    }
+}
+
 fn key(prefix: &str, parts: &[&[u8]]) -> Key {
     let mut key =
         Key::with_capacity(prefix.len() + parts.iter().map(|part| part.len()).sum::<usize>() + 24);
@@ -215,6 +275,25 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+
+    #[test]
+    fn a_key_says_what_lies_under_it() {
+        let (account, job) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let of = AccountId::from_uuid(account);
+        let id = job::Id { account: of, job: JobId::from_uuid(job) };
+        let listed = super::listed(list(of), Place::new(Timestamp::UNIX_EPOCH, id.job));
+        for (key, expected) in [
+            (super::job(id), format!("job {job} of account {account}")),
+            (listed, format!("job {job} in the list of account {account}")),
+            (held(of, Held::Jobs), format!("jobs in use of account {account}")),
+            (usage(of, 1), format!("usage of account {account} on 1970-01-02")),
+            (position(Stream::Jobs), "!position/jobs".to_owned()),
+            (b"job/short".to_vec(), "job  of account ".to_owned()),
+        ] {
+            assert_eq!(describe(&key), expected);
+        }
+        assert!(is_told(&super::job(id)) && !is_told(&list(of)));
+    }
 
     #[test]
     fn newer_jobs_come_first() {

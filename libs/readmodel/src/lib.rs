@@ -11,6 +11,8 @@ mod key;
 mod projection;
 mod query;
 mod store;
+mod stretch;
+mod tree;
 
 pub use crate::{
     cursor::{Cursor, InvalidCursor},
@@ -26,4 +28,5 @@ pub use crate::{
         usage::{InUse, MAX_USAGE_DAYS},
     },
     store::{Found, Store, WhyAnew},
+    stretch::{MAX_STRETCH_BYTES, MAX_STRETCH_ROWS, RowBytes, RowKey, Run, Stretch},
 };

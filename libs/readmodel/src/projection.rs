@@ -23,7 +23,6 @@ use domain::{
     job, member, upload,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use sled::{Batch, Tree};
 
 pub use self::{
     accounts::{AccountRow, Holder},
@@ -38,6 +37,7 @@ use crate::{
     Error,
     entry::{Change, Entry, Positions, Stream},
     key::{self, Key},
+    tree::{Batch, Tree},
 };
 
 /// A row, the keys that lead to it, and the counts it is part of.
@@ -50,7 +50,7 @@ pub(crate) trait Row: Serialize + DeserializeOwned {
 
 /// Reads the row under `key`.
 pub(crate) fn read<R: DeserializeOwned>(tree: &Tree, key: &[u8]) -> Result<Option<R>, Error> {
-    match tree.get(key).map_err(Error::sled("read"))? {
+    match tree.get(key)? {
         Some(bytes) => {
             serde_json::from_slice(&bytes).map(Some).map_err(|source| Error::row(key, source))
         }
@@ -60,7 +60,7 @@ pub(crate) fn read<R: DeserializeOwned>(tree: &Tree, key: &[u8]) -> Result<Optio
 
 /// Reads the number under `key`; zero where there is none.
 pub(crate) fn read_number(tree: &Tree, key: &[u8]) -> Result<u64, Error> {
-    match tree.get(key).map_err(Error::sled("read"))? {
+    match tree.get(key)? {
         Some(bytes) => match bytes.as_ref().try_into() {
             Ok(bytes) => Ok(u64::from_be_bytes(bytes)),
             Err(_) => Err(Error::row(key, None)),
@@ -187,7 +187,7 @@ impl<'a> Changes<'a> {
         for (key, change) in counts.into_iter().filter(|(_, change)| *change != 0) {
             match read_number(self.tree, &key)?.saturating_add_signed(change) {
                 0 => batch.remove(key),
-                count => batch.insert(key, &count.to_be_bytes()),
+                count => batch.insert(key, count.to_be_bytes()),
             }
         }
         for ((account, day), more) in self.used.into_days() {
@@ -198,10 +198,10 @@ impl<'a> Changes<'a> {
             batch.insert(key, value);
         }
         for key in self.unreadable {
-            batch.insert(key, &[]);
+            batch.insert(key, []);
         }
         for stream in Stream::ALL {
-            batch.insert(key::position(stream), &positions.of(stream).to_be_bytes());
+            batch.insert(key::position(stream), positions.of(stream).to_be_bytes());
         }
         Ok(batch)
     }

@@ -85,8 +85,8 @@ impl Store {
     pub fn members_with_address(&self, email_digest: &str) -> Result<Vec<MemberRow>, Error> {
         let list = key::addresses(email_digest);
         let mut found = Vec::new();
-        for key in self.tree().scan_prefix(&list).keys().take(MAX_MEMBERS) {
-            let key = key.map_err(Error::sled("list"))?;
+        for row in self.tree().scan_prefix(&list).take(MAX_MEMBERS) {
+            let (key, _) = row?;
             let id = key.get(list.len()..).unwrap_or_default();
             let row: Option<MemberRow> = read(self.tree(), &[b"member/", id].concat())?;
             found.extend(row);
@@ -126,7 +126,7 @@ impl Store {
         let values = self.tree().scan_prefix(list).take(limit);
         values
             .map(|row| {
-                let (key, value) = row.map_err(Error::sled("list"))?;
+                let (key, value) = row?;
                 serde_json::from_slice(&value).map_err(|source| Error::row(&key, source))
             })
             .collect()
@@ -176,8 +176,8 @@ impl Store {
             Some(Cursor(place)) => Bound::Excluded(key::listed(list.clone(), place)),
             None => Bound::Excluded(list.clone()),
         };
-        self.tree().range((start, Bound::Included(end))).keys().map(|key| {
-            let key = key.map_err(Error::sled("list"))?;
+        self.tree().range(start, Bound::Included(end)).map(|row| {
+            let (key, _) = row?;
             match key.last_chunk::<{ Place::LEN }>() {
                 Some(place) => Ok(Place::from_bytes(*place)),
                 None => Err(Error::row(&key, None)),

@@ -5,23 +5,27 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use sha2::{Digest, Sha256};
-use sled::{Db, Tree};
 
 use crate::{
     Error,
     entry::{Entry, Positions, Stream},
     key,
     projection::{Changes, read_number},
+    tree::Tree,
 };
 
 /// The shape of keys and rows. A store of another shape is made anew from the log.
 const FORMAT: u64 = 3;
 /// Marks a store that is being emptied; never a real format.
 const NO_FORMAT: u64 = 0;
+/// Where those lie that were there before.
+const BEFORE: &str = "before";
+/// Where those lie that could not be carried on with.
+const UNUSABLE: &str = "unusable";
 /// Memory that sled may use for its pages, in bytes.
 const CACHE_BYTES: u64 = 64 << 20;
 /// How long rows may stay in memory only. What a crash loses is read from the log again.
@@ -34,6 +38,13 @@ pub enum Found {
     Nothing,
     /// A store that can be carried on with.
     Rows(Positions),
+    /// A store that was made ready beside the one that was there, and has taken its place.
+    Prepared {
+        /// Where that one lies now.
+        before: PathBuf,
+        /// How far the rows reach.
+        reached: Positions,
+    },
     /// A store that cannot, which has been moved out of the way. The new one is empty.
     Unusable {
         /// Where the old one lies now.
@@ -63,33 +74,39 @@ pub enum WhyAnew {
 /// Reading needs no lock and sees whole batches. Calls block: keep them off an async thread where
 /// they write or scan.
 pub struct Store {
-    db: Db,
+    tree: Tree,
     /// Held while writing, so that positions and rows are always those of one batch.
     writer: Mutex<Positions>,
-    /// Released by the system when the process ends, however it ends.
-    _lock: File,
+    /// Released by the system when the process ends, however it ends; none for rows in memory.
+    _lock: Option<File>,
 }
 
 impl Store {
-    /// Opens the store in the folder `path`, which is made if missing. What lies there and cannot
-    /// be carried on with is moved to `<path>.unusable`, replacing what was there.
+    /// Opens the store in the folder `path`, which is made if missing. Rows of this shape that were
+    /// made ready beside it take its place first. What lies there and cannot be carried on with is
+    /// moved to `<path>.unusable`, replacing what was there.
     ///
     /// # Errors
     /// [`Error::Held`] when another process has it open, [`Error::Files`], [`Error::Sled`].
     pub fn open(path: &Path) -> Result<(Self, Found), Error> {
         let lock = lock(path)?;
+        let prepared = swap_in(path)?;
         match attempt(path)? {
-            Attempt::Open(db) => {
-                let fresh = !db.was_recovered();
-                let store = Self::start(db, lock)?;
-                let found = if fresh { Found::Nothing } else { Found::Rows(store.positions()) };
+            Attempt::Open(tree) => {
+                let fresh = tree.is_new();
+                let store = Self::start(tree, lock)?;
+                let found = match prepared {
+                    _ if fresh => Found::Nothing,
+                    Some(before) => Found::Prepared { before, reached: store.positions() },
+                    None => Found::Rows(store.positions()),
+                };
                 Ok((store, found))
             }
             Attempt::Unusable(why) => {
-                let moved_to = move_aside(path)?;
+                let moved_to = move_aside(path, UNUSABLE)?;
                 match attempt(path)? {
-                    Attempt::Open(db) => {
-                        Ok((Self::start(db, lock)?, Found::Unusable { moved_to, why }))
+                    Attempt::Open(tree) => {
+                        Ok((Self::start(tree, lock)?, Found::Unusable { moved_to, why }))
                     }
                     Attempt::Unusable(_) => Err(Error::row(key::FORMAT, None)),
                 }
@@ -97,17 +114,59 @@ impl Store {
         }
     }
 
-    fn start(db: Db, lock: File) -> Result<Self, Error> {
-        let mut positions = Positions::default();
-        for stream in Stream::ALL {
-            positions.advance(stream, read_number(&db, &key::position(stream))?);
-        }
-        db.insert(key::FORMAT, &FORMAT.to_be_bytes()).map_err(Error::sled("write"))?;
-        Ok(Self { db, writer: Mutex::new(positions), _lock: lock })
+    /// Opens the store that is being made to take the place of the one at `path`: where somebody has
+    /// begun with it, they go on. [`Store::make_ready`] ends it.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_next(path: &Path) -> Result<(Self, Found), Error> {
+        Self::open(&next_to(path))
     }
 
-    pub(crate) fn tree(&self) -> &Tree {
-        &self.db
+    /// Ends what [`Store::open_next`] began: whoever opens the store at `path` next finds these rows.
+    ///
+    /// # Errors
+    /// [`Error::Sled`], [`Error::Files`].
+    pub fn make_ready(self, path: &Path) -> Result<PathBuf, Error> {
+        let (next, ready) = (next_to(path), ready_for(path));
+        self.flush()?;
+        // The lock lies beside the folder, and is held until all is done.
+        let Self { tree, _lock, .. } = self;
+        drop(tree);
+        let files = |operation, path: &Path| {
+            let path = path.to_owned();
+            move |source| Error::Files { operation, path, source }
+        };
+        if ready.exists() {
+            fs::remove_dir_all(&ready).map_err(files("remove", &ready))?;
+        }
+        fs::rename(&next, &ready).map_err(files("make ready", &next))?;
+        Ok(ready)
+    }
+
+    /// A store in memory, for a fold that is looked at once.
+    #[must_use]
+    pub fn memory() -> Self {
+        let positions = Mutex::new(Positions::default());
+        Self { tree: Tree::memory(), writer: positions, _lock: None }
+    }
+
+    fn start(tree: Tree, lock: File) -> Result<Self, Error> {
+        let mut positions = Positions::default();
+        for stream in Stream::ALL {
+            positions.advance(stream, read_number(&tree, &key::position(stream))?);
+        }
+        tree.insert(key::FORMAT, &FORMAT.to_be_bytes())?;
+        Ok(Self { tree, writer: Mutex::new(positions), _lock: Some(lock) })
+    }
+
+    pub(crate) const fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// Keeps everything as it is for as long as the guard lives.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, Positions> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes in entries, oldest first in each stream, and answers how far the rows reach then.
@@ -116,9 +175,9 @@ impl Store {
     /// # Errors
     /// [`Error::Sled`] or [`Error::Row`]; the store is as it was.
     pub fn apply(&self, entries: &[Entry]) -> Result<Positions, Error> {
-        let mut positions = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut positions = self.hold();
         let mut reached = *positions;
-        let mut changes = Changes::new(&self.db);
+        let mut changes = Changes::new(&self.tree);
         for entry in entries {
             if entry.seq > reached.of(entry.stream) {
                 changes.take(entry)?;
@@ -127,7 +186,7 @@ impl Store {
         }
         if reached != *positions {
             let batch = changes.into_batch(reached)?;
-            self.db.apply_batch(batch).map_err(Error::sled("write"))?;
+            self.tree.apply(batch)?;
             *positions = reached;
         }
         Ok(reached)
@@ -136,7 +195,7 @@ impl Store {
     /// How far into the log the rows reach.
     #[must_use]
     pub fn positions(&self) -> Positions {
-        *self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.hold()
     }
 
     /// How far into `stream` the rows reach.
@@ -151,10 +210,10 @@ impl Store {
     /// # Errors
     /// [`Error::Sled`].
     pub fn hash(&self) -> Result<(Positions, String), Error> {
-        let positions = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let positions = self.hold();
         let mut digest = Sha256::new();
-        for row in self.db.iter() {
-            let (key, value) = row.map_err(Error::sled("read"))?;
+        for row in self.tree.iter() {
+            let (key, value) = row?;
             for part in [&key, &value] {
                 digest.update(part.len().to_be_bytes());
                 digest.update(part);
@@ -168,10 +227,8 @@ impl Store {
     /// # Errors
     /// [`Error::Sled`].
     pub fn unreadable(&self) -> Result<usize, Error> {
-        self.db.scan_prefix("unreadable/").keys().try_fold(0, |count, key| {
-            key.map_err(Error::sled("read"))?;
-            Ok(count + 1)
-        })
+        let rows = self.tree.scan_prefix(b"unreadable/");
+        rows.into_iter().try_fold(0, |count, row| row.map(|_| count + 1))
     }
 
     /// Forgets everything, for a log that is not the one the rows were made from.
@@ -179,13 +236,11 @@ impl Store {
     /// # Errors
     /// [`Error::Sled`]. A store that was left half empty is made anew when next opened.
     pub fn clear(&self) -> Result<(), Error> {
-        let mut positions = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        self.db
-            .insert(key::FORMAT, &NO_FORMAT.to_be_bytes())
-            .and_then(|_| self.db.flush())
-            .and_then(|_| self.db.clear())
-            .and_then(|()| self.db.insert(key::FORMAT, &FORMAT.to_be_bytes()))
-            .map_err(Error::sled("empty"))?;
+        let mut positions = self.hold();
+        self.tree.insert(key::FORMAT, &NO_FORMAT.to_be_bytes())?;
+        self.tree.flush()?;
+        self.tree.clear()?;
+        self.tree.insert(key::FORMAT, &FORMAT.to_be_bytes())?;
         *positions = Positions::default();
         Ok(())
     }
@@ -195,11 +250,8 @@ impl Store {
     /// # Errors
     /// [`Error::Sled`].
     pub fn condemn(&self) -> Result<(), Error> {
-        self.db
-            .insert(key::FORMAT, &NO_FORMAT.to_be_bytes())
-            .and_then(|_| self.db.flush())
-            .map_err(Error::sled("condemn"))?;
-        Ok(())
+        self.tree.insert(key::FORMAT, &NO_FORMAT.to_be_bytes())?;
+        self.tree.flush()
     }
 
     /// Hands everything to the operating system.
@@ -207,13 +259,12 @@ impl Store {
     /// # Errors
     /// [`Error::Sled`].
     pub fn flush(&self) -> Result<(), Error> {
-        self.db.flush().map_err(Error::sled("flush"))?;
-        Ok(())
+        self.tree.flush()
     }
 }
 
 enum Attempt {
-    Open(Db),
+    Open(Tree),
     Unusable(WhyAnew),
 }
 
@@ -225,12 +276,15 @@ fn attempt(path: &Path) -> Result<Attempt, Error> {
         .flush_every_ms(Some(FLUSH_EVERY_MS));
     let damaged = |reason: String| Ok(Attempt::Unusable(WhyAnew::Damaged { reason }));
     match catch_unwind(AssertUnwindSafe(|| config.open())) {
-        Ok(Ok(db)) => match read_number(&db, key::FORMAT) {
-            Ok(FORMAT) => Ok(Attempt::Open(db)),
-            Ok(NO_FORMAT) if db.is_empty() => Ok(Attempt::Open(db)),
-            Ok(found) => Ok(Attempt::Unusable(WhyAnew::Format { found })),
-            Err(error) => damaged(error.to_string()),
-        },
+        Ok(Ok(db)) => {
+            let (empty, tree) = (db.is_empty(), Tree::Disk(db));
+            match read_number(&tree, key::FORMAT) {
+                Ok(FORMAT) => Ok(Attempt::Open(tree)),
+                Ok(NO_FORMAT) if empty => Ok(Attempt::Open(tree)),
+                Ok(found) => Ok(Attempt::Unusable(WhyAnew::Format { found })),
+                Err(error) => damaged(error.to_string()),
+            }
+        }
         Ok(Err(error @ (sled::Error::Corruption { .. } | sled::Error::Unsupported(_)))) => {
             damaged(error.to_string())
         }
@@ -267,8 +321,23 @@ fn lock(path: &Path) -> Result<File, Error> {
     }
 }
 
-fn move_aside(path: &Path) -> Result<PathBuf, Error> {
-    let to = beside(path, "unusable");
+/// Puts rows that were made ready in the place of those at `path`, and answers where those lie now.
+fn swap_in(path: &Path) -> Result<Option<PathBuf>, Error> {
+    let ready = ready_for(path);
+    if !ready.exists() {
+        return Ok(None);
+    }
+    let before = move_aside(path, BEFORE)?;
+    fs::rename(&ready, path).map_err(|source| Error::Files {
+        operation: "put what was made ready into",
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(Some(before))
+}
+
+fn move_aside(path: &Path, suffix: &str) -> Result<PathBuf, Error> {
+    let to = beside(path, suffix);
     let files = |operation| {
         let path = path.to_owned();
         move |source| Error::Files { operation, path, source }
@@ -278,6 +347,16 @@ fn move_aside(path: &Path) -> Result<PathBuf, Error> {
     }
     fs::rename(path, &to).map_err(files("set aside"))?;
     Ok(to)
+}
+
+/// Where rows of this shape lie while they are made to take the place of those at `path`.
+fn next_to(path: &Path) -> PathBuf {
+    beside(path, &format!("next-{FORMAT}"))
+}
+
+/// Where they lie once they are made.
+fn ready_for(path: &Path) -> PathBuf {
+    beside(path, &format!("ready-{FORMAT}"))
 }
 
 /// `<path>.<suffix>`, in the same folder.

@@ -1,5 +1,7 @@
 //! What has been used, and what is in use.
 
+use std::ops::Bound;
+
 use domain::{Timestamp, id::AccountId};
 use jiff::civil::Date;
 
@@ -45,9 +47,10 @@ impl Store {
         if first > last {
             return Ok(Vec::new());
         }
-        let days = self.tree().range(first..=last).take(MAX_USAGE_DAYS);
+        let days = self.tree().range(Bound::Included(first), Bound::Included(last));
+        let days = days.take(MAX_USAGE_DAYS);
         days.map(|row| {
-            let (key, value) = row.map_err(Error::sled("list"))?;
+            let (key, value) = row?;
             let day = key.last_chunk().ok_or_else(|| Error::row(&key, None))?;
             let used = serde_json::from_slice(&value).map_err(|error| Error::row(&key, error))?;
             Ok((usage::date_of(u32::from_be_bytes(*day)), used))

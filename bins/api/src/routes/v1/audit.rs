@@ -1,0 +1,3 @@
+//! `/v1/audit`: the account's log, for those who check it.
+
+pub(crate) mod events;
