@@ -19,6 +19,7 @@ use crate::{
     app::App,
     auth::Caller,
     call::Call,
+    fields::Fields,
     problem::Problem,
     sessions::{Wait, log_in::too_many},
 };
@@ -211,7 +212,7 @@ fn said(refusal: Refusal, call: &Call) -> Problem {
 }
 
 /// What everybody is told whose token does nothing.
-pub(crate) fn not_valid() -> Problem {
+fn not_valid() -> Problem {
     let message = "This token is not, or no longer, valid: ask for another.".to_owned();
     Problem::FieldInvalid { field: "token", message }
 }
@@ -238,11 +239,39 @@ where
 }
 
 /// Whom a token of an invitation or a reset is for, in an account that is open.
-pub(crate) async fn offered(app: &App, token: &str) -> Result<MemberRow, Problem> {
+async fn offered(app: &App, token: &str) -> Result<MemberRow, Problem> {
     let id = custody::member::offered_to(token).ok_or_else(not_valid)?;
     app.catch_up(Stream::Members).await;
     let row = app.store.member(id)?.ok_or_else(not_valid)?;
     if is_open(app, id.account).await? { Ok(row) } else { Err(not_valid()) }
+}
+
+/// What a token lets do: which of a member's offers it must open, and what is then decided.
+pub(crate) struct Offered {
+    pub(crate) offer: fn(&State) -> Option<&member::Offer>,
+    pub(crate) verb:
+        fn(&State, &str, &domain::Sealed, Timestamp) -> Result<Vec<member::Event>, Refusal>,
+}
+
+/// Chooses a password by the token that `call` brings.
+pub(crate) async fn choose_password(
+    app: &App,
+    call: &Call,
+    offered: Offered,
+) -> Result<(member::Id, State), Problem> {
+    let now = app.clock.now();
+    app.sessions.admit(call, now)?;
+    let mut fields = Fields::read(&call.body, &["token", "password"])?;
+    let (token, password) = (fields.text("token")?, fields.text("password")?);
+    let row = self::offered(app, &token).await?;
+    let (id, digest) = (row.id, app.custody.token_digest(&token));
+    // Nobody is made to hash a password who has no right to set one.
+    if !(offered.offer)(&row.state).is_some_and(|offer| offer.opens(&digest, now)) {
+        return Err(not_valid());
+    }
+    let hash = hash(app, &id, &row.state, password).await?;
+    let step = |state: &State| Ok((offered.verb)(state, &digest, &hash, now)?);
+    Ok((id, decide(app, call, &id, step).await?))
 }
 
 /// Whether the account is there and stays. One that is not known here may have been opened a moment

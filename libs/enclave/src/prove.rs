@@ -106,13 +106,13 @@ fn outcome(mut process: Process, until: Instant) -> Result<(Vec<String>, Outcome
     let (kind, body) = receive(&process, until)
         .map_err(|error| walls(format!("{error}; {}", post_mortem(process.kill()).1)))?;
     if kind != Kind::Ready {
-        let said = frame::decode::<Failed>(Kind::Failed, &body);
+        let said = frame::decode::<Failed, _>(Kind::Failed, &body);
         return Err(walls(said.map_or_else(|e| e.to_string(), |said| words::detail(&said.detail))));
     }
     let mut ready: Ready = frame::decode(kind, &body).map_err(|error| walls(error.to_string()))?;
     ready.walls.push(outer_wall);
     let why = match receive(&process, until) {
-        Ok((Kind::Failed, body)) => frame::decode::<Failed>(Kind::Failed, &body)
+        Ok((Kind::Failed, body)) => frame::decode::<Failed, _>(Kind::Failed, &body)
             .map_or_else(|e| e.to_string(), |said| words::detail(&said.detail)),
         Ok((kind, _)) => format!("{kind:?}"),
         Err(SocketError::Closed) => String::new(),

@@ -98,12 +98,12 @@ impl Session {
             socket.receive_body(&mut body, until).map(|()| (head.kind, body))
         });
         let detail = match first {
-            Ok((Kind::Ready, body)) => match frame::decode::<Ready>(Kind::Ready, &body) {
+            Ok((Kind::Ready, body)) => match frame::decode::<Ready, _>(Kind::Ready, &body) {
                 Ok(ready) if ready.protocol == PROTOCOL => return Ok(()),
                 Ok(ready) => format!("it speaks protocol {}, not {PROTOCOL}", ready.protocol),
                 Err(error) => error.to_string(),
             },
-            Ok((Kind::Failed, body)) => frame::decode::<Failed>(Kind::Failed, &body)
+            Ok((Kind::Failed, body)) => frame::decode::<Failed, _>(Kind::Failed, &body)
                 .map_or_else(|error| error.to_string(), |failed| words::detail(&failed.detail)),
             Ok((kind, _)) => format!("it began with {kind:?}"),
             Err(error) => {

@@ -1,5 +1,5 @@
-//! What worker and host say to each other: one byte of kind, four of length, a body of JSON, and
-//! at most one descriptor beside it.
+//! What worker and host say to each other: frames with a body of JSON, and at most one descriptor
+//! beside it.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
@@ -9,17 +9,18 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::frame::{self, FrameError, HEADER_BYTES, Vocabulary};
 use crate::socket::{Socket, SocketError};
 
 /// The protocol's version; worker and host are built together, this catches a stale pair.
 pub(crate) const PROTOCOL: u32 = 1;
 /// Most bytes of one body.
-const BODY_BYTES: usize = 1 << 20;
+const BODY_BYTES: u32 = 1 << 20;
 
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Word {
+pub enum Word {
     /// [`Order`], to the host.
     Order = 1,
     /// [`Answer`], to the host, with the body as a memory file beside it.
@@ -36,9 +37,17 @@ pub(crate) enum Word {
     Failed = 20,
 }
 
-impl Word {
-    const ALL: [Self; 7] =
-        [Self::Order, Self::Answer, Self::Ready, Self::Ask, Self::Made, Self::Done, Self::Failed];
+impl Vocabulary for Word {
+    const ALL: &'static [Self] =
+        &[Self::Order, Self::Answer, Self::Ready, Self::Ask, Self::Made, Self::Done, Self::Failed];
+
+    fn byte(self) -> u8 {
+        self as u8
+    }
+
+    fn cap(self) -> u32 {
+        BODY_BYTES
+    }
 }
 
 /// The job of one host.
@@ -164,15 +173,9 @@ pub enum WireError {
     /// The socket.
     #[error(transparent)]
     Socket(#[from] SocketError),
-    /// No such message.
-    #[error("a message of unknown kind {0}")]
-    Unknown(u8),
-    /// Too long.
-    #[error("a message of {0} bytes, {BODY_BYTES} at most")]
-    TooLong(usize),
-    /// The body is not what its kind says.
-    #[error("a message that cannot be read or written")]
-    Body(#[from] serde_json::Error),
+    /// The frame.
+    #[error(transparent)]
+    Frame(#[from] FrameError<Word>),
 }
 
 /// A message as it came.
@@ -185,7 +188,7 @@ pub(crate) struct Heard {
 
 impl Heard {
     pub(crate) fn read<M: DeserializeOwned>(&self) -> Result<M, WireError> {
-        Ok(serde_json::from_slice(&self.body)?)
+        Ok(frame::decode(self.word, &self.body)?)
     }
 }
 
@@ -197,26 +200,17 @@ pub(crate) fn say(
     descriptor: Option<BorrowedFd<'_>>,
     until: Option<Instant>,
 ) -> Result<(), WireError> {
-    let body = serde_json::to_vec(message)?;
-    if body.len() > BODY_BYTES {
-        return Err(WireError::TooLong(body.len()));
-    }
-    let [a, b, c, d] = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes();
-    socket.send_parts(&[word as u8, a, b, c, d], &body, descriptor, until)?;
+    let message = frame::encode(word, message)?;
+    let (header, body) = message.split_at(HEADER_BYTES);
+    socket.send_parts(header, body, descriptor, until)?;
     Ok(())
 }
 
 /// Waits for the next message.
 pub(crate) fn hear(socket: &Socket<impl AsFd>, until: Option<Instant>) -> Result<Heard, WireError> {
-    let mut header = [0; 5];
+    let mut header = [0; HEADER_BYTES];
     let descriptor = socket.receive_header(&mut header, until)?;
-    let [kind, length @ ..] = header;
-    let word = Word::ALL.into_iter().find(|word| *word as u8 == kind);
-    let word = word.ok_or(WireError::Unknown(kind))?;
-    let length = u32::from_le_bytes(length) as usize;
-    if length > BODY_BYTES {
-        return Err(WireError::TooLong(length));
-    }
+    let (word, length) = frame::parse_header(header)?;
     let mut body = vec![0; length];
     socket.receive_body(&mut body, until)?;
     Ok(Heard { word, body, descriptor })

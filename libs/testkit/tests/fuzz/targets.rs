@@ -41,21 +41,21 @@ pub const ALL: &[Target] = &[
 
 /// The protocol between worker and renderer: headers, then the body of whichever kind.
 pub fn frames(data: &[u8]) {
-    use frame::Kind;
+    use frame::{Kind, Vocabulary as _};
     let Some((header, body)) = data.split_first_chunk::<HEADER_BYTES>() else { return };
-    if let Ok((kind, length)) = frame::parse_header(*header) {
+    if let Ok((kind, length)) = frame::parse_header::<Kind>(*header) {
         assert!(length <= kind.cap() as usize, "{kind:?} of {length}");
         assert_eq!(frame::header(kind, length).expect("within the cap"), *header);
     }
-    let _ = frame::decode::<message::Order>(Kind::Order, body);
-    let _ = frame::decode::<message::Ready>(Kind::Ready, body);
-    let _ = frame::decode::<message::Read>(Kind::Read, body);
-    let _ = frame::decode::<message::Sniffed>(Kind::Sniffed, body);
-    let _ = frame::decode::<message::Pages>(Kind::Pages, body);
-    let _ = frame::decode::<message::ArtifactMade>(Kind::Artifact, body);
-    let _ = frame::decode::<message::Handover>(Kind::Handover, body);
-    let _ = frame::decode::<message::Done>(Kind::Done, body);
-    if let Ok(failed) = frame::decode::<message::Failed>(Kind::Failed, body) {
+    let _ = frame::decode::<message::Order, _>(Kind::Order, body);
+    let _ = frame::decode::<message::Ready, _>(Kind::Ready, body);
+    let _ = frame::decode::<message::Read, _>(Kind::Read, body);
+    let _ = frame::decode::<message::Sniffed, _>(Kind::Sniffed, body);
+    let _ = frame::decode::<message::Pages, _>(Kind::Pages, body);
+    let _ = frame::decode::<message::ArtifactMade, _>(Kind::Artifact, body);
+    let _ = frame::decode::<message::Handover, _>(Kind::Handover, body);
+    let _ = frame::decode::<message::Done, _>(Kind::Done, body);
+    if let Ok(failed) = frame::decode::<message::Failed, _>(Kind::Failed, body) {
         let again = frame::encode(Kind::Failed, &failed);
         assert!(again.is_ok() || body.len() > Kind::Failed.cap() as usize / 6);
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::member::{self, State};
+use domain::member;
 use http::StatusCode;
 use serde_json::json;
 use warp::reply::Response;
@@ -12,8 +12,7 @@ use crate::{
     auth::Access,
     call::{self, Call},
     document::Doc,
-    fields::Fields,
-    members,
+    members::{self, Offered},
     problem::Problem,
     routes::{Endpoint, Verb},
 };
@@ -34,18 +33,8 @@ pub(crate) const POST: Endpoint = Endpoint {
 };
 
 async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
-    let now = app.clock.now();
-    app.sessions.admit(&call, now)?;
-    let mut fields = Fields::read(&call.body, &["token", "password"])?;
-    let (token, password) = (fields.text("token")?, fields.text("password")?);
-    let row = members::offered(&app, &token).await?;
-    let (id, digest) = (row.id, app.custody.token_digest(&token));
-    if !row.state.reset.as_ref().is_some_and(|offer| offer.opens(&digest, now)) {
-        return Err(members::not_valid());
-    }
-    let hash = members::hash(&app, &id, &row.state, password).await?;
-    let step = |state: &State| Ok(member::reset_password(state, &digest, &hash, now)?);
-    let state = members::decide(&app, &call, &id, step).await?;
+    let offered = Offered { offer: |state| state.reset.as_ref(), verb: member::reset_password };
+    let (id, state) = members::choose_password(&app, &call, offered).await?;
     app.sessions.attempts.forgive(&state.email_digest);
     let body = json!({ "member": id.member.to_string(), "sessions_ended": true });
     call::json(StatusCode::OK, &body)
