@@ -29,3 +29,7 @@ pub use hash::{BadHash, Hash};
 /// The streams that have a tree: everything that tells what happened.
 pub const STREAMS: [&str; 6] =
     ["JOBS", "ACCOUNTS", "MEMBERS", "UPLOADS", "ENDPOINTS", "DELIVERIES"];
+
+/// The header of a stored checkpoint that says which key it is to be verified with. Whoever may write
+/// checkpoints may write that, too: it helps to find the key, and is no reason to trust it.
+pub const KEY_HEADER: &str = "darkroom-key";
