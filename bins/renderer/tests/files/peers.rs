@@ -81,7 +81,7 @@ fn python(orders: &str) {
 fn other(entry: &Entry, (width, height): (u32, u32), out: &Path) -> Option<std::path::PathBuf> {
     let (file, png) = (entry.file(), out.with_extension("png"));
     let mut command = match entry.row.as_str() {
-        "pdf" => {
+        "pdf" | "illustrator" => {
             let mut command = Command::new("pdftoppm");
             let (width, height) = (width.to_string(), height.to_string());
             command.args([
