@@ -1,4 +1,4 @@
-//! The client in an internet where every address answers, judged by who was called (N-1 to N-4, N-8).
+//! The client in an internet where every address answers, judged by who was called (N-1 to N-4, N-6, N-8).
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -7,9 +7,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use bytes::Bytes;
-use egress::{Client, Error, HookUrl, Plaintext, PostError, Settings, SourceUrl, UrlError};
+use egress::{Client, Error, Guard, HookUrl, Plaintext, PostError, Settings, SourceUrl, UrlError};
 use http::HeaderMap;
 use testkit::{Call, Internet, Question, Record, spellings};
+use tokio::net::TcpStream;
 
 use crate::servers::{answer, ip, ok, redirect, soon};
 
@@ -411,4 +412,45 @@ async fn open_closed_and_filtered_forbidden_targets_are_told_apart_by_nothing() 
     assert_eq!(told.len(), 1, "{told:?}");
     // Nor by time: none was called, whatever is there.
     assert_eq!(internet.opened(), 0);
+}
+
+/// The routes that operators may put behind the guard.
+const SECOND_LINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/egress.routes");
+
+#[tokio::test]
+async fn behind_the_second_line_whoever_does_not_ask_the_guard_gets_nowhere_either() {
+    const NAME: &str =
+        "internet::behind_the_second_line_whoever_does_not_ask_the_guard_gets_nowhere_either";
+    let Some(internet) = Internet::enter(NAME, zone, answers).await else { return };
+    assert!(Command::new("ip").args(["-batch", SECOND_LINE]).status().unwrap().success());
+    let guard = Guard::new(&Settings::default(), Vec::new());
+    let routes = std::fs::read_to_string(SECOND_LINE).unwrap();
+    let blocks = routes.lines().filter_map(|line| line.strip_prefix("route add blackhole "));
+    let first = blocks.map(|block| ip(block.split('/').next().unwrap()));
+    let forbidden: Vec<IpAddr> = spellings::FORBIDDEN_V4
+        .into_iter()
+        .map(IpAddr::V4)
+        .chain(spellings::FORBIDDEN_V6.iter().map(|six| ip(six)))
+        .chain(first)
+        // Loopback leads to the namespace itself and nowhere else; so does an address of zeros.
+        .filter(|address| !address.is_loopback() && !address.is_unspecified())
+        .collect();
+    assert!(forbidden.len() > 60, "{}", forbidden.len());
+    for address in forbidden {
+        assert!(guard.judge(address, 80).is_err(), "the guard admits {address}");
+        let called = TcpStream::connect(SocketAddr::new(address, 80)).await;
+        assert!(called.is_err(), "{address} is reached");
+    }
+    assert_eq!(internet.settled().await, []);
+    for address in [IpAddr::V4(PUBLIC), IpAddr::V6(PUBLIC_SIX)] {
+        TcpStream::connect(SocketAddr::new(address, 80)).await.unwrap();
+    }
+    let mut cases = BTreeSet::new();
+    for answer in spellings::answers(PUBLIC.into()).concat() {
+        // What IPv6 holds is judged by what it stands for; a packet goes by how it is written.
+        let judged = guard.judge(answer, 80).is_ok();
+        let routed = TcpStream::connect(SocketAddr::new(answer.to_canonical(), 80)).await.is_ok();
+        cases.insert((judged, routed && !answer.to_canonical().is_loopback()));
+    }
+    assert!(!cases.contains(&(true, false)), "a route shuts out what the guard admits");
 }
