@@ -77,6 +77,20 @@ fuzz MINUTES='5' *TARGETS:
         cargo fuzz run --sanitizer none "$target" -- -max_total_time=$((minutes * 60)) -timeout=10 -max_len=65536
     done
 
+# Deliver 10,000 webhooks while the dispatcher is killed 100 times and NATS 10 times, and replay 100,000 events
+[group('check')]
+drill-webhooks:
+    ./justw --need tests
+    cargo build --workspace --bins
+    cargo test --workspace --test e2e -- --ignored --nocapture --test-threads 1 deliveries::
+
+# Lose the machine that holds the log, and measure what is gone and how long it takes
+[group('check')]
+drill:
+    ./justw --need tests
+    cargo build --workspace --bins
+    cargo test --workspace --test e2e -- --ignored --nocapture --test-threads 1 drill::
+
 # Check formatting, lints, licences and sources
 [group('check')]
 lint:
@@ -124,8 +138,12 @@ bench-api *ARGS: (_bench "api" ARGS)
 [group('measure')]
 bench-webhooks *ARGS: (_bench "webhooks" ARGS)
 
+# Measure replays and read models made again beside a bare ordered consumer
+[group('measure')]
+bench-replay *ARGS: (_bench "replay" ARGS)
+
 _bench NAME *ARGS:
     ./justw --need bench
-    cargo build --release --locked --package renderer --package renderer-av --package host --package darkroom --bins --bench "$1"
+    cargo build --release --locked --package renderer --package renderer-av --package host --package dispatcher --package darkroom --bins --bench "$1"
     @[ "$1" != media ] || cargo build --release --locked --package stills --example draw
     cargo bench --locked --package renderer --package darkroom --bench "$1" -- {{ ARGS }}

@@ -258,15 +258,29 @@ fn schemas() -> Vec<(&'static str, Value)> {
             "Job",
             json!({
                 "type": "object",
-                "required": ["id", "kind", "status", "application", "requested_at", "updated_at", "attempts", "wish", "retry", "source", "artifacts", "error", "ended_at", "expires_at", "expired_at", "erased_at", "seq"],
+                "required": ["id", "kind", "status", "application", "requested_at", "updated_at", "attempts", "wish", "retry", "source", "artifacts", "receipt", "error", "ended_at", "expires_at", "expired_at", "erased_at", "seq"],
                 "properties": {
                     "id": text(), "kind": text(), "status": { "type": "string", "enum": domain::job::Status::ALL.map(domain::job::Status::name) },
                     "application": text(), "requested_at": text(), "updated_at": text(), "attempts": number(),
                     "wish": { "type": "object" }, "retry": or_null("object"), "source": or_null("object"),
                     "artifacts": list(json!({ "type": "object" })), "error": or_null("object"),
+                    "receipt": { "type": ["object", "null"], "description": "The signed account of how the artifacts came about, which lies beside them; receipt-keys has its key.", "required": ["key_id", "size_bytes", "sha256", "stored_in"], "properties": { "key_id": text(), "size_bytes": number(), "sha256": text(), "stored_in": text(), "url": text() } },
+                    "rerun_of": { "type": "string", "description": "The job that this one does again." },
                     "ended_at": or_null("string"), "expires_at": or_null("string"), "expired_at": or_null("string"), "erased_at": or_null("string"),
                     "seq": number(), "file_name": or_null("string"), "user_data": {},
                 },
+            }),
+        ),
+        (
+            "ReceiptKeys",
+            json!({
+                "type": "object",
+                "required": ["keys"],
+                "properties": { "keys": list(json!({
+                    "type": "object",
+                    "required": ["id", "algorithm", "pem"],
+                    "properties": { "id": { "type": "string", "description": "SHA-256 of its SubjectPublicKeyInfo, in hex." }, "algorithm": text(), "pem": text() },
+                })) },
             }),
         ),
         (
@@ -289,6 +303,40 @@ fn schemas() -> Vec<(&'static str, Value)> {
                         "required": ["seq", "id", "type", "time", "hash", "prev", "data"],
                         "properties": { "seq": number(), "id": text(), "type": text(), "time": text(), "hash": text(), "prev": text(), "data": {} },
                     })),
+                },
+            }),
+        ),
+        (
+            "Event",
+            json!({
+                "type": "object",
+                "description": "A CloudEvents 1.0 event in structured mode. What data says is in /asyncapi.json, by type.",
+                "required": ["specversion", "id", "source", "type", "time", "datacontenttype", "stream", "sequence", "cursor", "data"],
+                "properties": {
+                    "specversion": text(), "id": text(), "source": text(), "type": text(), "subject": text(), "time": text(), "datacontenttype": text(),
+                    "stream": text(), "sequence": { "type": "string", "description": "Its place in the stream, in twenty digits." },
+                    "cursor": { "type": "string", "description": "Give it as `after`, and what came after this event follows." },
+                    "erased": { "type": "boolean", "description": "Something in data is null for ever: its key is shredded." },
+                    "data": { "type": "object" },
+                },
+            }),
+        ),
+        (
+            "AuditEvents",
+            json!({
+                "type": "object",
+                "required": ["events", "next"],
+                "properties": {
+                    "events": list(json!({
+                        "type": "object",
+                        "required": ["stream", "seq", "subject", "type", "id", "time", "traceparent", "prev", "hash", "data"],
+                        "properties": {
+                            "stream": text(), "seq": number(), "subject": text(), "type": text(), "id": or_null("string"), "time": or_null("string"),
+                            "traceparent": or_null("string"), "prev": or_null("string"),
+                            "hash": { "type": "string", "description": "Of the event as it is stored, which the next one of its history names as prev." }, "data": {},
+                        },
+                    })),
+                    "next": or_null("string"),
                 },
             }),
         ),
@@ -461,6 +509,10 @@ fn schemas() -> Vec<(&'static str, Value)> {
             }),
         ),
         ("Document", json!({ "type": "object", "required": ["openapi", "info", "paths"] })),
+        (
+            "AsyncDocument",
+            json!({ "type": "object", "required": ["asyncapi", "info", "channels"] }),
+        ),
         (
             "Envelope",
             json!({

@@ -1,14 +1,18 @@
-//! Everything that is held about an account, opened as far as it can be: its events, line by line.
+//! Everything that is held about an account, opened as far as it can be: its events, line by line,
+//! and what they amount to in use, day by day.
 //!
 //! Credentials are left out, and so is whatever only stands for one: nobody may get them back.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use custody::{Custody, event::Stored};
 use domain::id::AccountId;
 use eventlog::{Log, Raw, Span, Unavailable, topology};
 use futures::{Stream, StreamExt as _, stream};
+use readmodel::{Stream as From, Tally};
 use serde_json::{Value, json};
+
+use crate::projection;
 
 /// The shape of the lines.
 const FORMAT: u32 = 1;
@@ -25,7 +29,8 @@ pub enum ExportError {
 }
 
 /// Every event of the account, oldest first in each stream, each with what is personal in it opened;
-/// a line before them that says what they are, and one after them without which they are not whole.
+/// then what it used, by day. A line before them says what they are, and without the one after them
+/// they are not whole.
 pub fn lines(
     log: &Log,
     custody: &Custody,
@@ -44,13 +49,33 @@ pub fn lines(
     let events = stream::iter(sources).flat_map(move |(stream, filter)| {
         log.replay(stream, Span { filter: Some(filter), ..Span::default() }).boxed()
     });
+    let tally = Arc::new(Mutex::new(Tally::default()));
+    let counted = Arc::clone(&tally);
     let events = events.then(move |raw| {
         let custody = Arc::clone(&custody);
+        if let Ok(raw) = &raw {
+            count(&counted, raw);
+        }
         async move { line(&custody, &raw?).await }
+    });
+    let days = stream::once(async move {
+        let tally = std::mem::take(&mut *tally.lock().unwrap_or_else(PoisonError::into_inner));
+        let days = tally.into_days();
+        stream::iter(days.map(|(_, date, used)| Ok(json!({ "day": date, "used": used }))))
     });
     let first = json!({ "export": FORMAT, "account": account });
     let last = json!({ "end": true });
-    stream::iter([Ok(first)]).chain(events).chain(stream::iter([Ok(last)]))
+    stream::iter([Ok(first)]).chain(events).chain(days.flatten()).chain(stream::iter([Ok(last)]))
+}
+
+/// Counts what passes by.
+fn count(tally: &Mutex<Tally>, raw: &Raw) {
+    let of = match raw.stream.as_str() {
+        topology::JOBS => From::Jobs,
+        topology::UPLOADS => From::Uploads,
+        _ => return,
+    };
+    tally.lock().unwrap_or_else(PoisonError::into_inner).take(&projection::entry(of, raw));
 }
 
 async fn line(custody: &Custody, raw: &Raw) -> Result<Value, ExportError> {

@@ -1,5 +1,6 @@
 //! The table of endpoints: what is served, and what the document describes, are both read from here.
 
+mod asyncapi_json;
 mod healthz;
 mod landing;
 mod openapi_json;
@@ -102,7 +103,11 @@ pub(crate) const TABLE: &[Endpoint] = &[
     v1::deliveries::id::GET,
     v1::deliveries::redeliver::POST,
     v1::erasures::GET,
+    v1::events::GET,
     v1::export::GET,
+    v1::feed::GET,
+    v1::feed::PUT,
+    v1::audit::events::GET,
     v1::account_erasure::DELETE,
     v1::sessions::POST,
     v1::sessions::GET,
@@ -130,10 +135,12 @@ pub(crate) const TABLE: &[Endpoint] = &[
     v1::inputs::PUT,
     v1::inputs::id::DELETE,
     v1::artifacts::GET,
+    v1::receipt_keys::GET,
     landing::GET,
     healthz::GET,
     readyz::GET,
     openapi_json::GET,
+    asyncapi_json::GET,
 ];
 
 /// What a method and a path lead to.

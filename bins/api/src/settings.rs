@@ -24,6 +24,8 @@ pub struct Settings {
     pub quotas: Quotas,
     /// The log.
     pub nats: eventlog::Settings,
+    /// What lets customers' own NATS clients in.
+    pub subscribers: eventlog::callout::Settings,
     /// The master keys.
     pub vault: vault::Settings,
     /// The platform bucket.
@@ -69,6 +71,8 @@ pub struct Api {
     pub max_in_flight: usize,
     /// Most event streams open at once; further ones are told to come back.
     pub max_streams: usize,
+    /// Most event streams and exports that one account may have open at once.
+    pub max_streams_per_account: usize,
     /// Largest body, in bytes.
     pub body_bytes: usize,
     /// How long a client may take over a TLS handshake and over the head of a request, and how
@@ -84,6 +88,8 @@ pub struct Api {
     pub read_barrier_ms: u64,
     /// How long an upload can be completed once it was begun, in seconds.
     pub upload_expires_s: u64,
+    /// The public keys of receipts, as workers write it.
+    pub receipt_keys_file: PathBuf,
     /// How members log in.
     pub sessions: Sessions,
 }
@@ -99,6 +105,7 @@ impl Default for Api {
             max_connections: 1_024,
             max_in_flight: 512,
             max_streams: 256,
+            max_streams_per_account: 32,
             body_bytes: 1 << 20,
             header_read_ms: 15_000,
             body_read_ms: 15_000,
@@ -106,6 +113,7 @@ impl Default for Api {
             drain_ms: 10_000,
             read_barrier_ms: 500,
             upload_expires_s: 7 * 24 * 3_600,
+            receipt_keys_file: PathBuf::from(".darkroom/receipts.pub"),
             sessions: Sessions::default(),
         }
     }
@@ -155,6 +163,7 @@ impl Api {
             ("max_connections", self.max_connections as u64),
             ("max_in_flight", self.max_in_flight as u64),
             ("max_streams", self.max_streams as u64),
+            ("max_streams_per_account", self.max_streams_per_account as u64),
             ("body_bytes", self.body_bytes as u64),
             ("header_read_ms", self.header_read_ms),
             ("body_read_ms", self.body_read_ms),

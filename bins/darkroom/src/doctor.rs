@@ -1,5 +1,7 @@
 //! `darkroom doctor`: what is there, and what is not.
 
+mod checkpoints;
+
 use std::{
     future::Future,
     io::{Write as _, stdout},
@@ -11,6 +13,7 @@ use std::{
 use clap::Args;
 use enclave::hosted::{Name, State, Workshop};
 use eventlog::{Log, server::Binary, topology};
+use evidence::receipt_key::{PublicKey, PublicKeys};
 use service::Failure;
 use storage::{Expiry, Network, Patience, Platform, Reader};
 
@@ -68,6 +71,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         look("renderer", renderer(&settings)),
         ("renderer-av", Box::pin(av(&settings))),
         look("fonts", fonts(&settings)),
+        ("receipts", Box::pin(receipts(&settings))),
     ];
     looks.extend(programs(&settings).await?);
     match &connection {
@@ -76,6 +80,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
             looks.push(look("log", log(connection)));
             looks.push(look("durability", durability(&arguments.operator, &settings)));
             looks.push(look("topology", drift(&arguments.operator, &settings)));
+            looks.push(("checkpoints", Box::pin(checkpoints::look(connection, &settings.notary))));
             looks.push(look("bucket", bucket(connection)));
             looks.push(look("expiry", expiry(connection, &settings)));
         }
@@ -138,6 +143,20 @@ async fn fonts(settings: &Settings) -> Result<String, Failure> {
         return Err(NoFonts.into());
     }
     Ok(format!("{} files", fonts.len()))
+}
+
+/// The keys that receipts are verified with.
+async fn receipts(settings: &Settings) -> Result<Finding, Failure> {
+    let file = settings.worker.receipt_keys_file.clone();
+    let keys = tokio::task::spawn_blocking(move || PublicKeys::read(&file)).await??;
+    let ids: Vec<&str> = keys.iter().map(PublicKey::id).collect();
+    Ok(match ids.split_last() {
+        None => Finding::Absent("no key yet: the first worker makes one".to_owned()),
+        Some((newest, [])) => Finding::Well(format!("verified with {newest}")),
+        Some((newest, earlier)) => {
+            Finding::Well(format!("verified with {newest}, earlier: {}", earlier.join(", ")))
+        }
+    })
 }
 
 /// One look for each program of others.

@@ -27,7 +27,8 @@ Examples:
   darkroom export --account ACCOUNT | jq 'select(.event == \"job.requested\")'
 
 Each line is an event with its personal fields opened: what the account, its members, its uploads and
-its jobs have told, and what was told about them. Credentials are left out. The last line is
+its jobs have told, and what was told about them. Credentials are left out. After the
+events comes what was used, a line a day. The last line is
 {\"end\":true}. Fields whose keys are shredded are null.")]
 pub(crate) struct Arguments {
     /// Whose

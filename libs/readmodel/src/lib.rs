@@ -12,6 +12,7 @@ mod projection;
 mod query;
 mod store;
 mod stretch;
+mod tally;
 mod tree;
 
 pub use crate::{
@@ -29,4 +30,5 @@ pub use crate::{
     },
     store::{Found, Store, WhyAnew},
     stretch::{MAX_STRETCH_BYTES, MAX_STRETCH_ROWS, RowBytes, RowKey, Run, Stretch},
+    tally::Tally,
 };

@@ -48,6 +48,10 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
             }),
         ),
         (
+            "Feed",
+            json!({ "type": "object", "required": ["on"], "additionalProperties": false, "properties": { "on": { "type": "boolean" } } }),
+        ),
+        (
             "Account",
             json!({
                 "type": "object",
@@ -187,7 +191,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
             "ExportLine",
             json!({
                 "type": "object",
-                "properties": { "export": number(), "account": text(), "event": text(), "id": text(), "at": text(), "seq": number(), "data": { "type": "object" }, "end": { "type": "boolean" } },
+                "properties": { "export": number(), "account": text(), "event": text(), "id": text(), "at": text(), "seq": number(), "data": { "type": "object" }, "day": text(), "used": { "type": "object" }, "end": { "type": "boolean" } },
             }),
         ),
         (

@@ -9,13 +9,16 @@
 mod account_events;
 mod applications;
 mod asyncapi;
+mod audit;
 mod auth;
 mod events;
+mod export;
 mod isolation;
 mod jobs;
 mod limits;
 mod malformed;
 mod members;
+mod past;
 mod people;
 mod previews;
 mod quotas;

@@ -17,7 +17,7 @@ use domain::{
     upload::{self, Phase, Uploads},
 };
 use eventlog::{Log, Raw, Span, topology};
-use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use futures::{Stream, TryStreamExt as _};
 use service::{Clock, Failure, OrTry};
 
 use self::{

@@ -16,7 +16,9 @@ pub(crate) struct Settings {
     pub(crate) api: api::Api,
     pub(crate) worker: worker::settings::Worker,
     pub(crate) dispatcher: dispatcher::settings::Dispatcher,
+    pub(crate) notary: notary::settings::Notary,
     pub(crate) nats: eventlog::Settings,
+    pub(crate) subscribers: eventlog::callout::Settings,
     pub(crate) vault: vault::Settings,
     pub(crate) storage: storage::Settings,
     pub(crate) egress: egress::Settings,
@@ -47,7 +49,8 @@ impl Settings {
 /// The defaults of each part, in one text.
 fn defaults(data: &Path) -> String {
     let mut all = Table::new();
-    for part in [api::DEFAULTS, worker::settings::DEFAULTS, dispatcher::settings::DEFAULTS, OWN] {
+    let parts = [worker::settings::DEFAULTS, dispatcher::settings::DEFAULTS];
+    for part in [api::DEFAULTS].into_iter().chain(parts).chain([notary::settings::DEFAULTS, OWN]) {
         // A text that is no TOML is reported when the whole is read.
         let part: Table = part.parse().unwrap_or_default();
         for (section, keys) in part {
@@ -62,7 +65,11 @@ fn defaults(data: &Path) -> String {
         ("vault", "credentials_key_file", data.join("credentials.key")),
         ("vault", "credentials_public_file", data.join("credentials.pub")),
         ("api", "data", data.join("api")),
+        ("api", "receipt_keys_file", data.join("receipts.pub")),
+        ("worker", "receipt_key_file", data.join("receipts.key")),
+        ("worker", "receipt_keys_file", data.join("receipts.pub")),
         ("worker", "spool", data.join("spool")),
+        ("notary", "data", data.join("notary")),
     ] {
         let path = Value::String(path.to_string_lossy().into_owned());
         if let Some(Value::Table(keys)) = all.get_mut(section) {
@@ -87,6 +94,10 @@ mod tests {
         assert_eq!(settings.vault.master_key_file, Path::new("/data/master.key"));
         assert_eq!(settings.vault.credentials_key_file, Path::new("/data/credentials.key"));
         assert_eq!(settings.vault.credentials_public_file, Path::new("/data/credentials.pub"));
+        assert_eq!(settings.worker.receipt_key_file, Path::new("/data/receipts.key"));
+        assert_eq!(settings.worker.receipt_keys_file, Path::new("/data/receipts.pub"));
+        assert_eq!(settings.api.receipt_keys_file, Path::new("/data/receipts.pub"));
+        assert_eq!(settings.notary.data, Path::new("/data/notary"));
         assert_eq!(settings.up.s3_port, 7781);
     }
 }

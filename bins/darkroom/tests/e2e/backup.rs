@@ -108,7 +108,7 @@ async fn an_old_backup_comes_back_without_what_was_erased_since() {
     let later = hand_in(&up, &source, "later-word").await;
     let said = run(up.command(), &data, &["erase", "--job", &erased, "--yes"]).well();
     let receipt: Value = serde_json::from_str(&said.out).unwrap();
-    assert_eq!((&receipt["status"], &receipt["event"]["objects"]), (&json!("erased"), &json!(2)));
+    assert_eq!((&receipt["status"], &receipt["event"]["objects"]), (&json!("erased"), &json!(3)));
     let folder = up.kill().await;
 
     let other = tempfile::tempdir().unwrap();

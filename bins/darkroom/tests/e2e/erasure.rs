@@ -60,7 +60,7 @@ async fn an_erased_job_is_forgotten_everywhere_but_in_its_chain() {
     }
     let running = hand_in(&there, &sources, "/b.jpg").await;
     eventually("it runs", PATIENCE, || async { sources.hits("/b.jpg") > 0 }).await;
-    assert_eq!(objects(&stack, &ended).len(), 2);
+    assert_eq!(objects(&stack, &ended).len(), 3);
 
     assert_eq!(here.delete(&format!("/v1/jobs/{ended}?erase=maybe")).await.status, 400);
     assert_eq!(here.get(&format!("/v1/erasures/{ended}")).await.status, 404);
@@ -85,7 +85,7 @@ async fn an_erased_job_is_forgotten_everywhere_but_in_its_chain() {
         assert_eq!(objects(&stack, id), Vec::<String>::new());
         assert!(!can_be_opened(&stack, id).await);
     }
-    assert_eq!(receipt(&here, &ended).await["objects"], 2);
+    assert_eq!(receipt(&here, &ended).await["objects"], 3);
     assert_eq!(files(&stack.s3.data().join("darkroom/erasures")).len(), 2, "a note of each");
     let listed = there.get("/v1/jobs").await.json();
     let ids: Vec<&Value> =
@@ -94,7 +94,7 @@ async fn an_erased_job_is_forgotten_everywhere_but_in_its_chain() {
     let counts = here.get("/v1/counts").await.json();
     assert_eq!((&counts["completed"], &counts["cancelled"]), (&json!(1), &json!(0)), "{counts}");
     assert!(can_be_opened(&stack, &kept).await);
-    assert_eq!(objects(&stack, &kept).len(), 2);
+    assert_eq!(objects(&stack, &kept).len(), 3);
     check_read_models(&stack, "anew").await;
 }
 
@@ -125,7 +125,7 @@ async fn an_erasure_whose_workers_are_killed_is_finished_by_the_next() {
     }
     for id in &ids {
         let receipt = receipt(&caller, id).await;
-        assert!(receipt["objects"].as_u64().unwrap() <= 2, "{receipt}");
+        assert!(receipt["objects"].as_u64().unwrap() <= 3, "{receipt}");
         let erased = jobs::history(&caller, id).await;
         assert_eq!(erased.iter().filter(|name| *name == "erased").count(), 1, "{erased:?}");
         assert_eq!(objects(&stack, id), Vec::<String>::new());
@@ -168,7 +168,7 @@ async fn nothing_of_an_erased_account_is_left_but_its_chain() {
     })
     .await;
     let said: Value = serde_json::from_slice(&erased.body).unwrap();
-    assert_eq!((&said["jobs"], &said["objects"]), (&json!(4), &json!(6)), "{said}");
+    assert_eq!((&said["jobs"], &said["objects"]), (&json!(4), &json!(9)), "{said}");
     check_no_trace(&stack, account, &ids).await;
     check_read_models(&stack, "anew").await;
 }

@@ -67,7 +67,7 @@ async fn results_in_development_storage_go_after_their_time_and_say_so_before() 
     assert!(shown["expired_at"].is_null());
     let requested: Timestamp = shown["requested_at"].as_str().unwrap().parse().unwrap();
     assert_eq!(said.duration_since(requested).as_secs(), 4);
-    assert_eq!(objects(&stack, &id).len(), 2, "a rendition and metadata.json");
+    assert_eq!(objects(&stack, &id).len(), 3, "a rendition, its receipt and metadata.json");
     let link = body["preview"]["url"].as_str().unwrap().to_owned();
 
     eventually("its results are removed", PATIENCE, || async {

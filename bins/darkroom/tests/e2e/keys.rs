@@ -268,3 +268,40 @@ async fn an_operator_rotates_verifies_and_retires() {
     }
     assert!(!private.exists());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rings_that_systemd_hands_in_are_used_and_guarded_as_it_guards_them() {
+    let world = World::start().await;
+    let (jobs, api) =
+        (world.vault("worker", Role::Opens).await, world.vault("api", Role::Seals).await);
+    let sealed = seal(&jobs, &api, "account".to_owned()).await;
+    check(&jobs, &sealed).await;
+    // As systemd leaves them for a service: in a folder of its own, for its owner and an access list.
+    let handed = tempfile::tempdir().unwrap();
+    let rights = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let names = ["master.key", "credentials.key"];
+    for name in names {
+        fs::rename(world.folder.path().join(name), handed.path().join(name)).unwrap();
+        rights(&handed.path().join(name), 0o440);
+    }
+    let verify = || {
+        let mut command = world.key(&["verify"]);
+        command
+            .env("CREDENTIALS_DIRECTORY", handed.path())
+            .env("DARKROOM__VAULT__MASTER_KEY_CREDENTIAL", names[0])
+            .env("DARKROOM__VAULT__CREDENTIALS_KEY_CREDENTIAL", names[1]);
+        tokio::task::block_in_place(|| command.output().unwrap())
+    };
+    let said = verify();
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.status.success(), "{text}{}", String::from_utf8_lossy(&said.stderr));
+    assert!(text.lines().count() >= 2 && text.contains(" keys open, 0 do not"), "{text}");
+    assert!(!world.folder.path().join(names[0]).exists(), "no ring is made beside it");
+
+    rights(&handed.path().join(names[0]), 0o444);
+    let said = verify();
+    let errors = String::from_utf8_lossy(&said.stderr);
+    assert!(!said.status.success() && errors.contains("0444") | errors.contains("444"), "{errors}");
+}

@@ -26,7 +26,7 @@ const PASSWORD: &str = "of-the-tests";
 const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../nats");
 
 /// A nats-server run from the files that operators are given.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     port: u16,
 }
@@ -69,7 +69,7 @@ impl Server {
         }
     }
 
-    async fn log(&self) -> Log {
+    pub(crate) async fn log(&self) -> Log {
         Log::connect(&self.settings("operator"), "operator").await.unwrap()
     }
 }
@@ -78,6 +78,62 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// An origin that is mirrored.
+pub(crate) struct Pair {
+    pub(crate) origin: Server,
+    pub(crate) copy: Server,
+    pub(crate) log: Log,
+}
+
+impl Pair {
+    /// Starts both, and the mirrors; what was written so far has arrived. Key rings lie in `new`.
+    pub(crate) async fn start(folder: &Path) -> Self {
+        let (here, there) = (folder.join("origin"), folder.join("copy"));
+        let (origin, leaves) = start_origin(&here);
+        let copy = start_copy(&there, free_port(), leaves);
+        let (log, mirrored) = (origin.log().await, copy.log().await);
+        topology::apply(&log, 1).await.unwrap();
+        fs::create_dir_all(folder.join("new")).unwrap();
+        let keys = Arc::new(Keys::new(&log));
+        let vault = Vault::open(&rings(&folder.join("new")), Role::Opens, keys).await.unwrap();
+        let first = open_accounts(&log, 1).await;
+        vault.create_account_key(&first[0].to_string()).await.unwrap();
+        topology::apply_mirrors(&mirrored, 1).await.unwrap();
+        caught_up(&log, &mirrored).await;
+        Self { origin, copy, log }
+    }
+
+    /// Opens so many accounts; each is acknowledged when this returns.
+    pub(crate) async fn open_accounts(&self, count: usize) -> Vec<AccountId> {
+        open_accounts(&self.log, count).await
+    }
+}
+
+/// An origin that listens for leaves, and where.
+fn start_origin(folder: &Path) -> (Server, u16) {
+    let leaves = free_port();
+    fs::create_dir_all(folder).unwrap();
+    let with_leaves =
+        format!("include \"server.conf\"\nleafnodes {{ listen: \"127.0.0.1:{leaves}\" }}\n");
+    fs::write(folder.join("origin.conf"), with_leaves).unwrap();
+    (Server::start(folder, "origin.conf", free_port(), &[]), leaves)
+}
+
+/// A server elsewhere that dials the origin's leaf port.
+fn start_copy(folder: &Path, port: u16, leaves: u16) -> Server {
+    let dialled = format!("nats://offsite:{PASSWORD}@127.0.0.1:{leaves}");
+    Server::start(folder, "offsite.conf", port, &[("DARKROOM_NATS_ORIGIN", dialled)])
+}
+
+fn rings(folder: &Path) -> vault::Settings {
+    vault::Settings {
+        master_key_file: folder.join("master.key"),
+        credentials_key_file: folder.join("credentials.key"),
+        credentials_public_file: folder.join("credentials.pub"),
+        ..vault::Settings::default()
     }
 }
 
@@ -115,26 +171,13 @@ async fn caught_up(origin: &Log, copy: &Log) {
 async fn a_copy_elsewhere_holds_what_was_acknowledged_and_can_take_the_origin_s_place() {
     let folder = tempfile::tempdir().unwrap();
     let (here, there) = (folder.path().join("origin"), folder.path().join("copy"));
-    let leaves = free_port();
-    fs::create_dir_all(&here).unwrap();
-    let with_leaves =
-        format!("include \"server.conf\"\nleafnodes {{ listen: \"127.0.0.1:{leaves}\" }}\n");
-    fs::write(here.join("origin.conf"), with_leaves).unwrap();
-    let origin = Server::start(&here, "origin.conf", free_port(), &[]);
-    let dialled = format!("nats://offsite:{PASSWORD}@127.0.0.1:{leaves}");
-    let more = [("DARKROOM_NATS_ORIGIN", dialled)];
-    let copy = Server::start(&there, "offsite.conf", free_port(), &more);
+    let (origin, leaves) = start_origin(&here);
+    let copy = start_copy(&there, free_port(), leaves);
     let (log, mirrored) = (origin.log().await, copy.log().await);
     topology::apply(&log, 1).await.unwrap();
     let new = folder.path().join("new");
-    let rings = vault::Settings {
-        master_key_file: new.join("master.key"),
-        credentials_key_file: new.join("credentials.key"),
-        credentials_public_file: new.join("credentials.pub"),
-        ..vault::Settings::default()
-    };
     fs::create_dir_all(&new).unwrap();
-    let vault = Vault::open(&rings, Role::Opens, Arc::new(Keys::new(&log))).await.unwrap();
+    let vault = Vault::open(&rings(&new), Role::Opens, Arc::new(Keys::new(&log))).await.unwrap();
     let mut opened = open_accounts(&log, 100).await;
     vault.create_account_key(&opened[0].to_string()).await.unwrap();
 
@@ -149,7 +192,7 @@ async fn a_copy_elsewhere_holds_what_was_acknowledged_and_can_take_the_origin_s_
     let port = copy.port;
     drop(copy);
     opened.extend(open_accounts(&log, 50).await);
-    let copy = Server::start(&there, "offsite.conf", port, &more);
+    let copy = start_copy(&there, port, leaves);
     opened.extend(open_accounts(&log, 50).await);
     caught_up(&log, &mirrored).await;
     let keys = folder.path().join("keys");
@@ -178,7 +221,7 @@ async fn a_copy_elsewhere_holds_what_was_acknowledged_and_can_take_the_origin_s_
 }
 
 /// Backs a server up, and gives the folder.
-fn backup(server: &Server, folder: &Path, to: &Path) -> String {
+pub(crate) fn backup(server: &Server, folder: &Path, to: &Path) -> String {
     let settings = server.settings("operator");
     let set = [format!("nats.url={}", settings.url), "nats.user=operator".to_owned()];
     let output = up::bare(folder)

@@ -245,6 +245,43 @@ async fn artifacts_are_led_to(caller: &Caller, job: &str, body: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_keeps_media_has_its_uploads_until_it_keeps_them_no_more() {
+    let place = Place::start(&[("DARKROOM__STORAGE__EXPIRES_SECONDS", "1")]).await;
+    let caller = place.caller();
+    let keep = |kept: bool| {
+        let caller = caller.clone();
+        async move {
+            let body = json!({ "keeps_media": kept });
+            let answer = caller.ask("PATCH", "/v1/account", &[], body.to_string()).await;
+            assert_eq!((answer.status, &answer.json()["keeps_media"]), (200, &json!(kept)));
+        }
+    };
+    let read = |id: String| {
+        let caller = caller.clone();
+        async move {
+            let wish = json!({ "url": format!("upload:{id}"), "sizes": ["40x40"] });
+            let job = jobs::wish(&caller, &wish).await;
+            // Who removes its results has seen to its upload before.
+            eventually("its results have gone", PATIENCE, || async {
+                jobs::history(&caller, &job).await.last().unwrap() == "expired"
+            })
+            .await;
+        }
+    };
+    keep(true).await;
+    let id = uploaded(&place, "a.jpg", pictures::PHOTOGRAPH).await;
+    for _ in 0..2 {
+        read(id.clone()).await;
+        assert_eq!(view(&caller, &id).await["state"], "uploaded");
+        assert_eq!(fs::read(&place.objects()[0]).unwrap(), pictures::PHOTOGRAPH);
+    }
+    keep(false).await;
+    read(id.clone()).await;
+    assert_eq!(place.until(&id, "removed").await["because"], "jobs_ended");
+    eventually("its bytes are gone", PATIENCE, || async { place.objects().is_empty() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_the_file_that_was_announced_is_refused_and_leaves_nothing() {
     let place = Place::start(&[("DARKROOM__WORKER__UPLOAD_UNUSED_S", "1")]).await;
     let caller = place.caller();

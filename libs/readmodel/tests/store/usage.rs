@@ -79,6 +79,32 @@ fn a_job_is_counted_once_however_often_it_was_tried() {
 }
 
 #[test]
+fn a_tally_of_events_says_what_the_rows_say() {
+    let (_folder, store) = fresh();
+    let id = job_id(2);
+    let events = [
+        requested(),
+        started(1),
+        fetched(1_000),
+        artifact(0),
+        artifact(1),
+        done(70),
+        Event::Expired {},
+    ];
+    let entries = lives(id, events.to_vec());
+    store.apply(&entries).unwrap();
+    let mut tally = readmodel::Tally::default();
+    entries.iter().for_each(|entry| tally.take(entry));
+    let days: Vec<_> = tally.into_days().collect();
+    assert!(days.iter().all(|(account, ..)| *account == id.account));
+    let kept =
+        store.usage(id.account, "1970-01-01".parse().unwrap(), "2999-01-01".parse().unwrap());
+    let days: Vec<_> = days.into_iter().map(|(_, date, used)| (date, used)).collect();
+    assert_eq!(days, kept.unwrap());
+    assert_eq!(days.iter().map(|(_, used)| used.jobs_completed).sum::<u64>(), 1);
+}
+
+#[test]
 fn what_lies_in_development_storage_counts_until_it_has_expired_or_is_erased() {
     for end in [Event::Expired {}, Event::Erased { objects: 2 }] {
         let (_folder, store) = fresh();

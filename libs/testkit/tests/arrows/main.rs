@@ -30,6 +30,8 @@ const KNOWS: &[(&str, &[&str])] = &[
     ("enclave", &["domain"]),
     // Keeps the vault's wrapped keys in the key bucket.
     ("eventlog", &["domain", "vault"]),
+    // Reads trees where the log keeps them, and says whether a log is still the one that was signed.
+    ("evidence", &["domain", "eventlog"]),
     ("readmodel", &["domain"]),
     ("filetype", &[]),
     // Pages of every file become renditions on the easel of stills.
@@ -41,17 +43,35 @@ const KNOWS: &[(&str, &[&str])] = &[
     // Fetches nothing, draws nothing: no egress, no enclave.
     (
         "api",
-        &["custody", "domain", "eventlog", "passwords", "readmodel", "service", "storage", "vault"],
+        &[
+            "custody",
+            "domain",
+            "eventlog",
+            "evidence",
+            "passwords",
+            "readmodel",
+            "service",
+            "storage",
+            "vault",
+        ],
     ),
     // Draws nothing: no enclave.
     (
         "dispatcher",
         &["custody", "domain", "egress", "eventlog", "readmodel", "service", "storage", "vault"],
     ),
+    // Signs what happened and opens nothing of it: no custody.
+    (
+        "notary",
+        &["domain", "egress", "eventlog", "evidence", "service", "storage", "vault"],
+    ),
     // Keeps nothing: no readmodel.
     (
         "worker",
-        &["custody", "domain", "egress", "enclave", "eventlog", "service", "storage", "vault"],
+        &[
+            "custody", "domain", "egress", "enclave", "eventlog", "evidence", "service", "storage",
+            "vault",
+        ],
     ),
     // Holds no secret and reaches nothing: no vault, eventlog, storage or egress.
     ("host", &["domain", "enclave"]),
@@ -67,6 +87,8 @@ const KNOWS: &[(&str, &[&str])] = &[
             "egress",
             "enclave",
             "eventlog",
+            "evidence",
+            "notary",
             "readmodel",
             "service",
             "storage",
@@ -122,12 +144,14 @@ const HOMES: &[(&str, &str)] = &[
     ("lzma-rust2", "documents"),
     ("mail-parser", "documents"),
     ("moxcms", "stills"),
+    ("nkeys", "eventlog"),
     ("pulldown-cmark", "documents"),
     ("quick-xml", "documents"),
     ("resvg", "vector"),
     ("ring", "storage"),
     ("ruzstd", "documents"),
     ("s3s*", "storage"),
+    ("schemars*", "domain"),
     ("seccompiler", "enclave"),
     ("sha1", "passwords"),
     ("sled", "readmodel"),

@@ -28,7 +28,7 @@ pub(crate) const GET: Endpoint = Endpoint {
     access: Access::Caller(Scope::Audit),
     handler: |app, call| Box::pin(get(app, call)),
     doc: Doc {
-        summary: "Everything held about the account, personal fields opened, credentials left out: one JSON object a line, the last {\"end\":true}.",
+        summary: "Everything held about the account, personal fields opened, credentials left out, and what it used by day: one JSON object a line, the last {\"end\":true}.",
         parameters: &[],
         request: None,
         status: 200,

@@ -6,11 +6,12 @@ use domain::{
     FailureCode, Timestamp,
     filepreviews::Opened,
     id::{ApplicationId, JobId},
-    job::{Artifact, Ended, Fetched, Job, Kind, Outcome, Phase, StoredIn},
+    job::{Artifact, Ended, Fetched, Job, Kind, Outcome, Phase, Receipt, StoredIn},
     wish::PreviewWish,
 };
 use serde::Serialize;
 use serde_json::Value;
+use storage::layout::RECEIPT_NAME;
 
 /// A job.
 #[derive(Serialize)]
@@ -22,10 +23,13 @@ pub(crate) struct JobView {
     requested_at: Timestamp,
     updated_at: Timestamp,
     attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rerun_of: Option<JobId>,
     wish: PreviewWish,
     retry: Option<Retry>,
     source: Option<Source>,
     artifacts: Vec<Picture>,
+    receipt: Option<ReceiptView>,
     error: Option<Failure>,
     ended_at: Option<Timestamp>,
     /// Until when links to results in development storage work.
@@ -69,6 +73,16 @@ struct Picture {
     original_width: u32,
     original_height: u32,
     media_type: String,
+    size_bytes: u64,
+    sha256: String,
+    stored_in: StoredIn,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ReceiptView {
+    key_id: String,
     size_bytes: u64,
     sha256: String,
     stored_in: StoredIn,
@@ -121,10 +135,12 @@ impl JobView {
             requested_at: job.requested_at,
             updated_at: job.updated_at,
             attempts: job.attempts,
+            rerun_of: job.requested.rerun_of,
             wish: wish.clone(),
             retry: retry.map(|retry| Retry { at: retry.at, code: retry.code }),
             source: job.fetched.as_ref().map(source),
             artifacts: job.artifacts.iter().map(|artifact| picture(artifact, urls)).collect(),
+            receipt: ended.and_then(|ended| receipt(ended, urls)),
             error: ended.and_then(failure),
             ended_at: ended.map(|ended| ended.ended_at),
             expires_at: None,
@@ -161,6 +177,19 @@ fn picture(artifact: &Artifact, urls: &BTreeMap<String, String>) -> Picture {
         stored_in: artifact.stored_in,
         url: urls.get(&artifact.name).cloned(),
     }
+}
+
+fn receipt(ended: &Ended, urls: &BTreeMap<String, String>) -> Option<ReceiptView> {
+    let Outcome::Completed(completed) = &ended.outcome else { return None };
+    let Receipt { key_id, size_bytes, sha256, stored_in, location: _ } =
+        completed.receipt.as_ref()?;
+    Some(ReceiptView {
+        key_id: key_id.clone(),
+        size_bytes: *size_bytes,
+        sha256: sha256.clone(),
+        stored_in: *stored_in,
+        url: urls.get(RECEIPT_NAME).cloned(),
+    })
 }
 
 fn failure(ended: &Ended) -> Option<Failure> {
