@@ -121,6 +121,14 @@ impl Edge {
         self.unfinished.first().map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// Those leaves of the tail that a tree of size `before` did not have.
+    #[must_use]
+    pub fn fresh(&self, before: u64) -> &[Hash] {
+        let tail = self.tail();
+        let known = before.saturating_sub(self.size - tail.len() as u64);
+        tail.get(usize::try_from(known).unwrap_or(usize::MAX)..).unwrap_or_default()
+    }
+
     /// Adds a leaf, and hands out the tiles that it completes: mostly none, the lowest first.
     pub fn append(&mut self, leaf: Hash) -> Vec<(TileId, Tile)> {
         self.size += 1;

@@ -21,6 +21,7 @@ mod source;
 pub mod spellings;
 mod stack;
 mod wait;
+mod witness;
 
 pub use caller::{Answer, Caller};
 pub use flaky::Flaky;
@@ -33,3 +34,4 @@ pub use service::ManualClock;
 pub use source::{Source, SourceServer};
 pub use stack::{Part, Stack, executable, free_port};
 pub use wait::{eventually, until_some};
+pub use witness::{Lapse, Witness};
