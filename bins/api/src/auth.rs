@@ -186,7 +186,7 @@ async fn by_key(
 
 /// A key that is not known here may have been made a moment ago. One that nobody can have been
 /// given is not looked for.
-async fn holder(app: &App, key: &str) -> Result<Option<Holder>, Problem> {
+pub(crate) async fn holder(app: &App, key: &str) -> Result<Option<Holder>, Problem> {
     if is_damaged(key) {
         return Ok(None);
     }

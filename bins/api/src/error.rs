@@ -14,6 +14,9 @@ pub enum Error {
     /// The log cannot be reached.
     #[error("reach the event log")]
     Log(#[from] eventlog::ConnectError),
+    /// Customers' clients cannot be let in.
+    #[error("let customers' NATS clients in ([subscribers])")]
+    Subscribers(#[from] eventlog::callout::GateError),
     /// The log keeps less than it must.
     #[error("prove that the event log keeps what it acknowledges")]
     Durability(#[from] eventlog::DurabilityError),

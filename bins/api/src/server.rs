@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use custody::Custody;
-use eventlog::{Keys, Log};
+use eventlog::{Keys, Log, callout::Gate};
 use readmodel::{Found, Store};
 use service::{Clock, lifecycle};
 use storage::{Network, Patience};
@@ -19,7 +19,7 @@ use crate::{
     serve::Listener,
     sessions::Sessions,
     settings::{Api, Served, Settings},
-    tls, uses,
+    subscribers, tls, uses,
 };
 
 /// The role this process has in the log.
@@ -31,6 +31,7 @@ pub struct Server {
     listener: Listener,
     address: SocketAddr,
     replica: String,
+    gate: Option<Gate>,
 }
 
 /// Whether an API is fit to serve.
@@ -76,8 +77,15 @@ impl Server {
         let vault = Vault::open(&settings.vault, Role::Seals, Arc::new(Keys::new(&log))).await?;
         let network = Network::direct(Patience::default());
         let custody = Custody::new(Arc::new(vault), &settings.storage, &network).await?;
+        let gate = if settings.subscribers.is_set() {
+            Some(Gate::open(&settings.nats, &settings.subscribers).await?)
+        } else {
+            None
+        };
         let Settings { api, limits, quotas, .. } = settings;
-        Self::assemble(Served { api, limits, quotas }, log, custody, clock, shutdown).await
+        let served = Served { api, limits, quotas };
+        let server = Self::assemble(served, log, custody, clock, shutdown).await?;
+        Ok(Self { gate, ..server })
     }
 
     /// The same over a log and a custody that exist.
@@ -103,7 +111,13 @@ impl Server {
         let replica = format!("{address}/{}", Uuid::new_v4());
         let sessions = Sessions::new(api.sessions.clone(), &custody)?;
         let parts = Parts { served, sessions, public_url, log, custody, store, clock, shutdown };
-        Ok(Self { app: Arc::new(App::new(parts)), listener, address, replica })
+        Ok(Self { app: Arc::new(App::new(parts)), listener, address, replica, gate: None })
+    }
+
+    /// The same, and letting customers' own NATS clients in through `gate`.
+    #[must_use]
+    pub fn with_gate(self, gate: Gate) -> Self {
+        Self { gate: Some(gate), ..self }
     }
 
     /// Where it listens.
@@ -129,14 +143,14 @@ impl Server {
     /// # Errors
     /// [`Error::ReadModel`] when the read model cannot be handed to the system at the end.
     pub async fn serve(self) -> Result<(), Error> {
-        let Self { app, listener, address, replica } = self;
+        let Self { app, listener, address, replica, gate } = self;
         let shutdown = app.shutdown.clone();
         tracing::info!(%address, public_url = app.public_url, "listening");
         let filters = warp::service(edge::filter(app.clone()));
         let edge = Edge::new(filters, Arc::clone(&app.routes), app.api.max_in_flight);
         // The read model follows until the last answer is out.
         let background = CancellationToken::new();
-        let followers = tokio::spawn(follow(app.clone(), replica, background.clone()));
+        let followers = tokio::spawn(follow(app.clone(), replica, gate, background.clone()));
         let answer = move |request| edge.clone().answer(request);
         listener.serve(answer, shutdown).await;
         background.cancel();
@@ -148,7 +162,7 @@ impl Server {
     }
 }
 
-async fn follow(app: Arc<App>, replica: String, shutdown: CancellationToken) {
+async fn follow(app: Arc<App>, replica: String, gate: Option<Gate>, shutdown: CancellationToken) {
     let backoff = lifecycle::Backoff::default();
     let keep = lifecycle::supervise("read model", backoff, &shutdown, || {
         projection::keep(app.clone(), shutdown.clone())
@@ -156,7 +170,15 @@ async fn follow(app: Arc<App>, replica: String, shutdown: CancellationToken) {
     let answer = lifecycle::supervise("operators' questions", backoff, &shutdown, || {
         ops::answer(app.clone(), replica.clone(), shutdown.clone())
     });
-    tokio::join!(keep, answer, uses::keep(app.clone(), shutdown.clone()));
+    let admit = async {
+        if let Some(gate) = gate {
+            lifecycle::supervise("subscribers", backoff, &shutdown, || {
+                subscribers::keep(app.clone(), gate.clone(), shutdown.clone())
+            })
+            .await;
+        }
+    };
+    tokio::join!(keep, answer, admit, uses::keep(app.clone(), shutdown.clone()));
 }
 
 async fn open_store(api: &Api) -> Result<Store, Error> {
@@ -165,6 +187,10 @@ async fn open_store(api: &Api) -> Result<Store, Error> {
     match found {
         Found::Nothing => tracing::info!("the read model is new: making it from the log"),
         Found::Rows(positions) => tracing::info!(?positions, "the read model goes on"),
+        Found::Prepared { before, reached } => tracing::info!(
+            ?reached, before = %before.display(),
+            "the read model that was made ready has taken the place of the one before"
+        ),
         Found::Unusable { moved_to, why } => tracing::warn!(
             ?why, moved_to = %moved_to.display(),
             "the read model was unusable: making it anew from the log"

@@ -2,16 +2,20 @@
 
 mod account;
 mod application;
+mod audit;
 mod backup;
 mod client;
 mod connection;
 mod demo;
 mod destination;
+mod diff;
 mod doctor;
 mod endpoint;
 mod erase;
+mod events;
 mod exit;
 mod export;
+mod feed;
 mod http;
 mod input;
 mod key;
@@ -57,6 +61,8 @@ enum Command {
     Upload(upload::Arguments),
     Input(input::Arguments),
     Replay(replay::Arguments),
+    Audit(audit::Arguments),
+    Diff(diff::Arguments),
     Readmodel(readmodel::Arguments),
     Account(account::Arguments),
     Application(application::Arguments),
@@ -67,8 +73,10 @@ enum Command {
     Nats(nats::Arguments),
     Key(key::Arguments),
     Doctor(doctor::Arguments),
+    Events(events::Arguments),
     Erase(erase::Arguments),
     Export(export::Arguments),
+    Feed(feed::Arguments),
     Backup(backup::Arguments),
     Restore(restore::Arguments),
     /// Run an API alone
@@ -77,6 +85,8 @@ enum Command {
     Worker(Alone),
     /// Run a dispatcher alone
     Dispatcher(Alone),
+    /// Run a notary alone
+    Notary(Alone),
 }
 
 /// What one part run alone is told.
@@ -116,6 +126,14 @@ impl Cli {
             Command::Replay(arguments) => {
                 quiet()?;
                 replay::run(arguments, &clock).await
+            }
+            Command::Diff(arguments) => {
+                quiet()?;
+                diff::run(arguments, &clock).await
+            }
+            Command::Audit(arguments) => {
+                quiet()?;
+                Box::pin(audit::run(arguments, &clock)).await
             }
             Command::Readmodel(arguments) => {
                 quiet()?;
@@ -158,6 +176,11 @@ impl Cli {
                 quiet()?;
                 doctor::run(arguments).await
             }
+            Command::Events(arguments) => {
+                quiet()?;
+                events::run(arguments, shutdown).await?;
+                Ok(Exit::Well)
+            }
             Command::Erase(arguments) => {
                 quiet()?;
                 erase::run(arguments, &clock).await
@@ -165,6 +188,10 @@ impl Cli {
             Command::Export(arguments) => {
                 quiet()?;
                 export::run(arguments).await
+            }
+            Command::Feed(arguments) => {
+                quiet()?;
+                feed::run(arguments).await
             }
             Command::Backup(arguments) => {
                 quiet()?;
@@ -181,6 +208,7 @@ impl Cli {
             Command::Api(alone) => alone.run(Part::Api, shutdown).await,
             Command::Worker(alone) => alone.run(Part::Worker, shutdown).await,
             Command::Dispatcher(alone) => alone.run(Part::Dispatcher, shutdown).await,
+            Command::Notary(alone) => alone.run(Part::Notary, shutdown).await,
         }
     }
 }
@@ -190,6 +218,7 @@ enum Part {
     Api,
     Worker,
     Dispatcher,
+    Notary,
 }
 
 impl Alone {
@@ -212,6 +241,11 @@ impl Alone {
                     load(dispatcher::settings::DEFAULTS, &sources)?;
                 telemetry::init(&settings.log)?;
                 dispatcher::run(settings, clock, shutdown).await?;
+            }
+            Part::Notary => {
+                let settings: notary::Settings = load(notary::settings::DEFAULTS, &sources)?;
+                telemetry::init(&settings.log)?;
+                notary::run(settings, clock, shutdown).await?;
             }
         }
         Ok(Exit::Well)

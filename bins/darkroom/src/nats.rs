@@ -3,7 +3,7 @@
 use std::io::{Write as _, stdout};
 
 use clap::{Args, Subcommand};
-use eventlog::{Log, topology};
+use eventlog::{Log, callout::Keys, topology};
 use service::Failure;
 
 use crate::{exit::Exit, operator::Operator};
@@ -28,6 +28,8 @@ enum Verb {
     Apply(Operator),
     /// Show where the server differs
     Diff(Operator),
+    /// Make the two keys that let customers' own clients in: variables for the servers, settings for the API
+    Keys,
     /// Make the streams of a server elsewhere copies of the origin's (nats/offsite.conf)
     Mirror(Operator),
 }
@@ -36,11 +38,13 @@ enum Verb {
 pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     let operator = match &arguments.verb {
         Verb::Apply(operator) | Verb::Diff(operator) | Verb::Mirror(operator) => operator,
+        Verb::Keys => return keys(),
     };
     let way = operator.reach().await?;
     let log = Log::connect(&way.nats, "operator").await?;
     let replicas = way.nats.replicas;
     let exit = match arguments.verb {
+        Verb::Keys => Exit::Well,
         Verb::Apply(_) => {
             topology::apply(&log, replicas).await?;
             writeln!(stdout(), "every stream and consumer is as nats/ describes it")?;
@@ -62,4 +66,24 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     };
     way.close().await;
     Ok(exit)
+}
+
+/// Prints new keys, each half for whom it is.
+fn keys() -> Result<Exit, Failure> {
+    let keys = Keys::generate();
+    let ((issuer_seed, xkey_seed), (issuer, xkey)) = (keys.seeds(), keys.public());
+    write!(
+        stdout(),
+        "\
+# For the servers (nats/users.conf)
+DARKROOM_CALLOUT_ISSUER={issuer}
+DARKROOM_CALLOUT_XKEY={xkey}
+# Secret, for the API alone
+DARKROOM__SUBSCRIBERS__ISSUER_SEED={}
+DARKROOM__SUBSCRIBERS__XKEY_SEED={}
+",
+        issuer_seed.expose(),
+        xkey_seed.expose(),
+    )?;
+    Ok(Exit::Well)
 }

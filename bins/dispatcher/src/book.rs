@@ -125,6 +125,23 @@ impl Book {
             .any(|endpoint| STEPS.iter().any(|topic| endpoint.wants(&(*topic).into(), None)))
     }
 
+    /// Whether the account is told on NATS what happens, as last heard of.
+    pub(crate) fn has_feed(&self, account: AccountId) -> bool {
+        self.pages.accounts.of(account).feed
+    }
+
+    /// Whether any account is. Changes wake whoever waits on [`Book::account_news`].
+    pub(crate) fn has_feeds(&self) -> bool {
+        let known = &self.pages.accounts.known;
+        let known = known.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().any(|account| account.feed)
+    }
+
+    /// Changes with every account.
+    pub(crate) fn account_news(&self) -> watch::Receiver<u64> {
+        self.pages.accounts.reached.subscribe()
+    }
+
     /// Changes with every endpoint.
     pub(crate) fn news(&self) -> watch::Receiver<u64> {
         self.pages.endpoints.reached.subscribe()

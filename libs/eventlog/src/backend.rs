@@ -193,6 +193,19 @@ impl Backend {
         }
     }
 
+    /// The same, where each message goes to one of all that subscribe as `group`.
+    pub(crate) async fn subscribe_among(
+        &self,
+        subject: &str,
+        group: &str,
+    ) -> Result<BoxStream<'static, Note>, Unavailable> {
+        match self {
+            Self::Server(wire) => wire.subscribe_among(subject, group).await,
+            // One process has it.
+            Self::Memory(memory) => Ok(memory.subscribe(subject)),
+        }
+    }
+
     /// Asks `subject` and returns the stream of answers; the caller decides when to stop.
     pub(crate) async fn ask(
         &self,

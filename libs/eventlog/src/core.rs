@@ -45,6 +45,34 @@ impl Log {
         Ok(notes.filter_map(|note| future::ready(stored::direct(note))))
     }
 
+    /// Like [`Log::live`], but of all processes that listen as `group` one hears each event.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when there is no connection to subscribe on.
+    pub async fn live_among(
+        &self,
+        filter: &str,
+        group: &str,
+    ) -> Result<impl Stream<Item = Raw> + Send + Unpin + use<>, Unavailable> {
+        let notes = self.backend.subscribe_among(&subject::live(filter), group).await?;
+        Ok(notes.filter_map(|note| future::ready(stored::direct(note))))
+    }
+
+    /// Says to whoever listens for `account` what happened to one of its jobs.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the connection is gone for good.
+    pub async fn feed(
+        &self,
+        account: AccountId,
+        job: JobId,
+        event: &str,
+        headers: Headers,
+        body: Bytes,
+    ) -> Result<(), Unavailable> {
+        self.backend.publish(subject::feed(account, job, event), headers, body).await
+    }
+
     /// Says how far a job has come.
     ///
     /// # Errors

@@ -8,6 +8,8 @@
 
 mod backend;
 mod barrier;
+pub mod callout;
+mod checkpoints;
 mod commit;
 mod connect;
 mod core;
@@ -17,6 +19,7 @@ mod error;
 pub mod follow;
 mod headers;
 mod keys;
+mod line;
 mod log;
 mod memory;
 mod replay;
@@ -31,12 +34,14 @@ mod wire;
 
 pub use crate::{
     barrier::Barrier,
+    checkpoints::{Checkpoints, Extent, OfferError, Offered, Statement},
     core::Request,
     durability::DurabilityError,
     envelope::{COVERED, Hash, Raw, Recorded, verify_chain},
     error::{ChainBroken, ConnectError, Malformed, ReadError, TransactError, Unavailable},
     headers::Headers,
     keys::Keys,
+    line::Line,
     log::Log,
     replay::Span,
     settings::{Durability, Secret, Settings},

@@ -28,6 +28,12 @@ pub fn progress(account: AccountId, job: JobId) -> String {
     format!("darkroom.progress.{account}.{job}")
 }
 
+/// What happened to a job, with its personal fields opened. Not stored.
+#[must_use]
+pub fn feed(account: AccountId, job: JobId, event: &str) -> String {
+    format!("darkroom.feed.{account}.{job}.{event}")
+}
+
 /// Somebody wants a job to stop. A hint to the worker; the event in the log is what counts.
 #[must_use]
 pub fn cancel(account: AccountId, job: JobId) -> String {

@@ -238,6 +238,19 @@ impl Wire {
         Ok(subscriber.map(stored::note).boxed())
     }
 
+    pub(crate) async fn subscribe_among(
+        &self,
+        subject: &str,
+        group: &str,
+    ) -> Result<BoxStream<'static, Note>, Unavailable> {
+        let subscriber = self
+            .client
+            .queue_subscribe(subject.to_owned(), group.to_owned())
+            .await
+            .map_err(|source| Unavailable::new("subscribe to a subject in a group", source))?;
+        Ok(subscriber.map(stored::note).boxed())
+    }
+
     pub(crate) async fn ask(
         &self,
         subject: String,

@@ -11,6 +11,7 @@ mod applications;
 mod asyncapi;
 mod audit;
 mod auth;
+mod documents;
 mod events;
 mod export;
 mod isolation;

@@ -13,6 +13,7 @@ use domain::{
 };
 use eventlog::{
     Durability, Keys, Log,
+    callout::Gate,
     server::{Binary, Embedded, Options},
     topology,
 };
@@ -104,8 +105,28 @@ impl World {
 
     /// The same with limits and quotas as well.
     pub(crate) async fn api_served(&self, served: Served, log: &Log) -> Running {
+        self.api_run(served, log, None).await
+    }
+
+    /// An API that lets customers' own NATS clients in through `gate`.
+    pub(crate) async fn api_with_gate(&self, name: &str, gate: Gate) -> Running {
+        self.api_run(self.settings(name).into(), &self.log, Some(gate)).await
+    }
+
+    /// Where customers' clients connect, and what lets them in; the log must have a server.
+    pub(crate) fn gate(&self) -> (eventlog::Settings, eventlog::callout::Settings) {
+        let server = self.server.as_ref().unwrap();
+        (server.settings("gate"), server.callout())
+    }
+
+    /// How `role` connects to the log's server.
+    pub(crate) fn settings_of(&self, role: &str) -> eventlog::Settings {
+        self.server.as_ref().unwrap().settings(role)
+    }
+
+    async fn api_run(&self, served: Served, log: &Log, gate: Option<Gate>) -> Running {
         let shutdown = CancellationToken::new();
-        let server = Server::assemble(
+        let mut server = Server::assemble(
             served,
             log.clone(),
             self.custody.clone(),
@@ -114,6 +135,9 @@ impl World {
         )
         .await
         .unwrap();
+        if let Some(gate) = gate {
+            server = server.with_gate(gate);
+        }
         let address = server.address();
         let task = tokio::spawn(server.serve());
         let running = Running { address, shutdown, task };

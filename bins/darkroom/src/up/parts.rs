@@ -1,4 +1,4 @@
-//! API, worker and dispatcher, run as they are run apart.
+//! API, worker, dispatcher and notary, run as they are run apart.
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -21,6 +21,7 @@ pub(crate) struct Parts {
     readiness: api::Readiness,
     running: tokio::task::JoinSet<(&'static str, Result<(), Failure>)>,
     demo_webhook_port: u16,
+    notary_key: String,
 }
 
 /// Starts the parts.
@@ -36,6 +37,7 @@ pub(crate) async fn start(
         limits: settings.limits,
         quotas: settings.quotas,
         nats: servers.nats("api"),
+        subscribers: servers.subscribers(),
         vault: settings.vault.clone(),
         storage: settings.storage.clone(),
         log: settings.log.clone(),
@@ -71,16 +73,30 @@ pub(crate) async fn start(
 
     let dispatcher = dispatcher::Settings {
         dispatcher: dispatcher::settings::Dispatcher { public_url, ..settings.dispatcher },
-        log: settings.log,
+        log: settings.log.clone(),
         nats: servers.nats("dispatcher"),
         vault: settings.vault,
         storage: settings.storage,
-        egress: settings.egress,
+        egress: settings.egress.clone(),
     };
     let (now, stop) = (Arc::clone(clock), shutdown.clone());
     let part = async move { Ok(dispatcher::run(dispatcher, now, stop).await?) };
     spawn(&mut running, "dispatcher", Box::pin(part));
-    Ok(Parts { url, readiness, running, demo_webhook_port: settings.up.demo_webhook_port })
+
+    let notary = notary::Settings {
+        notary: settings.notary,
+        log: settings.log,
+        nats: servers.nats("notary"),
+        egress: settings.egress,
+    };
+    let key = (notary.notary.data.clone(), notary.notary.name.clone());
+    let key = move || notary::identity::verifier(&key.0, key.1.as_deref());
+    let notary_key = tokio::task::spawn_blocking(key).await??.to_string();
+    let (now, stop) = (Arc::clone(clock), shutdown.clone());
+    let part = async move { Ok(notary::run(notary, now, stop).await?) };
+    spawn(&mut running, "notary", Box::pin(part));
+    let demo_webhook_port = settings.up.demo_webhook_port;
+    Ok(Parts { url, readiness, running, demo_webhook_port, notary_key })
 }
 
 fn spawn(
@@ -114,6 +130,7 @@ impl Parts {
             ("DARKROOM_NATS_PASSWORD", auditor.password.expose().to_owned()),
             ("DARKROOM_ACCOUNT", keepsake.account.to_string()),
             ("DARKROOM_WEBHOOK_SECRET", keepsake.webhook_secret.clone()),
+            ("DARKROOM_NOTARY_KEY", self.notary_key.clone()),
             ("DARKROOM_DEMO_WEBHOOK_PORT", self.demo_webhook_port.to_string()),
         ]
     }

@@ -50,6 +50,12 @@ impl Servers {
         self.nats.as_ref().map_or_else(given, |embedded| embedded.settings(role))
     }
 
+    /// What lets customers' own NATS clients in.
+    pub(crate) fn subscribers(&self) -> eventlog::callout::Settings {
+        let given = || self.settings.subscribers.clone();
+        self.nats.as_ref().map_or_else(given, Embedded::callout)
+    }
+
     /// Sources in the platform bucket and the demo's webhook lie on loopback, which is refused
     /// otherwise: exactly those two ports are let through.
     fn allow_own_ports(&mut self) -> Result<(), Failure> {

@@ -72,6 +72,12 @@ impl Cluster {
         self.credentials.settings(role, self.url.clone(), self.durability, copies)
     }
 
+    /// What lets customers in.
+    #[must_use]
+    pub fn callout(&self) -> crate::callout::Settings {
+        self.credentials.callout()
+    }
+
     /// The process ids of the servers that run now.
     #[must_use]
     pub fn pids(&self) -> Vec<u32> {

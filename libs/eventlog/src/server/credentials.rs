@@ -1,11 +1,18 @@
-//! Passwords of the users in `nats/users.conf`, made at the first start.
+//! Passwords of the users in `nats/users.conf`, and the keys that let customers in, made at the first start.
 
 use std::{collections::BTreeMap, fs, io, path::Path};
 
-use super::{OBSERVER, OFFSITE, ROLES, ServerError, quoted, write_private};
-use crate::settings::{Durability, Secret, Settings};
+use super::{GATE, OBSERVER, OFFSITE, ROLES, ServerError, quoted, write_private};
+use crate::{
+    callout::{Keys, Settings as Callout},
+    settings::{Durability, Secret, Settings},
+};
 
-/// One password for each user.
+/// Under which names the seeds of the gate's keys lie among the passwords.
+const ISSUER: &str = "callout_issuer";
+const XKEY: &str = "callout_xkey";
+
+/// One password for each user, and the seeds of the gate's keys.
 #[derive(Clone)]
 pub(super) struct Credentials(BTreeMap<String, Secret>);
 
@@ -23,11 +30,17 @@ impl Credentials {
             Err(source) => return Err(failed("read")(source)),
         };
         let mut made = false;
-        for user in ROLES.into_iter().chain([OBSERVER, OFFSITE]) {
+        for user in ROLES.into_iter().chain([GATE, OBSERVER, OFFSITE]) {
             passwords.entry(user.to_owned()).or_insert_with(|| {
                 made = true;
                 Secret::new(hex::encode(rand::random::<[u8; 32]>()))
             });
+        }
+        if !(passwords.contains_key(ISSUER) && passwords.contains_key(XKEY)) {
+            let (issuer, xkey) = Keys::generate().seeds();
+            passwords.insert(ISSUER.to_owned(), issuer);
+            passwords.insert(XKEY.to_owned(), xkey);
+            made = true;
         }
         if made {
             let exposed: BTreeMap<_, _> =
@@ -58,9 +71,27 @@ impl Credentials {
         }
     }
 
+    /// What lets customers in.
+    pub(super) fn callout(&self) -> Callout {
+        Callout {
+            password: self.password(GATE),
+            issuer_seed: self.password(ISSUER),
+            xkey_seed: self.password(XKEY),
+        }
+    }
+
     pub(super) fn variables(&self) -> Vec<(String, String)> {
         let name = |user: &str| format!("DARKROOM_{}_PASSWORD", user.to_uppercase());
-        self.0.iter().map(|(user, password)| (name(user), quoted(password.expose()))).collect()
+        let is_user = |(user, _): &(&String, &Secret)| ![ISSUER, XKEY].contains(&user.as_str());
+        let passwords = self.0.iter().filter(is_user);
+        let mut variables: Vec<_> =
+            passwords.map(|(user, password)| (name(user), quoted(password.expose()))).collect();
+        if let Ok(keys) = Keys::read(&self.callout()) {
+            let (issuer, xkey) = keys.public();
+            variables.push(("DARKROOM_CALLOUT_ISSUER".to_owned(), quoted(&issuer)));
+            variables.push(("DARKROOM_CALLOUT_XKEY".to_owned(), quoted(&xkey)));
+        }
+        variables
     }
 
     fn password(&self, user: &str) -> Secret {
