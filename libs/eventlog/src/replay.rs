@@ -293,7 +293,8 @@ mod tests {
         assert_eq!(read(&log, span).await, (1..=all).step_by(3).collect::<Vec<_>>());
         let span = Span { since: Some(at(9)), until: Some(at(20)), ..Span::default() };
         assert_eq!(read(&log, span).await, (10..=21).collect::<Vec<_>>());
-        assert_eq!(read(&log, Span { from_seq: Some(all + 1), ..Span::default() }).await, []);
+        let behind = Span { from_seq: Some(all + 1), ..Span::default() };
+        assert!(read(&log, behind).await.is_empty());
     }
 
     #[tokio::test]

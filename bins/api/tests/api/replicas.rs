@@ -102,7 +102,7 @@ async fn a_rebuilt_read_model_is_the_live_one() {
     let ends = projection::ends(&world.log).await.unwrap();
     let path = world.folder.path().join("rebuilt");
     let store = Arc::new(Store::open(&path).unwrap().0);
-    let reached = projection::rebuild(&world.log, store.clone(), ends).await.unwrap();
+    let reached = projection::rebuild(&world.log, store.clone(), ends, |_| {}).await.unwrap();
     assert_eq!(reached, ends);
 
     let operator = world.connect("operator").await;

@@ -254,7 +254,7 @@ pub(crate) async fn check_read_models(stack: &Stack, name: &str) {
     let ends = projection::ends(&operator).await.unwrap();
     let path = stack.data().join(name);
     let store = Arc::new(Store::open(&path).unwrap().0);
-    let reached = projection::rebuild(&operator, Arc::clone(&store), ends).await.unwrap();
+    let reached = projection::rebuild(&operator, Arc::clone(&store), ends, |_| {}).await.unwrap();
     assert_eq!(reached, ends);
     assert_eq!(store.unreadable().unwrap(), 0);
     let made_anew = store.hash().unwrap();

@@ -25,6 +25,7 @@ use crate::{
     call::{self, Call},
     document::Doc,
     fields::Fields,
+    past::{self, AS_OF, AsOf},
     problem::Problem,
     routes::{Endpoint, Verb},
 };
@@ -36,7 +37,7 @@ pub(crate) const GET: Endpoint = Endpoint {
     handler: |app, call| Box::pin(get(app, call)),
     doc: Doc {
         summary: "The account: label, limits, quotas and what is in use of them, where results go, and what is known of that bucket's credentials.",
-        parameters: &[],
+        parameters: &[past::PARAMETER],
         request: None,
         status: 200,
         answer: "Account",
@@ -69,6 +70,17 @@ struct Wanted {
 
 async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let account = call.caller()?.account;
+    if let Some((_, text)) = call.query(&[AS_OF])?.first() {
+        let as_of = AsOf::read(text, app.clock.now())?;
+        let past = app.past(account, &[Stream::Accounts, Stream::Jobs, Stream::Uploads], as_of);
+        let past = past.await?;
+        let row = past.store.account(account)?.filter(|row| row.state.opened_at.is_some());
+        let row = row.ok_or_else(|| {
+            past::invalid("The account was not there yet: use a later time.".to_owned())
+        })?;
+        let view = AccountView::open_past(&app, account, &row.state, &past).await?;
+        return call::json(StatusCode::OK, &view);
+    }
     let age = app.catch_up(Stream::Accounts).await;
     let view = AccountView::open(&app, account, &known(&app, account)?).await?;
     let mut response = call::json(StatusCode::OK, &view)?;

@@ -5,7 +5,7 @@ mod view;
 
 use std::sync::Arc;
 
-use domain::{job::Status, scope::Scope};
+use domain::{Timestamp, job::Status, scope::Scope};
 use http::StatusCode;
 use readmodel::{Cursor, MAX_PAGE_ROWS, Stream};
 use serde::Serialize;
@@ -17,7 +17,9 @@ use crate::{
     auth::Access,
     call::{self, Call, quote},
     document::{Doc, Parameter, Place},
+    past::{self, AS_OF, AsOf},
     problem::Problem,
+    reads::Age,
     routes::{Endpoint, Verb},
 };
 
@@ -47,6 +49,7 @@ pub(crate) const GET: Endpoint = Endpoint {
                 name: "cursor",
                 description: "The `next` of the page before.",
             },
+            past::PARAMETER,
         ],
         request: None,
         status: 200,
@@ -68,13 +71,22 @@ struct Wanted {
     status: Option<Status>,
     limit: usize,
     cursor: Option<Cursor>,
+    as_of: Option<AsOf>,
 }
 
 async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let account = call.caller()?.account;
-    let wanted = Wanted::read(&call)?;
-    let age = app.catch_up(Stream::Jobs).await;
-    let store = app.store.clone();
+    let wanted = Wanted::read(&call, app.clock.now())?;
+    let (store, age) = match wanted.as_of {
+        None => {
+            let age = app.catch_up(Stream::Jobs).await;
+            (app.store.clone(), age)
+        }
+        Some(as_of) => {
+            let past = app.past(account, &[Stream::Jobs], as_of).await?;
+            (Arc::new(past.store), Age::Current)
+        }
+    };
     let read = move || store.jobs(account, wanted.status, wanted.cursor, wanted.limit);
     let page = tokio::task::spawn_blocking(read).await.map_err(|error| {
         tracing::error!(%error, "a list could not be read");
@@ -96,10 +108,10 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
 }
 
 impl Wanted {
-    fn read(call: &Call) -> Result<Self, Problem> {
+    fn read(call: &Call, now: Timestamp) -> Result<Self, Problem> {
         let invalid = |field, message| Problem::FieldInvalid { field, message };
-        let mut wanted = Self { status: None, limit: PAGE_ROWS, cursor: None };
-        for (name, value) in call.query(&["status", "limit", "cursor"])? {
+        let mut wanted = Self { status: None, limit: PAGE_ROWS, cursor: None, as_of: None };
+        for (name, value) in call.query(&["status", "limit", "cursor", AS_OF])? {
             match name {
                 "status" => {
                     let known = Status::ALL.map(Status::name).join(", ");
@@ -118,6 +130,7 @@ impl Wanted {
                         )
                     })?;
                 }
+                AS_OF => wanted.as_of = Some(AsOf::read(&value, now)?),
                 _ => {
                     let cursor = value.parse();
                     wanted.cursor = Some(cursor.map_err(|error: readmodel::InvalidCursor| {
@@ -137,7 +150,7 @@ mod tests {
     use super::*;
 
     fn read(query: &str) -> Result<Wanted, Problem> {
-        Wanted::read(&Call {
+        let call = Call {
             headers: HeaderMap::new(),
             id: String::new(),
             name: String::new(),
@@ -145,12 +158,13 @@ mod tests {
             body: bytes::Bytes::new(),
             caller: None,
             peer: None,
-        })
+        };
+        Wanted::read(&call, "2026-11-22T12:00:00Z".parse().unwrap())
     }
 
     #[test]
     fn a_query_is_read_strictly() {
-        let plain = Wanted { status: None, limit: PAGE_ROWS, cursor: None };
+        let plain = Wanted { status: None, limit: PAGE_ROWS, cursor: None, as_of: None };
         assert_eq!(read(""), Ok(plain));
         let some = read("status=failed&limit=200").unwrap();
         assert_eq!((some.status, some.limit), (Some(Status::Failed), 200));
@@ -165,6 +179,8 @@ mod tests {
             "limit=1&limit=2",
             "page=2",
             "limit[]=3",
+            "as_of=yesterday",
+            "as_of=0",
         ] {
             let problem = read(wrong).unwrap_err();
             assert_eq!(problem.status(), StatusCode::BAD_REQUEST, "{wrong}");

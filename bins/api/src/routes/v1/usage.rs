@@ -14,7 +14,9 @@ use crate::{
     auth::Access,
     call::{self, Call, quote},
     document::{Doc, Parameter, Place},
+    past::{self, AS_OF, AsOf},
     problem::Problem,
+    reads::Age,
     routes::{Endpoint, Verb},
 };
 
@@ -37,6 +39,7 @@ pub(crate) const GET: Endpoint = Endpoint {
                 description: "The last day; today if absent.",
             },
             Parameter { place: Place::Query, name: "format", description: "json or csv." },
+            past::PARAMETER,
         ],
         request: None,
         status: 200,
@@ -57,6 +60,7 @@ struct Wanted {
     from: Date,
     to: Date,
     format: Format,
+    as_of: Option<AsOf>,
 }
 
 #[derive(Serialize)]
@@ -77,8 +81,18 @@ struct Day {
 async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let account = call.caller()?.account;
     let wanted = Wanted::read(&call, app.clock.now())?;
-    let (jobs, uploads) = tokio::join!(app.catch_up(Stream::Jobs), app.catch_up(Stream::Uploads));
-    let days = app.store.usage(account, wanted.from, wanted.to)?;
+    let (days, jobs, uploads) = match wanted.as_of {
+        None => {
+            let ages = (app.catch_up(Stream::Jobs), app.catch_up(Stream::Uploads));
+            let (jobs, uploads) = tokio::join!(ages.0, ages.1);
+            (app.store.usage(account, wanted.from, wanted.to)?, jobs, uploads)
+        }
+        Some(as_of) => {
+            let past = app.past(account, &[Stream::Jobs, Stream::Uploads], as_of).await?;
+            let days = past.store.usage(account, wanted.from, wanted.to)?;
+            (days, Age::Current, Age::Current)
+        }
+    };
     let mut response = match wanted.format {
         Format::Json => call::json(StatusCode::OK, &Told::of(&wanted, days))?,
         Format::Csv => csv(&days),
@@ -91,11 +105,12 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
 impl Wanted {
     fn read(call: &Call, now: Timestamp) -> Result<Self, Problem> {
         let today = now.to_zoned(TimeZone::UTC).date();
-        let (mut from, mut to, mut format) = (None, today, None);
-        for (name, value) in call.query(&["from", "to", "format"])? {
+        let (mut from, mut to, mut format, mut as_of) = (None, today, None, None);
+        for (name, value) in call.query(&["from", "to", "format", AS_OF])? {
             match name {
                 "from" => from = Some(date(name, &value)?),
                 "to" => to = date(name, &value)?,
+                AS_OF => as_of = Some(AsOf::read(&value, now)?),
                 _ => format = Some(Format::read(&value)?),
             }
         }
@@ -105,6 +120,7 @@ impl Wanted {
             from: from.unwrap_or_else(|| to.first_of_month()),
             to,
             format: format.unwrap_or(by_header),
+            as_of,
         };
         let days = i64::try_from(MAX_USAGE_DAYS).unwrap_or(i64::MAX);
         let last = wanted.from.saturating_add((days - 1).days());
@@ -185,7 +201,7 @@ mod tests {
     #[test]
     fn days_and_format_are_read_strictly() {
         let (from, to) = ("2026-11-01".parse().unwrap(), "2026-11-22".parse().unwrap());
-        assert_eq!(read("", "*/*"), Ok(Wanted { from, to, format: Format::Json }));
+        assert_eq!(read("", "*/*"), Ok(Wanted { from, to, format: Format::Json, as_of: None }));
         assert_eq!(read("", "text/csv").unwrap().format, Format::Csv);
         assert_eq!(read("format=json", "text/csv").unwrap().format, Format::Json);
         assert_eq!(read("to=2026-03-07", "*/*").unwrap().from, "2026-03-01".parse().unwrap());
@@ -195,6 +211,7 @@ mod tests {
             "to=2026-10-31&from=2026-11-01",
             "from=2020-01-01",
             "format=xml",
+            "as_of=tomorrow",
             "day=2026-11-22",
         ] {
             let problem = read(wrong, "*/*").unwrap_err();

@@ -19,6 +19,7 @@ use crate::{
     auth::Access,
     call::{self, Call},
     document::{Doc, Parameter, Place},
+    past::{self, AS_OF, AsOf},
     problem::Problem,
     routes::{Endpoint, Verb, v1::erasures::Erasure, v2::previews::refused},
 };
@@ -29,8 +30,8 @@ pub(crate) const GET: Endpoint = Endpoint {
     access: Access::Caller(Scope::JobsRead),
     handler: |app, call| Box::pin(get(app, call)),
     doc: Doc {
-        summary: "How a job stands.",
-        parameters: &[],
+        summary: "How a job stands, or stood; what it stored is linked to only as it is now.",
+        parameters: &[past::PARAMETER],
         request: None,
         status: 200,
         answer: "Job",
@@ -60,6 +61,15 @@ pub(crate) const DELETE: Endpoint = Endpoint {
 async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let id = id(&call)?;
     let unknown = || Problem::NoSuchJob(call.quoted_id());
+    if let Some((_, text)) = call.query(&[AS_OF])?.first() {
+        let past = app.past_job(id, AsOf::read(text, app.clock.now())?).await?;
+        let row = past.store.job(id)?.ok_or_else(unknown)?;
+        let mut opened = app.open_view(&id, &row.job).await?;
+        // What was stored then need not be there any more.
+        opened.urls.clear();
+        let view = JobView::close(id.job, &row.job, row.seq, opened);
+        return call::json(StatusCode::OK, &view);
+    }
     let seen = app.job(id).await?.ok_or_else(unknown)?;
     let opened = app.open_view(&id, &seen.job).await?;
     let expires_at = app.custody.expires_at(&seen.job);
