@@ -17,6 +17,7 @@ mod export;
 mod isolation;
 mod jobs;
 mod limits;
+mod logs;
 mod malformed;
 mod members;
 mod past;

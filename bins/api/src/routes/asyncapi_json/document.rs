@@ -5,11 +5,8 @@
 
 use domain::{
     Aggregate as _,
-    account::Accounts,
     delivery::Deliveries,
-    endpoint::Endpoints,
     job::Jobs,
-    member::Members,
     schema::{EventSchema, Schemas, schemas},
     upload::Uploads,
 };
@@ -17,11 +14,9 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 /// What customers hear on NATS as it is stored: the noun, and what stands between it and the event.
-const STORED: [(&str, &str, &str); 5] = [
+const STORED: [(&str, &str, &str); 3] = [
     (Jobs::NOUN, "{account}.{job}", "What happens to jobs."),
     (Uploads::NOUN, "{account}.{upload}", "What happens to uploads."),
-    (Accounts::NOUN, "{account}", "What happens to the account."),
-    (Endpoints::NOUN, "{account}.{endpoint}", "What happens to webhook endpoints."),
     (
         Deliveries::NOUN,
         "{account}.{endpoint}.{delivery}",
@@ -95,11 +90,11 @@ fn channels(known: &Schemas) -> Value {
         channels.insert(noun.to_owned(), channel);
     }
     let feed = json!({
-        "address": "darkroom.feed.{account}.{noun}.{event}",
-        "description": "What happens to the account, opened, once its feed is turned on.",
+        "address": "darkroom.feed.{account}.{job}.{event}",
+        "description": "What happens to jobs, opened, for an account whose feed is on. Said in passing and stored nowhere.",
         "servers": on_nats,
-        "parameters": parameters("{account}.{noun}.{event}"),
-        "messages": refs(known.events.iter().filter(|event| event.noun != Members::NOUN).map(told)),
+        "parameters": parameters("{account}.{job}.{event}"),
+        "messages": refs(known.events.iter().filter(|event| event.noun == Jobs::NOUN).map(told)),
     });
     channels.insert("feed".to_owned(), feed);
     let progress = json!({
@@ -165,7 +160,9 @@ fn messages(known: &Schemas) -> Value {
         as_stored["payload"] = schema(&stored(event));
         let mut opened = message(&kind, "application/cloudevents+json");
         opened["payload"] = schema(&told(event));
-        messages.insert(stored(event), as_stored);
+        if STORED.iter().any(|(noun, ..)| *noun == event.noun) {
+            messages.insert(stored(event), as_stored);
+        }
         messages.insert(told(event), opened);
     }
     let said = [
@@ -326,7 +323,6 @@ fn parameters(places: &str) -> Value {
     let described = names.map(|name| {
         let description = match name {
             "event" => "The event's name: the last part of its type before the version.".to_owned(),
-            "noun" => "What it happened to: job, upload, account, endpoint, delivery.".to_owned(),
             other => format!("The id of the {other}."),
         };
         (name.to_owned(), json!({ "description": description }))

@@ -31,7 +31,7 @@ pub(crate) const GET: Endpoint = Endpoint {
             Parameter {
                 place: Place::Query,
                 name: "types",
-                description: "Only these events, as webhook topics have them, with commas between: job.*, delivery.exhausted. Kinds: job, upload (scope jobs:read), account, destination, endpoint, delivery (account:read), member (audit). What the caller may not see is left out; asked for by name it is refused.",
+                description: "Only these events, as webhook topics have them, with commas between: job.*, delivery.exhausted. Kinds: job (scope jobs:read), upload (uploads:write), account, destination, endpoint, delivery (account:read), member (audit); audit lets all be seen. What the caller may not see is left out; asked for by name it is refused.",
             },
             Parameter {
                 place: Place::Query,

@@ -16,7 +16,6 @@ use domain::{
     Timestamp,
     id::{AccountId, JobId},
     job::{Event, Jobs},
-    scope::Scope,
 };
 use eventlog::{Raw, Span, Unavailable};
 use futures::{
@@ -33,6 +32,7 @@ use tokio::{
 use super::{
     Asked, Form, GET,
     cursor::{Cursor, Start},
+    wanted::may_see,
 };
 use crate::{
     app::{self, App},
@@ -89,8 +89,8 @@ struct Listener {
     app: Arc<App>,
     account: AccountId,
     sent: HeaderMap,
-    /// What they must be allowed for what they hear.
-    scopes: Vec<Scope>,
+    /// What they hear.
+    streams: Vec<Stream>,
 }
 
 /// Why an answer ends.
@@ -151,8 +151,8 @@ impl Follower {
         }
         let told = start(asked.start, &sources);
         let (sender, receiver) = mpsc::channel(AHEAD);
-        let (sent, scopes) = (call.headers.clone(), asked.wanted.scopes());
-        let listener = Listener { app: app.clone(), account, sent, scopes };
+        let (sent, streams) = (call.headers.clone(), asked.wanted.streams.clone());
+        let listener = Listener { app: app.clone(), account, sent, streams };
         let known = HashMap::new();
         let follower = Self { app, account, asked, sources, told, known, sender };
         tokio::spawn(follower.run(listener, hints, place));
@@ -401,7 +401,7 @@ impl Listener {
     async fn may(&self) -> bool {
         match auth::identify(&self.app, &self.sent, GET.access).await {
             Ok(caller) => caller.is_some_and(|caller| {
-                let may = self.scopes.iter().all(|scope| caller.may(*scope));
+                let may = self.streams.iter().all(|stream| may_see(&caller, *stream));
                 caller.account == self.account && may
             }),
             Err(problem) => problem.status().is_server_error(),

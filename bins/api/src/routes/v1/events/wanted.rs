@@ -44,14 +44,13 @@ impl Wanted {
         let mut streams = Vec::new();
         for stream in Stream::ALL {
             let Some(named) = named(&topics, stream) else { continue };
-            let scope = scope(stream);
             if of_jobs && stream != Stream::Jobs {
                 continue;
             }
-            if caller.may(scope) {
+            if may_see(caller, stream) {
                 streams.push(stream);
             } else if named {
-                return Err(Problem::ScopeMissing(scope));
+                return Err(Problem::ScopeMissing(scope(stream)));
             }
         }
         if streams.is_empty() {
@@ -84,11 +83,6 @@ impl Wanted {
             None if job.is_some() => format!("darkroom.{noun}.{account}{thing}.>"),
             None => format!("darkroom.{noun}.{account}.>"),
         }
-    }
-
-    /// What somebody must be allowed who hears all of it.
-    pub(super) fn scopes(&self) -> Vec<Scope> {
-        self.streams.iter().copied().map(scope).collect()
     }
 
     /// What an event is about, if that is wanted.
@@ -143,10 +137,16 @@ const fn noun(stream: Stream) -> &'static str {
     }
 }
 
+/// Whether somebody may see a history. Who may read the account's whole history may see all of them.
+pub(super) fn may_see(caller: &Caller, stream: Stream) -> bool {
+    caller.may(scope(stream)) || caller.may(Scope::Audit)
+}
+
 /// What somebody must be allowed to see a history.
 const fn scope(stream: Stream) -> Scope {
     match stream {
-        Stream::Jobs | Stream::Uploads => Scope::JobsRead,
+        Stream::Jobs => Scope::JobsRead,
+        Stream::Uploads => Scope::UploadsWrite,
         Stream::Accounts | Stream::Endpoints | Stream::Deliveries => Scope::AccountRead,
         // Who logged in when, from which session: the account's whole history.
         Stream::Members => Scope::Audit,
@@ -215,7 +215,9 @@ mod tests {
     fn what_may_not_be_seen_is_left_out_and_refused_when_it_is_named() {
         let jobs = caller(&[Scope::JobsRead]);
         let all = Wanted::read(&jobs, None, None, None).unwrap();
-        assert_eq!(all.streams, [Stream::Jobs, Stream::Uploads]);
+        assert_eq!(all.streams, [Stream::Jobs]);
+        let auditor = Wanted::read(&caller(&[Scope::Audit]), None, None, None).unwrap();
+        assert_eq!(auditor.streams, Stream::ALL);
         for (types, scope) in
             [("member.*", Scope::Audit), ("job.*,delivery.due", Scope::AccountRead)]
         {
