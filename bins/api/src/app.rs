@@ -15,6 +15,7 @@ use crate::{
     currency::Currency,
     demands::Demands,
     fresh::Fresh,
+    logs::Logs,
     places::Places,
     quotas::Gate,
     routes::Routes,
@@ -53,6 +54,7 @@ pub(crate) struct App {
     pub(crate) callers: Callers,
     pub(crate) demands: Demands,
     pub(crate) fresh: Fresh,
+    pub(crate) logs: Logs,
     pub(crate) gate: Gate,
     /// Limits of a job of an account that has none of its own.
     pub(crate) limits: Limits,
@@ -81,6 +83,7 @@ impl App {
             callers: Callers::default(),
             demands: Demands::default(),
             fresh: Fresh::default(),
+            logs: Logs::default(),
             gate: Gate::new(quotas),
             limits,
             uses: Uses::default(),

@@ -126,7 +126,7 @@ fn operation(endpoint: &Endpoint) -> OperationBuilder {
     }
     let mut answer = ResponseBuilder::new()
         .description("As asked.")
-        .content("application/json", content(doc.answer));
+        .content(media_type(doc.answer), content(doc.answer));
     if doc.streams {
         answer = answer.content("text/event-stream", ContentBuilder::new().build());
     }
@@ -146,6 +146,11 @@ fn operation(endpoint: &Endpoint) -> OperationBuilder {
             operation.security(SecurityRequirement::new("session", Vec::<String>::new()))
         }
     }
+}
+
+/// What an answer of this shape is sent as.
+fn media_type(answer: &str) -> &'static str {
+    if answer == "Checkpoint" { "text/plain" } else { "application/json" }
 }
 
 fn parameter(
@@ -289,6 +294,40 @@ fn schemas() -> Vec<(&'static str, Value)> {
                 "type": "object",
                 "required": ["jobs", "next"],
                 "properties": { "jobs": list(json!({ "$ref": "#/components/schemas/Job" })), "next": or_null("string") },
+            }),
+        ),
+        (
+            "EvidenceBundle",
+            json!({
+                "type": "object",
+                "description": "What `darkroom audit check` reads. docs/AUDIT.md tells how its proofs are verified.",
+                "required": ["kind", "version", "made_at", "about", "summary", "keys", "checkpoints", "events"],
+                "properties": {
+                    "kind": text(), "version": number(), "made_at": text(),
+                    "about": { "type": "object", "required": ["account"], "properties": { "account": text(), "job": text() } },
+                    "summary": list(text()),
+                    "keys": list(json!({ "type": "string", "description": "A verifier key of a signed note. Compare it with the one that you were given." })),
+                    "checkpoints": list(json!({
+                        "type": "object",
+                        "required": ["stream", "note"],
+                        "properties": { "stream": text(), "note": { "type": "string", "description": "A checkpoint as a signed note (C2SP tlog-checkpoint)." } },
+                    })),
+                    "events": list(json!({
+                        "type": "object",
+                        "required": ["event"],
+                        "properties": {
+                            "event": {
+                                "type": "object",
+                                "required": ["stream", "seq", "subject", "headers", "body"],
+                                "properties": {
+                                    "stream": text(), "seq": number(), "subject": text(), "stored_at": text(),
+                                    "headers": list(list(text())), "body": { "type": "string", "description": "As stored, in base64." },
+                                },
+                            },
+                            "path": { "type": "array", "items": { "type": "string" }, "description": "From its leaf to the root of the checkpoint (RFC 6962), in base64; absent for an event that no checkpoint covers yet." },
+                        },
+                    })),
+                },
             }),
         ),
         (
@@ -530,6 +569,22 @@ fn schemas() -> Vec<(&'static str, Value)> {
             }),
         ),
     ];
+    schemas.push((
+        "Logs",
+        json!({
+            "type": "object",
+            "required": ["logs"],
+            "properties": { "logs": list(json!({
+                "type": "object",
+                "required": ["log", "origin", "key", "size", "root", "signed_at", "checkpoint", "checkpoint_url"],
+                "properties": {
+                    "log": text(), "origin": text(), "key": or_null("string"), "size": number(), "root": text(),
+                    "signed_at": or_null("string"), "checkpoint": text(), "checkpoint_url": text(),
+                },
+            })) },
+        }),
+    ));
+    schemas.push(("Checkpoint", json!({ "type": "string" })));
     schemas.extend(accounts::schemas());
     schemas.extend(members::schemas());
     schemas

@@ -17,6 +17,7 @@ pub mod export;
 mod fields;
 mod fresh;
 mod incoming;
+mod logs;
 mod members;
 pub mod ops;
 mod past;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use egress::{HookUrl, Plaintext, UrlError};
 use eventlog::{Checkpoints, Headers, Log, Offered, Statement};
 use evidence::{
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, KEY_HEADER},
     note::{Note, Signature},
     shelf::Shelf,
 };
@@ -22,7 +22,7 @@ use vault::webhook::{BadSecret, SigningSecret};
 
 use crate::{
     Settings, identity,
-    keeper::{KEY_HEADER, Published},
+    keeper::Published,
     trouble::Trouble,
     witness::{self, Witness},
 };

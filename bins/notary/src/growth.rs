@@ -86,8 +86,9 @@ impl Ground {
         let to = to.max(absent.min(extent.last));
         while tree.size() < to {
             let before = tree.size();
-            // The last event is looked at once more: a stream that was rolled back has another there.
-            let from = before.max(1);
+            // The last event is looked at once more, unless it has expired: a stream that was rolled
+            // back has another there.
+            let from = if before >= extent.first { before } else { before + 1 };
             let leaves =
                 self.stretch(from, to, extent).await.map_err(|it| it.once_up_to(before))?;
             for (sequence, leaf) in (from..).zip(leaves) {

@@ -9,7 +9,7 @@ use domain::Timestamp;
 use eventlog::{Headers, Offered, Raw, Statement};
 use evidence::{
     Hash,
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, KEY_HEADER},
     claim::{Claim, Halted},
     note::{Signer, Verifier},
     proof,
@@ -25,8 +25,6 @@ use crate::{
     trouble::{Halt, Trouble},
 };
 
-/// The header that tells which key to verify a checkpoint with, under the log's name.
-pub const KEY_HEADER: &str = "darkroom-key";
 /// How often a stream is looked at; more often where checkpoints are wanted more often.
 const LOOK: Duration = Duration::from_millis(500);
 /// After how many events a stream that is far ahead is claimed in between.

@@ -32,9 +32,7 @@ use service::Clock;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub use crate::{
-    elsewhere::BadPlace, identity::IdentityError, keeper::KEY_HEADER, settings::Settings,
-};
+pub use crate::{elsewhere::BadPlace, identity::IdentityError, settings::Settings};
 use crate::{elsewhere::Elsewhere, growth::Ground, keeper::Keeper, promise::PromiseFile};
 
 /// The role that this process has in the log.

@@ -9,6 +9,10 @@ use crate::{
     tree::empty_root,
 };
 
+/// The header of a stored checkpoint that tells the deployment's verifier key, from which the key of
+/// each log differs in its name alone: there, it is called as the log is.
+pub const KEY_HEADER: &str = "darkroom-key";
+
 /// Begins the line that says when a checkpoint was made.
 const TIME: &str = "time ";
 

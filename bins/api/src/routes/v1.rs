@@ -16,6 +16,7 @@ pub(crate) mod feed;
 pub(crate) mod inputs;
 pub(crate) mod jobs;
 pub(crate) mod joins;
+pub(crate) mod log;
 pub(crate) mod me;
 pub(crate) mod members;
 pub(crate) mod password_resets;

@@ -20,6 +20,9 @@ async fn two_notaries_with_one_key_never_sign_two_trees_of_one_size() {
         let more = 1 + round % 9;
         append(&log, more).await;
         size += more as u64;
+        if round % 3 == 0 {
+            scene.signed(size).await;
+        }
     }
     scene.signed(size).await;
     for notary in both {
@@ -213,7 +216,10 @@ async fn checkpoints_of_another_key_are_gone_on_from_only_when_that_is_named() {
     notary.stop().await;
     let log = scene.nats.log("auditor").await;
     let last = statements(&log, Statement::Signed).await.pop().unwrap();
-    assert_eq!(last.headers.get(notary::KEY_HEADER), Some(scene.key("b").to_string().as_str()));
+    assert_eq!(
+        last.headers.get(evidence::checkpoint::KEY_HEADER),
+        Some(scene.key("b").to_string().as_str())
+    );
 }
 
 #[tokio::test]
