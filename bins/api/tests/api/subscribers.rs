@@ -1,5 +1,6 @@
 //! Customers' own NATS clients, over a real server.
 
+mod examples;
 mod hostile;
 pub(crate) mod raw;
 

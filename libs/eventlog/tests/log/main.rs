@@ -5,6 +5,7 @@
 mod contract;
 mod faults;
 mod following;
+mod gate;
 mod guards;
 mod rights;
 mod support;

@@ -426,7 +426,8 @@ async fn two_hundred_attempts_on_another_account_read_and_write_nothing() {
             "",
         )
         .await;
-    assert!(target.message().await.says(&cast.job.job.to_string()));
+    let given = target.message().await;
+    assert!(given.says(&cast.job.job.to_string()));
     for subject in ["job", "upload", "delivery", "feed", "progress"] {
         target.say(&format!("SUB darkroom.{subject}.{victim}.> 2")).await;
     }
@@ -516,4 +517,11 @@ async fn two_hundred_attempts_on_another_account_read_and_write_nothing() {
     for (name, was) in before.as_object().unwrap() {
         assert_eq!(&after[name], was, "{name}");
     }
+
+    // All this would have been noticed: the victim itself takes up its message, and it shows.
+    let inbox = format!("_INBOX.{victim}.acked");
+    target.publish(&given.reply.unwrap(), &inbox, "+ACK").await;
+    assert_eq!(target.message().await.subject, inbox);
+    let acknowledged = state(&mut operator, &cast).await;
+    assert_ne!(acknowledged[format!("{victim}-1")], before[format!("{victim}-1")]);
 }

@@ -1,0 +1,137 @@
+//! What the gate may do: make consumers for customers, and touch none of Darkroom's own.
+
+use std::{fs, path::Path, time::Duration};
+
+use async_nats::{Client, ConnectOptions, Event};
+use tokio::sync::mpsc;
+
+use crate::support::Server;
+
+/// A connection, and what the server refuses it.
+struct Watched {
+    client: Client,
+    refused: mpsc::Receiver<String>,
+}
+
+impl Watched {
+    async fn connect(server: &Server, user: &str) -> Self {
+        let (sender, refused) = mpsc::channel(64);
+        let settings = server.settings("gate");
+        let client = ConnectOptions::new()
+            .user_and_password(user.to_owned(), settings.password.expose().to_owned())
+            .custom_inbox_prefix(format!("_INBOX_{user}"))
+            .event_callback(move |event| {
+                let sender = sender.clone();
+                async move {
+                    if let Event::ServerError(error) = event {
+                        drop(sender.send(error.to_string()).await);
+                    }
+                }
+            })
+            .connect(&settings.url)
+            .await
+            .unwrap();
+        Self { client, refused }
+    }
+
+    /// Whether the server takes a message there.
+    async fn may_say(&mut self, subject: &str) -> bool {
+        self.client.publish(subject.to_owned(), "?".into()).await.unwrap();
+        self.is_refused().await
+    }
+
+    async fn may_hear(&mut self, subject: &str) -> bool {
+        let _listening = self.client.subscribe(subject.to_owned()).await.unwrap();
+        self.is_refused().await
+    }
+
+    /// A marker that is never allowed comes back behind whatever came before it.
+    async fn is_refused(&mut self) -> bool {
+        self.client.publish("nobody.may", "".into()).await.unwrap();
+        let mut allowed = true;
+        loop {
+            let error = tokio::time::timeout(Duration::from_secs(10), self.refused.recv()).await;
+            if error.unwrap().unwrap().contains("nobody.may") {
+                return allowed;
+            }
+            allowed = false;
+        }
+    }
+}
+
+/// Darkroom's own consumers on streams that customers may follow.
+fn own_consumers() -> Vec<(String, String)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nats/consumers");
+    let names = fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name());
+    let names = names.map(|name| name.into_string().unwrap());
+    names
+        .filter_map(|name| {
+            let (stream, consumer) = name.strip_suffix(".json")?.split_once('.')?;
+            let open = ["JOBS", "UPLOADS", "DELIVERIES"].contains(&stream);
+            open.then(|| (stream.to_owned(), consumer.to_owned()))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn the_gate_touches_consumers_of_customers_and_none_of_darkrooms_own() {
+    let server = Server::start().await;
+    let mut gate = Watched::connect(&server, "gate").await;
+    let nouns = [("JOBS", "job"), ("UPLOADS", "upload"), ("DELIVERIES", "delivery")];
+    let questions = |stream: &str, consumer: &str| {
+        let noun = nouns.iter().find(|(name, _)| *name == stream).unwrap().1;
+        [
+            format!("$JS.API.CONSUMER.CREATE.{stream}.{consumer}.darkroom.{noun}.a.>"),
+            format!("$JS.API.CONSUMER.DELETE.{stream}.{consumer}"),
+            format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"),
+            format!("$JS.ACK.{stream}.{consumer}.1.1.1.1.1"),
+        ]
+    };
+    for (stream, _) in nouns {
+        for subject in questions(stream, "a-1") {
+            assert!(gate.may_say(&subject).await, "{subject}");
+        }
+    }
+    let own = own_consumers();
+    assert!(own.len() >= 5, "{own:?}");
+    for (stream, consumer) in own {
+        for subject in questions(&stream, &consumer) {
+            let denied = "the deny list of `gate` in nats/users.conf lacks it";
+            assert!(!gate.may_say(&subject).await, "{subject}: {denied}");
+        }
+    }
+    for subject in [
+        "$JS.API.CONSUMER.CREATE.JOBS.a-1",
+        "$JS.API.CONSUMER.CREATE.JOBS.a-1.darkroom.>",
+        "$JS.API.CONSUMER.DURABLE.CREATE.JOBS.a-1",
+        "$JS.API.CONSUMER.CREATE.ACCOUNTS.a-1.darkroom.account.>",
+        "$JS.API.CONSUMER.MSG.NEXT.WORK.worker-00",
+        "$JS.API.STREAM.DELETE.JOBS",
+        "$JS.API.DIRECT.GET.JOBS",
+        "$JS.ACK.WORK.worker-00.1.1.1.1.1",
+        "darkroom.job.a.j.requested",
+        "_INBOX_api.x",
+    ] {
+        assert!(!gate.may_say(subject).await, "{subject}");
+    }
+    for subject in ["darkroom.live.>", "_INBOX.>", "$KV.>", ">"] {
+        assert!(!gate.may_hear(subject).await, "{subject}");
+    }
+}
+
+#[tokio::test]
+async fn the_usher_ends_connections_and_does_nothing_else() {
+    let server = Server::start().await;
+    let mut usher = Watched::connect(&server, "usher").await;
+    for (subject, expected) in [
+        ("$SYS.REQ.SERVER.PING.CONNZ", true),
+        ("$SYS.REQ.SERVER.x.KICK", true),
+        ("$SYS.REQ.SERVER.PING.VARZ", false),
+        ("$SYS.REQ.SERVER.x.RELOAD", false),
+        ("$SYS.REQ.ACCOUNT.DARKROOM.CONNZ", false),
+        ("darkroom.job.a.j.requested", false),
+    ] {
+        assert_eq!(usher.may_say(subject).await, expected, "{subject}");
+    }
+    assert!(!usher.may_hear("$SYS.>").await);
+}
