@@ -362,6 +362,18 @@ impl From<eventlog::Unavailable> for Problem {
     }
 }
 
+impl From<evidence::bundle::GatherError> for Problem {
+    fn from(error: evidence::bundle::GatherError) -> Self {
+        match error {
+            evidence::bundle::GatherError::Unavailable(error) => error.into(),
+            error => {
+                tracing::error!(error = %service::Chain(&error), "evidence cannot be put together");
+                Self::Internal
+            }
+        }
+    }
+}
+
 impl From<custody::member::NoRandomness> for Problem {
     fn from(error: custody::member::NoRandomness) -> Self {
         tracing::error!(error = %service::Chain(&error), "no token can be made");

@@ -57,6 +57,11 @@ impl Where {
         Some(Connection(parse(&text)))
     }
 
+    /// Where this file says, or where it is to be found; for commands that ask no API.
+    pub(crate) const fn of_file(env_file: Option<PathBuf>) -> Self {
+        Self { env_file, url: None, key: None }
+    }
+
     /// What was named on the command line, and the rest from where it is to be found.
     pub(crate) fn connection(&self) -> Result<Connection, Failure> {
         let mut connection = self.found()?;

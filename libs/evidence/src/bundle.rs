@@ -8,6 +8,8 @@
 mod check;
 mod gather;
 mod page;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use domain::id::{AccountId, JobId};

@@ -1,5 +1,6 @@
 //! `GET /v1/jobs/{id}`: how a job stands. `DELETE /v1/jobs/{id}`: ends it, or leaves nothing of it.
 
+pub(crate) mod audit;
 pub(crate) mod events;
 
 use std::sync::Arc;
