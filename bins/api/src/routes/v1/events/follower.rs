@@ -358,13 +358,17 @@ impl Follower {
     }
 
     async fn send(&self, text: String) -> Result<(), End> {
-        match timeout(UNREAD, self.sender.send(Ok(Bytes::from(text)))).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(End::Gone),
-            Err(_elapsed) => {
-                tracing::info!("events were left unread; the stream is ended");
-                Err(End::Gone)
-            }
+        hand_on(&self.sender, Bytes::from(text)).await
+    }
+}
+
+/// Gives a client a piece of its answer, and gives up on one that does not read.
+async fn hand_on(sender: &mpsc::Sender<io::Result<Bytes>>, piece: Bytes) -> Result<(), End> {
+    match timeout(UNREAD, sender.send(Ok(piece))).await {
+        Ok(sent) => sent.map_err(|_closed| End::Gone),
+        Err(_elapsed) => {
+            tracing::info!("events were left unread; the answer is ended");
+            Err(End::Gone)
         }
     }
 }
@@ -412,6 +416,20 @@ impl Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_read_is_let_go_after_a_while() {
+        let (sender, mut reader) = mpsc::channel(1);
+        let piece = || Bytes::from_static(b"event");
+        assert!(hand_on(&sender, piece()).await.is_ok());
+        let begun = tokio::time::Instant::now();
+        assert!(matches!(hand_on(&sender, piece()).await, Err(End::Gone)));
+        assert_eq!(begun.elapsed(), UNREAD);
+        // What was made ready can still be read, and says with its cursor where to go on.
+        assert_eq!(reader.recv().await.unwrap().unwrap(), piece());
+        drop(reader);
+        assert!(matches!(hand_on(&sender, piece()).await, Err(End::Gone)));
+    }
 
     #[test]
     fn a_stream_begins_where_it_was_asked_to() {
