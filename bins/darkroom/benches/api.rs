@@ -58,8 +58,9 @@ async fn main() -> Result<(), Trouble> {
     for kind in [Kind::Relaxed, Kind::Synced, Kind::Cluster] {
         if arguments.servers.iter().any(|name| name == kind.name()) {
             let stack = Stack::start(kind, 1).await?;
-            let bench = Bench { bare: Bare::connect(&stack).await?, stack, hello };
+            let bench = Bench { bare: Bare::start(kind).await?, stack, hello };
             bench.measure(&arguments, &mut figures).await?;
+            bench.bare.stop().await;
             bench.stack.stop().await?;
         }
     }

@@ -74,7 +74,7 @@ async fn main() -> Result<(), Trouble> {
 async fn measure(kind: Kind, arguments: &Arguments, figures: &mut Figures) -> Result<(), Trouble> {
     let stack = Stack::start(kind, arguments.accounts).await?;
     let ours = Ours { stub: Stub::start(&stack, arguments.concurrency).await?, stack };
-    let bare = Bare::connect(&ours.stack).await?;
+    let bare = Bare::start(kind).await?;
     let mut snapshots = BullMq::start(Persistence::Snapshots, arguments.concurrency).await?;
     let mut log = BullMq::start(Persistence::AppendOnly, arguments.concurrency).await?;
     let jobs = if kind == Kind::Synced { arguments.jobs / 10 } else { arguments.jobs };
@@ -104,6 +104,7 @@ async fn measure(kind: Kind, arguments: &Arguments, figures: &mut Figures) -> Re
         let events = jobs * EVENTS;
         figures.add(&format!("events-{name}"), rate(events, took), rate(events, bare.took));
     }
+    bare.stop().await;
     ours.stack.stop().await
 }
 

@@ -10,16 +10,29 @@ use std::{
 
 use async_nats::{ConnectOptions, HeaderMap, jetstream};
 use bytes::Bytes;
+use eventlog::Log;
+use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{Trouble, figures::Latencies, stack::Stack};
+use super::{
+    Trouble,
+    figures::Latencies,
+    stack::{Kind, Servers, apply_topology},
+};
 
 /// About what an event's body has.
 const BODY_BYTES: usize = 300;
 
-/// A bare connection to the servers of a stack.
-#[derive(Clone)]
+/// Servers of the same kind that nobody else knows.
 pub struct Bare {
+    publisher: Publisher,
+    servers: Servers,
+    _data: TempDir,
+}
+
+/// A bare connection to them.
+#[derive(Clone)]
+struct Publisher {
     context: jetstream::Context,
     place: String,
     headers: HeaderMap,
@@ -32,14 +45,17 @@ pub struct Report {
 }
 
 impl Bare {
-    pub async fn connect(stack: &Stack) -> Result<Self, Trouble> {
-        let settings = stack.settings("operator");
-        let servers: Result<Vec<async_nats::ServerAddr>, _> =
+    pub async fn start(kind: Kind) -> Result<Self, Trouble> {
+        let data = tempfile::tempdir()?;
+        let servers = Servers::start(kind, data.path()).await?;
+        let settings = servers.settings("operator");
+        apply_topology(&Log::connect(&settings, "operator").await?, settings.replicas).await?;
+        let addresses: Result<Vec<async_nats::ServerAddr>, _> =
             settings.url.split(',').map(str::parse).collect();
         let client = ConnectOptions::new()
             .user_and_password(settings.user.clone(), settings.password.expose().to_owned())
             .custom_inbox_prefix("_INBOX_operator")
-            .connect(servers?)
+            .connect(addresses?)
             .await?;
         let mut headers = HeaderMap::new();
         for (name, value) in [
@@ -53,9 +69,14 @@ impl Bare {
         ] {
             headers.insert(name, value);
         }
-        // A stream that is configured like that of jobs, and that nobody follows here.
+        // A stream that is configured like that of jobs, and that no other stream copies from.
         let place = format!("darkroom.delivery.{}.{}", Uuid::new_v4(), Uuid::new_v4());
-        Ok(Self { context: jetstream::new(client), place, headers })
+        let publisher = Publisher { context: jetstream::new(client), place, headers };
+        Ok(Self { publisher, servers, _data: data })
+    }
+
+    pub async fn stop(self) {
+        self.servers.stop().await;
     }
 
     /// Publishes `count` first events of as many histories, `in_flight` at a time.
@@ -64,11 +85,11 @@ impl Bare {
         let begun = Instant::now();
         let mut running = tokio::task::JoinSet::new();
         for _ in 0..in_flight {
-            let (bare, next) = (self.clone(), next.clone());
+            let (publisher, next) = (self.publisher.clone(), next.clone());
             running.spawn(async move {
                 let mut latencies = Vec::new();
                 while next.fetch_add(1, Ordering::Relaxed) < count {
-                    latencies.push(bare.one().await?);
+                    latencies.push(publisher.one().await?);
                 }
                 Ok::<_, Trouble>(latencies)
             });
@@ -79,7 +100,9 @@ impl Bare {
         }
         Ok(Report { took: begun.elapsed(), latencies: latencies.into_iter().collect() })
     }
+}
 
+impl Publisher {
     async fn one(&self) -> Result<Duration, Trouble> {
         let history = format!("{}.{}", self.place, Uuid::new_v4());
         let mut headers = self.headers.clone();
