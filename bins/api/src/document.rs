@@ -1,6 +1,7 @@
 //! The OpenAPI document, made from the table of endpoints.
 
 mod accounts;
+mod logs;
 mod members;
 
 use std::collections::BTreeMap;
@@ -569,22 +570,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
             }),
         ),
     ];
-    schemas.push((
-        "Logs",
-        json!({
-            "type": "object",
-            "required": ["logs"],
-            "properties": { "logs": list(json!({
-                "type": "object",
-                "required": ["log", "origin", "key", "size", "root", "signed_at", "checkpoint", "checkpoint_url"],
-                "properties": {
-                    "log": text(), "origin": text(), "key": or_null("string"), "size": number(), "root": text(),
-                    "signed_at": or_null("string"), "checkpoint": text(), "checkpoint_url": text(),
-                },
-            })) },
-        }),
-    ));
-    schemas.push(("Checkpoint", json!({ "type": "string" })));
+    schemas.extend(logs::schemas());
     schemas.extend(accounts::schemas());
     schemas.extend(members::schemas());
     schemas

@@ -171,12 +171,18 @@ impl Ground {
             return Ok(vec![None; count(gone)]);
         }
         let page = self.events.read(self.stream, from, count(wanted)).await?;
-        let mut leaves = Vec::with_capacity(page.len());
-        for (sequence, raw) in (from..=to).zip(&page) {
+        let (mut leaves, mut sequence) = (Vec::with_capacity(page.len()), from);
+        for raw in page.iter().take_while(|raw| raw.seq <= to) {
+            // What somebody owned up to.
+            while sequence < raw.seq.min(self.absent + 1) {
+                leaves.push(None);
+                sequence += 1;
+            }
             if raw.seq != sequence {
                 return self.gap(sequence, leaves).await;
             }
             leaves.push(Some(self.leaf(raw)));
+            sequence += 1;
         }
         Ok(leaves)
     }

@@ -125,7 +125,7 @@ impl Keeper {
             last = Some(self.sign(kept, last).await?);
         }
         self.say_resumed().await?;
-        let (mut signed_at, mut stalled) = (Instant::now(), None);
+        let (mut signed_at, mut stalled): (Option<Instant>, Option<Instant>) = (None, None);
         loop {
             let extent = self.ground.events.extent(self.ground.stream).await?;
             let size = tree.size();
@@ -140,11 +140,13 @@ impl Keeper {
                 return Err(Halt::Gap { sequence: tree.size() + 1 }.into());
             }
             let fresh = tree.size() - kept.as_ref().map_or(0, |kept| kept.claim.size);
-            if fresh >= self.every_events || (fresh > 0 && signed_at.elapsed() >= self.every) {
+            if fresh >= self.every_events
+                || (fresh > 0 && signed_at.is_none_or(|at| at.elapsed() >= self.every))
+            {
                 let claimed = self.claim(&mut tree, kept.as_ref()).await?;
                 last = Some(self.sign(&claimed, last).await?);
                 kept = Some(claimed);
-                signed_at = Instant::now();
+                signed_at = Some(Instant::now());
             }
             if tree.size() >= extent.last || !complete {
                 tokio::time::sleep(LOOK.min(self.every)).await;

@@ -9,10 +9,12 @@
 )]
 
 mod accounts;
+mod audit;
 mod backup;
 mod bad_input;
 mod browser;
 mod chaos;
+mod checkpoints;
 mod commands;
 mod deliveries;
 mod deliveries_faults;
