@@ -23,6 +23,14 @@ use crate::up;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "of-the-tests";
+/// Users of nats/users.conf.
+const ROLES: [&str; 9] =
+    ["api", "worker", "dispatcher", "notary", "operator", "auditor", "observer", "offsite", "gate"];
+/// Public keys of nobody: no customer connects here.
+const CALLOUT: [(&str, &str); 2] = [
+    ("DARKROOM_CALLOUT_ISSUER", "ABJVY34OWUI7LWLGUGYHEXPZF27SOUKPVOUULS55NGHCHLDSYQLVOVW3"),
+    ("DARKROOM_CALLOUT_XKEY", "XATBXYAXLY3JWMSKM26KUZ4PUIAWTNPT2MKOZKHQZSPJ7O63ZLPKF4F4"),
+];
 const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../nats");
 
 /// A nats-server run from the files that operators are given.
@@ -41,14 +49,13 @@ impl Server {
         let quoted = |text: &str| format!("\"{text}\"");
         let mut command = Command::new(up::tools().join("bin/nats-server"));
         command.env_clear().arg("-c").arg(folder.join(file));
-        for role in
-            ["api", "worker", "dispatcher", "notary", "operator", "auditor", "observer", "offsite"]
-        {
+        for role in ROLES {
             let name = format!("DARKROOM_{}_PASSWORD", role.to_uppercase());
             command.env(name, quoted(PASSWORD));
         }
         let store = folder.join("store").display().to_string();
         command
+            .envs(CALLOUT.map(|(name, key)| (name, quoted(key))))
             .env("DARKROOM_NATS_NAME", quoted(file))
             .env("DARKROOM_NATS_LISTEN", quoted(&format!("127.0.0.1:{port}")))
             .env("DARKROOM_NATS_STORE", quoted(&store))

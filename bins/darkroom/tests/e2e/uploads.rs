@@ -251,7 +251,7 @@ async fn an_account_that_keeps_media_has_its_uploads_until_it_keeps_them_no_more
     let keep = |kept: bool| {
         let caller = caller.clone();
         async move {
-            let body = json!({ "keeps_media": kept });
+            let body = json!({ "keep_media": kept });
             let answer = caller.ask("PATCH", "/v1/account", &[], body.to_string()).await;
             assert_eq!((answer.status, &answer.json()["keeps_media"]), (200, &json!(kept)));
         }
