@@ -5,11 +5,6 @@ use serde::Serialize;
 
 use super::desk::{MAX_CONSUMERS, consumer};
 
-/// Most subscriptions of one connection.
-const MAX_SUBSCRIPTIONS: i64 = 256;
-/// Largest message that a client may send, in bytes: all it has to say is what it asks of consumers.
-const MAX_PAYLOAD: i64 = 8 << 10;
-
 /// What of an account somebody may hear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sees {
@@ -29,7 +24,8 @@ impl Sees {
     }
 }
 
-/// Permissions and limits, as a user's claims spell them.
+/// Permissions, as a user's claims spell them. The server heeds no limits of numbers and sizes in what
+/// a callout answers; what one connection may do is in `server.conf`.
 #[derive(Debug, Serialize)]
 pub(super) struct Rights {
     #[serde(rename = "pub")]
@@ -78,9 +74,9 @@ impl Rights {
         Self {
             say: Allowed { allow: say },
             hear: Allowed { allow: hear },
-            subs: MAX_SUBSCRIPTIONS,
+            subs: -1,
             data: -1,
-            payload: MAX_PAYLOAD,
+            payload: -1,
             allowed_connection_types: ["STANDARD", "WEBSOCKET"],
         }
     }

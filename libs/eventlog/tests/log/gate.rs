@@ -2,10 +2,16 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use async_nats::{Client, ConnectOptions, Event};
+use async_nats::{Client, ConnectOptions, Event, jetstream};
+use domain::id::AccountId;
+use eventlog::callout::{Admission, Gate, Sees};
+use futures::StreamExt as _;
+use jetstream::consumer::pull::Config;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use crate::support::Server;
+use crate::support::{Event as Happened, Id, PATIENCE, Server, Three, Toy, now, until};
 
 /// A connection, and what the server refuses it.
 struct Watched {
@@ -134,4 +140,82 @@ async fn the_usher_ends_connections_and_does_nothing_else() {
         assert_eq!(usher.may_say(subject).await, expected, "{subject}");
     }
     assert!(!usher.may_hear("$SYS.>").await);
+}
+
+#[tokio::test]
+async fn each_of_three_servers_lets_customers_in_hands_out_and_cuts_off() {
+    let three = Three::start().await;
+    let account = AccountId::from_uuid(Uuid::from_u128(7));
+    let settings = three.cluster.settings("gate");
+    let gate = Gate::open(&settings, &three.cluster.callout()).await.unwrap();
+    let stop = CancellationToken::new();
+    let _stop = stop.clone().drop_guard();
+    let (opens, serves, stopped) = (gate.clone(), gate.clone(), stop.clone());
+    tokio::spawn(async move {
+        let sees = Sees { jobs: true, uploads: false, deliveries: false };
+        let guest = move || Admission { account, guest: "dk".to_owned(), until: None, sees };
+        opens
+            .admit(move |claim| async move { (claim.secret.expose() == "ds").then(guest) }, &stop)
+            .await
+    });
+    tokio::spawn(async move { serves.serve(&stopped).await });
+
+    let connect = |url: String| {
+        ConnectOptions::new()
+            .user_and_password("dk".to_owned(), "ds".to_owned())
+            .custom_inbox_prefix(format!("_INBOX.{account}"))
+            .ignore_discovered_servers()
+            .connect(url)
+    };
+    let mut clients = Vec::new();
+    for url in settings.url.split(',') {
+        until("a customer is let in", async || connect(url.to_owned()).await.is_ok()).await;
+        clients.push(connect(url.to_owned()).await.unwrap());
+    }
+    let filter = format!("darkroom.job.{account}.>");
+    let mut heard = Vec::new();
+    for client in &clients {
+        heard.push(client.subscribe(filter.clone()).await.unwrap());
+        client.flush().await.unwrap();
+    }
+    let log = three.log("operator").await;
+    let id = Id(account.to_string(), "j".to_owned());
+    // That somebody listens gets around among servers a moment later.
+    let mut told = 0_u32;
+    for subscription in &mut heard {
+        loop {
+            told += 1;
+            let id = Id(id.0.clone(), format!("j{told}"));
+            log.transact::<Toy, ()>(&id, now(), |_| {
+                Ok(vec![Happened::Requested { note: String::new() }])
+            })
+            .await
+            .unwrap();
+            let next = tokio::time::timeout(Duration::from_millis(500), subscription.next()).await;
+            if let Ok(Some(message)) = next {
+                assert!(message.subject.starts_with(&filter[..filter.len() - 1]));
+                break;
+            }
+        }
+    }
+    let streams = jetstream::with_domain(clients[0].clone(), account.to_string());
+    let wish = Config { durable_name: Some("1".to_owned()), ..Config::default() };
+    streams.create_consumer_on_stream(wish, "JOBS").await.unwrap();
+    // Whichever server a client is connected to: each takes one message.
+    for client in &clients {
+        let streams = jetstream::with_domain(client.clone(), account.to_string());
+        let consumer: jetstream::consumer::PullConsumer =
+            streams.get_consumer_from_stream("1", "JOBS").await.unwrap();
+        let mut batch = consumer.fetch().max_messages(1).messages().await.unwrap();
+        let message = tokio::time::timeout(PATIENCE, batch.next()).await.unwrap();
+        if let Some(message) = message {
+            message.unwrap().double_ack().await.unwrap();
+        }
+    }
+    let ended = std::cell::Cell::new(0);
+    until("everybody is cut off", async || {
+        ended.set(ended.get() + gate.review(|_| None).await.unwrap().ended);
+        ended.get() >= clients.len()
+    })
+    .await;
 }
