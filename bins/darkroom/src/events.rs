@@ -146,12 +146,17 @@ async fn list(client: &Client, arguments: &Arguments, show: &mut Show) -> Result
         }
     }
     let cursor = show.cursor.as_deref();
-    let remedy = cursor.map_or("ask again".to_owned(), |cursor| format!("go on with --from {cursor}"));
+    let remedy =
+        cursor.map_or("ask again".to_owned(), |cursor| format!("go on with --from {cursor}"));
     Err(EventsError::Broken(remedy))
 }
 
 /// What happens, as it happens; a stream that breaks off is taken up where it did.
-async fn follow(client: &Client, arguments: &Arguments, show: &mut Show) -> Result<(), EventsError> {
+async fn follow(
+    client: &Client,
+    arguments: &Arguments,
+    show: &mut Show,
+) -> Result<(), EventsError> {
     let mut breaks = 0;
     while breaks < RESUMES_MAX {
         let before = show.cursor.clone();

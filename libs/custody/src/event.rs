@@ -309,8 +309,7 @@ mod tests {
         let mut found = Vec::new();
         search(&mut data, &Owner::Job(job), "", &mut found);
         let names: Vec<_> = found.iter().map(|field| field.name.as_str()).collect();
-        let wanted =
-            ["artifact_location/a.jpg", "metadata", "artifact_location/receipt.json"];
+        let wanted = ["artifact_location/a.jpg", "metadata", "artifact_location/receipt.json"];
         assert_eq!(names, wanted);
     }
 

@@ -37,8 +37,10 @@ async fn get(app: Arc<App>, _call: Call) -> Result<Response, Problem> {
         "version": env!("CARGO_PKG_VERSION"),
         "links": {
             "openapi": link("/openapi.json"),
+            "asyncapi": link("/asyncapi.json"),
             "previews": link("/v2/previews/"),
             "jobs": link("/v1/jobs"),
+            "events": link("/v1/events"),
             "ready": link("/readyz"),
         },
     });

@@ -111,9 +111,8 @@ fn field<'a>(event: &'a Value, name: &str) -> &'a str {
 }
 
 fn places(events: &[Value]) -> Vec<(String, String)> {
-    let place = |event: &Value| {
-        (field(event, "stream").to_owned(), field(event, "sequence").to_owned())
-    };
+    let place =
+        |event: &Value| (field(event, "stream").to_owned(), field(event, "sequence").to_owned());
     events.iter().map(place).collect()
 }
 
@@ -138,7 +137,13 @@ async fn everything_is_listed_opened_and_can_be_gone_on_with_from_anywhere() {
 
     let all = list(&api, &tenant, "").await;
     let types: BTreeSet<&str> = all.iter().map(|event| field(event, "type")).collect();
-    for kind in ["account.opened", "account.application_added", "job.requested", "endpoint.added", "job.failed"] {
+    for kind in [
+        "account.opened",
+        "account.application_added",
+        "job.requested",
+        "endpoint.added",
+        "job.failed",
+    ] {
         assert!(types.contains(format!("darkroom.{kind}.v1").as_str()), "{kind}: {types:?}");
     }
     let document = api.get("/openapi.json").send().await.body;
@@ -178,12 +183,17 @@ async fn filters_let_through_what_they_name() {
     world.happen(one, failed()).await;
     world.happen(two, Event::Wiped { bytes: 7 }).await;
     let names = |events: Vec<Value>| -> Vec<String> {
-        let short = |event: &Value| field(event, "type").split('.').skip(1).take(2).collect::<Vec<_>>().join(".");
+        let short = |event: &Value| {
+            field(event, "type").split('.').skip(1).take(2).collect::<Vec<_>>().join(".")
+        };
         events.iter().map(short).collect()
     };
     for (query, expected) in [
         ("types=job.failed".to_owned(), vec!["job.failed"]),
-        ("types=job.*".to_owned(), vec!["job.requested", "job.requested", "job.failed", "job.wiped"]),
+        (
+            "types=job.*".to_owned(),
+            vec!["job.requested", "job.requested", "job.failed", "job.wiped"],
+        ),
         ("types=job.failed,endpoint.*".to_owned(), vec!["endpoint.added", "job.failed"]),
         (format!("job={}", two.job), vec!["job.requested", "job.wiped"]),
         (format!("job={}&types=job.wiped", two.job), vec!["job.wiped"]),
@@ -213,8 +223,7 @@ async fn filters_let_through_what_they_name() {
 async fn streams_opened_while_much_is_stored_have_neither_gap_nor_repetition() {
     const EACH: usize = 40;
     let world = World::real().await;
-    let (api, tenant, other) =
-        (world.api("a").await, world.tenant().await, world.tenant().await);
+    let (api, tenant, other) = (world.api("a").await, world.tenant().await, world.tenant().await);
     let id = tenant.id(&api.submit(&tenant).await);
     let theirs = other.id(&api.submit(&other).await);
     let (jobs, accounts) = (world.as_worker().await, world.connect("operator").await);
@@ -276,9 +285,14 @@ async fn a_stream_goes_on_where_the_one_before_ended() {
     // From now on, unless something else is asked for: what is there already is not told.
     let alive = stream.message().await.unwrap();
     assert!(alive.id.contains("JOBS:1") && alive.topic.is_empty(), "{alive:?}");
-    world.happen(id, Event::Started { attempt: 1, worker: WorkerId::from_uuid(Uuid::new_v4()) }).await;
+    world
+        .happen(id, Event::Started { attempt: 1, worker: WorkerId::from_uuid(Uuid::new_v4()) })
+        .await;
     let started = stream.next().await;
-    assert_eq!((started.topic.as_str(), &started.event["cursor"]), ("job.started", &json!(started.id)));
+    assert_eq!(
+        (started.topic.as_str(), &started.event["cursor"]),
+        ("job.started", &json!(started.id))
+    );
     drop(stream);
 
     world.happen(id, Event::Wiped { bytes: 1 }).await;
@@ -314,8 +328,7 @@ async fn what_was_shredded_is_null_and_said_to_be() {
 #[tokio::test]
 async fn nobody_hears_of_another_account_or_of_what_they_may_not_see() {
     let world = World::real().await;
-    let (api, owner, stranger) =
-        (world.api("a").await, world.tenant().await, world.tenant().await);
+    let (api, owner, stranger) = (world.api("a").await, world.tenant().await, world.tenant().await);
     let jobs = Scope::JobsRead;
     let narrow = world.tenant_with(|application| {
         application.terms.scopes = Some([jobs, Scope::JobsWrite].into());
@@ -344,7 +357,11 @@ async fn nobody_hears_of_another_account_or_of_what_they_may_not_see() {
         let hidden = [owner.account.to_string(), theirs.job.to_string(), "secret-path".to_owned()];
         assert!(!hidden.iter().any(|text| heard.contains(text)), "{heard}");
     }
-    for (types, scope) in [("member.*", "audit"), ("account.*", "account:read"), ("job.*,delivery.due", "account:read")] {
+    for (types, scope) in [
+        ("member.*", "audit"),
+        ("account.*", "account:read"),
+        ("job.*,delivery.due", "account:read"),
+    ] {
         let answer = api.get(&format!("/v1/events?types={types}")).by(&narrow).send().await;
         let detail = field(&answer.body, "detail");
         assert!(answer.status == StatusCode::FORBIDDEN && detail.contains(scope), "{detail}");

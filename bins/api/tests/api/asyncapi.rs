@@ -81,7 +81,10 @@ async fn the_document_is_one_and_every_sample_and_event_is_what_it_says() {
         changed("/data/source_url", json!(7)),
         changed("/data/wish/pages", json!({})),
         changed("/data", json!({"event": "requested"})),
-        ("job.failed".to_owned(), json!({"event": "failed", "attempts": 1, "code": "no_such_code"})),
+        (
+            "job.failed".to_owned(),
+            json!({"event": "failed", "attempts": 1, "code": "no_such_code"}),
+        ),
     ];
     tokio::task::block_in_place(|| hold(&document, &wrong, false));
 }

@@ -83,5 +83,8 @@ async fn an_account_s_events_are_listed_and_followed_through_a_restart_of_the_ap
     assert!(line.contains("job.failed") && line.contains("code=source_not_found"), "{line}");
     let refused = run(&stack, &["--filter", "jobs"]);
     let said = String::from_utf8(refused.stderr).unwrap();
-    assert!(!refused.status.success() && said.contains("types: \"jobs\" names no events"), "{said}");
+    assert!(
+        !refused.status.success() && said.contains("types: \"jobs\" names no events"),
+        "{said}"
+    );
 }

@@ -38,11 +38,8 @@ fn try_it(what: &str, command: impl Fn() -> Command, secret: &str, one: &Receive
     wrong[1]["secret"] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into();
     wrong[2]["headers"]["webhook-timestamp"] = "1".into();
     for (given, fine) in [(&right, true)].into_iter().chain(wrong.iter().map(|it| (it, false))) {
-        let child = command()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
+        let child =
+            command().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.unwrap_or_else(|error| {
             panic!("{what}: {error}: run `./justw test`, which installs it")
         });
@@ -61,7 +58,16 @@ fn try_node(secret: &str, one: &Received) {
          verify(given.secret, given.headers, given.body);\n",
         snippet("js")
     );
-    try_it("node", || { let mut node = Command::new("node"); node.args(["-e", &program]); node }, secret, one);
+    try_it(
+        "node",
+        || {
+            let mut node = Command::new("node");
+            node.args(["-e", &program]);
+            node
+        },
+        secret,
+        one,
+    );
 }
 
 fn try_go(secret: &str, one: &Received) {
