@@ -10,7 +10,7 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::frame::encode;
+use crate::frame::{Vocabulary as _, encode};
 use crate::message::Stage;
 
 fn sealed(bytes: &[u8]) -> OwnedFd {
