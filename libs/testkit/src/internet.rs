@@ -9,9 +9,10 @@
 mod names;
 
 use std::{
-    fs,
+    fs::{self, Permissions},
     io::Write as _,
     net::{Ipv6Addr, SocketAddr},
+    os::unix::fs::PermissionsExt as _,
     process::Command,
     sync::{Arc, Mutex},
     time::Duration,
@@ -28,8 +29,20 @@ pub use names::{Question, Record};
 
 use crate::until_some;
 
-/// Tells a test that it runs inside.
+/// Tells a test that it runs inside, and how far it got.
 const INSIDE: &str = "DARKROOM_TEST_INTERNET";
+/// Inside, with the rights to set it up.
+const TO_SET_UP: &str = "to set up";
+/// Inside, and everything is set up.
+const SET_UP: &str = "set up";
+/// What makes the namespace, for `ip`.
+const ROUTES: [&str; 3] = [
+    "link set lo up",
+    "route add local 0.0.0.0/0 dev lo table main",
+    "-6 route add local ::/0 dev lo table main",
+];
+/// From which port on anybody may listen, as the kernel has it.
+const FIRST_FREE_PORT: &str = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
 /// Where every address answers.
 const PORTS: [u16; 4] = [80, 443, 8080, 8443];
 /// The longest head of a request that is read, in bytes.
@@ -59,35 +72,42 @@ pub struct Internet {
     reached: Arc<Mutex<Vec<SocketAddr>>>,
     names: Arc<names::Names>,
     opened_before: u64,
-    _resolv_conf: NamedTempFile,
     _serving: JoinSet<()>,
 }
 
 impl Internet {
     /// Runs the test of this name once more inside and gives nothing; inside, gives the internet.
-    /// Every call is answered with the bytes that `answers` makes of it, names as `zone` says.
+    /// Every call is answered with the bytes that `answers` makes of it, names as `zone` says. `more`
+    /// is for `ip` to do.
     ///
     /// # Panics
     /// When the test failed inside, or there is no way in: `unshare`, `mount` and `ip` make it.
     pub async fn enter(
         test: &str,
+        more: &[&str],
         zone: impl Fn(&Question<'_>) -> Option<Vec<Record>> + Send + Sync + 'static,
         answers: impl Fn(&Call) -> Vec<u8> + Send + Sync + 'static,
     ) -> Option<Self> {
-        if std::env::var_os(INSIDE).is_none() {
-            run_inside(test).await;
-            return None;
+        let is_root = rustix::process::geteuid().is_root();
+        match std::env::var_os(INSIDE) {
+            None if is_root => run_inside(test, &["--net", "--mount"], TO_SET_UP).await,
+            None => run_inside(test, &["--map-root-user", "--net", "--mount"], TO_SET_UP).await,
+            Some(stage) if stage == TO_SET_UP => {
+                set_up(more);
+                // Those who are root here alone could not give up rights as renderers do.
+                let (user, group) = ("--map-user=1000", "--map-group=1000");
+                let way: &[&str] = if is_root_outside() { &[] } else { &[user, group] };
+                run_inside(test, way, SET_UP).await;
+            }
+            Some(_) => return Some(Self::open(zone, answers).await),
         }
-        for arguments in [
-            "link set lo up",
-            "route add local 0.0.0.0/0 dev lo table main",
-            "-6 route add local ::/0 dev lo table main",
-        ] {
-            run("ip", &arguments.split(' ').collect::<Vec<_>>());
-        }
-        let mut resolv_conf = NamedTempFile::new().unwrap();
-        resolv_conf.write_all(b"nameserver 127.0.0.1\n").unwrap();
-        run("mount", &["--bind", resolv_conf.path().to_str().unwrap(), "/etc/resolv.conf"]);
+        None
+    }
+
+    async fn open(
+        zone: impl Fn(&Question<'_>) -> Option<Vec<Record>> + Send + Sync + 'static,
+        answers: impl Fn(&Call) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Self {
         let mut serving = JoinSet::new();
         let names = Arc::new(names::Names::new(zone));
         names.serve(&mut serving).await;
@@ -98,7 +118,7 @@ impl Internet {
         }
         let opened_before = opened();
         let _serving = serving;
-        Some(Self { reached, names, opened_before, _resolv_conf: resolv_conf, _serving })
+        Self { reached, names, opened_before, _serving }
     }
 
     /// Who was called, in order.
@@ -148,20 +168,40 @@ fn opened() -> u64 {
     values.split(' ').nth(at).unwrap().parse().unwrap()
 }
 
-async fn run_inside(test: &str) {
+/// Runs the test alone, in namespaces of its own.
+async fn run_inside(test: &str, namespaces: &[&str], stage: &str) {
     let executable = std::env::current_exe().unwrap();
     let mut child = tokio::process::Command::new("unshare");
     child
-        .args(["--map-root-user", "--net", "--mount", "--"])
+        .args(namespaces)
+        .arg("--")
         .arg(executable)
         .args([test, "--exact", "--nocapture"])
-        .env(INSIDE, "1")
+        .env(INSIDE, stage)
         .kill_on_drop(true);
     let output = child.output().await.expect("unshare, of util-linux");
     let said = String::from_utf8_lossy(&output.stdout);
     let wrong = String::from_utf8_lossy(&output.stderr);
     let passed = output.status.success() && said.contains("1 passed");
     assert!(passed, "{test} in a network of its own: {}\n{said}\n{wrong}", output.status);
+}
+
+/// Whether root here is root of the machine, too: then every user is there.
+fn is_root_outside() -> bool {
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap();
+    map.split_whitespace().collect::<Vec<_>>() == ["0", "0", "4294967295"]
+}
+
+fn set_up(more: &[&str]) {
+    for arguments in ROUTES.iter().chain(more) {
+        run("ip", &arguments.split(' ').collect::<Vec<_>>());
+    }
+    fs::write(FIRST_FREE_PORT, "0").unwrap();
+    let mut resolv_conf = NamedTempFile::new().unwrap();
+    resolv_conf.write_all(b"nameserver 127.0.0.1\n").unwrap();
+    // Everybody may read it, and it stays there when its name is gone.
+    fs::set_permissions(resolv_conf.path(), Permissions::from_mode(0o644)).unwrap();
+    run("mount", &["--bind", resolv_conf.path().to_str().unwrap(), "/etc/resolv.conf"]);
 }
 
 fn run(program: &str, arguments: &[&str]) {

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::process::Command;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -164,7 +163,7 @@ async fn all_are_refused(internet: &Internet, urls: &[String]) -> usize {
 #[tokio::test]
 async fn no_spelling_of_a_forbidden_address_is_called() {
     const NAME: &str = "internet::no_spelling_of_a_forbidden_address_is_called";
-    let Some(internet) = Internet::enter(NAME, zone, answers).await else { return };
+    let Some(internet) = Internet::enter(NAME, &[], zone, answers).await else { return };
     let url = |(row, host)| format!("{}://{host}/", ["http", "https"][row % 2]);
     let urls: Vec<String> = spellings::forbidden().into_iter().enumerate().map(url).collect();
     let cases = all_are_refused(&internet, &urls).await;
@@ -175,7 +174,7 @@ async fn no_spelling_of_a_forbidden_address_is_called() {
 async fn every_spelling_of_a_public_address_is_called_so_that_refusing_all_would_not_do() {
     const NAME: &str =
         "internet::every_spelling_of_a_public_address_is_called_so_that_refusing_all_would_not_do";
-    let Some(internet) = Internet::enter(NAME, zone, answers).await else { return };
+    let Some(internet) = Internet::enter(NAME, &[], zone, answers).await else { return };
     let client = client();
     let mut hosts = spellings::of(PUBLIC);
     hosts.extend(
@@ -204,7 +203,7 @@ async fn every_spelling_of_a_public_address_is_called_so_that_refusing_all_would
 #[tokio::test]
 async fn of_two_hosts_in_one_url_the_forbidden_one_is_never_called() {
     const NAME: &str = "internet::of_two_hosts_in_one_url_the_forbidden_one_is_never_called";
-    let Some(internet) = Internet::enter(NAME, zone, answers).await else { return };
+    let Some(internet) = Internet::enter(NAME, &[], zone, answers).await else { return };
     let client = client();
     let mut called = 0;
     for (round, four) in spellings::FORBIDDEN_V4.into_iter().enumerate() {
@@ -227,7 +226,7 @@ async fn of_two_hosts_in_one_url_the_forbidden_one_is_never_called() {
 #[tokio::test]
 async fn a_name_is_refused_for_each_of_its_addresses() {
     const NAME: &str = "internet::a_name_is_refused_for_each_of_its_addresses";
-    let Some(internet) = Internet::enter(NAME, zone, answers).await else { return };
+    let Some(internet) = Internet::enter(NAME, &[], zone, answers).await else { return };
     let names = 0..spellings::answers(PUBLIC.into()).len();
     let urls: Vec<String> = names.map(|row| format!("http://{row}.forbidden.test/")).collect();
     let cases = all_are_refused(&internet, &urls).await;
@@ -263,7 +262,7 @@ async fn a_name_that_flips_a_thousand_times_leads_only_to_where_it_was_judged() 
         "outer.test" => Some(vec![Record::Alias("public.test".to_owned())]),
         _ => zone(question),
     };
-    let Some(internet) = Internet::enter(NAME, zone, answers).await else { return };
+    let Some(internet) = Internet::enter(NAME, &[], zone, answers).await else { return };
     let client = client();
     let mut called = 0;
     for turn in 0..FLIPS {
@@ -299,7 +298,7 @@ async fn a_name_may_have_a_thousand_addresses_if_none_is_forbidden() {
         };
         addresses(&(0..count).map(|at| address(at).into()).collect::<Vec<_>>())
     };
-    let Some(internet) = Internet::enter(NAME, zone, answers).await else { return };
+    let Some(internet) = Internet::enter(NAME, &[], zone, answers).await else { return };
     let client = client();
     for name in ["but-one.test", "more.test"] {
         for entry in [Entry::Source, Entry::Webhook] {
@@ -315,7 +314,7 @@ async fn a_name_may_have_a_thousand_addresses_if_none_is_forbidden() {
 #[tokio::test]
 async fn a_chain_of_redirects_ends_before_the_forbidden_hop() {
     const NAME: &str = "internet::a_chain_of_redirects_ends_before_the_forbidden_hop";
-    let Some(internet) = Internet::enter(NAME, zone, answers).await else { return };
+    let Some(internet) = Internet::enter(NAME, &[], zone, answers).await else { return };
     let client = client();
     let mut expected = 0;
     for status in [301, 302, 303, 307, 308] {
@@ -356,7 +355,7 @@ async fn a_source_that_moves_between_two_ranges_is_not_followed_to_a_private_net
         ("moving.test", _) => addresses(&[ip("10.0.0.1")]),
         _ => None,
     };
-    let Some(internet) = Internet::enter(NAME, zone, answers).await else { return };
+    let Some(internet) = Internet::enter(NAME, &[], zone, answers).await else { return };
     let client = client();
     let opened = client
         .fetch(&SourceUrl::parse("http://moving.test/film.mp4").unwrap(), 1_000, soon())
@@ -376,9 +375,8 @@ async fn an_address_of_this_machine_is_refused_however_public_it_is() {
         "own.test" => addresses(&[ip("203.114.0.9")]),
         _ => zone(question),
     };
-    let Some(internet) = Internet::enter(NAME, zone, answers).await else { return };
-    let added = Command::new("ip").args(["address", "add", "203.114.0.9/32", "dev", "lo"]).status();
-    assert!(added.unwrap().success());
+    let own = ["address add 203.114.0.9/32 dev lo"];
+    let Some(internet) = Internet::enter(NAME, &own, zone, answers).await else { return };
     let mut urls = vec!["http://own.test/".to_owned()];
     // Those of the embedded forms that are called, and all else that means it.
     let own = spellings::of(Ipv4Addr::new(203, 114, 0, 9));
@@ -391,9 +389,8 @@ async fn an_address_of_this_machine_is_refused_however_public_it_is() {
 async fn open_closed_and_filtered_forbidden_targets_are_told_apart_by_nothing() {
     const NAME: &str =
         "internet::open_closed_and_filtered_forbidden_targets_are_told_apart_by_nothing";
-    let Some(internet) = Internet::enter(NAME, zone, answers).await else { return };
-    let route = ["route", "add", "blackhole", "10.66.0.0/16"];
-    assert!(Command::new("ip").args(route).status().unwrap().success());
+    let filter = ["route add blackhole 10.66.0.0/16"];
+    let Some(internet) = Internet::enter(NAME, &filter, zone, answers).await else { return };
     let client = client();
     let targets = [
         ("open", "http://10.0.0.1/"),
@@ -421,8 +418,8 @@ const SECOND_LINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/egres
 async fn behind_the_second_line_whoever_does_not_ask_the_guard_gets_nowhere_either() {
     const NAME: &str =
         "internet::behind_the_second_line_whoever_does_not_ask_the_guard_gets_nowhere_either";
-    let Some(internet) = Internet::enter(NAME, zone, answers).await else { return };
-    assert!(Command::new("ip").args(["-batch", SECOND_LINE]).status().unwrap().success());
+    let batch = format!("-batch {SECOND_LINE}");
+    let Some(internet) = Internet::enter(NAME, &[&batch], zone, answers).await else { return };
     let guard = Guard::new(&Settings::default(), Vec::new());
     let routes = std::fs::read_to_string(SECOND_LINE).unwrap();
     let blocks = routes.lines().filter_map(|line| line.strip_prefix("route add blackhole "));
