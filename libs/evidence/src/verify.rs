@@ -22,7 +22,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use self::{chains::Chains, finding::Findings, finding::Place, statement::Statement};
 pub use self::{
@@ -33,6 +33,9 @@ pub use self::{
 };
 use self::{statement::Source, walk::Walk};
 use crate::STREAMS;
+
+/// By how much the clocks of who writes an export and of who reads it may differ.
+const SKEW: SignedDuration = SignedDuration::from_hours(1);
 
 /// Finds out whether a log is still the one that was written.
 pub struct Verifier {
@@ -156,11 +159,9 @@ impl Verifier {
                 format!("lines of version {} are not known to this release", opening.version);
             self.findings.add(Finding::new(Kind::Unreadable, says));
         }
-        if opening.exported_at > self.now {
-            let says = format!(
-                "it says that it was written at {}, which is yet to come",
-                opening.exported_at
-            );
+        if opening.exported_at.duration_since(self.now) > SKEW {
+            let at = opening.exported_at;
+            let says = format!("it says that it was written at {at}, which is yet to come");
             self.findings.add(Finding::new(Kind::Unreadable, says));
         }
         self.now = opening.exported_at.min(self.now);

@@ -5,7 +5,10 @@ use std::{fs, path::Path};
 use evidence::{note::Verifier, verify::Trust};
 use service::{Failure, OrTry};
 
-use crate::backup::failed;
+use crate::{backup::failed, connection::Connection};
+
+/// The name under which it is known whose signatures count, where nothing else says it.
+const NAME: &str = "DARKROOM_NOTARY_KEY";
 
 #[derive(Debug, thiserror::Error)]
 enum KeyError {
@@ -36,6 +39,14 @@ pub(super) fn given(texts: &[String]) -> Result<Option<Trust>, Failure> {
         }
     }
     Ok((!keys.is_empty()).then(|| Trust::given(keys)))
+}
+
+/// The keys that were named, or else the one that whoever runs this names beside the log's address.
+pub(super) fn known(texts: &[String], connection: &Connection) -> Result<Option<Trust>, Failure> {
+    match (given(texts)?, connection.find(NAME)) {
+        (None, Some(key)) => given(&[key.to_owned()]),
+        (trust, _) => Ok(trust),
+    }
 }
 
 fn of_file(path: &str) -> Result<Vec<Verifier>, Failure> {

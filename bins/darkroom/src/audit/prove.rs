@@ -58,8 +58,8 @@ enum ProveError {
 
 /// Runs the command.
 pub(super) async fn run(arguments: Arguments, clock: &dyn Clock) -> Result<Exit, Failure> {
-    let given = keys::given(&arguments.key)?;
     let connection = arguments.place.connection()?;
+    let given = keys::known(&arguments.key, &connection)?;
     let log = Log::connect(&connection.nats()?, "auditor").await?;
     let about = about(&arguments, &log).await?;
     let named = given.as_ref().map(Trust::names).unwrap_or_default();

@@ -26,7 +26,7 @@ const KEPT_BYTES: u64 = 64 << 20;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  darkroom audit verify                                  the live log, with the keys it names itself
+  darkroom audit verify                                  the live log
   darkroom audit verify --key notary.pub --checkpoint kept/2026-11-01.txt
   darkroom audit verify --export log.ndjson --key KEY    offline
   zstd -dc log.ndjson.zst | darkroom audit verify --export - --key KEY
@@ -64,15 +64,16 @@ enum VerifyError {
 
 /// Runs the command.
 pub(super) async fn run(arguments: Arguments, clock: &dyn Clock) -> Result<Exit, Failure> {
-    let trust = keys::given(&arguments.key)?;
     let mut kept = Vec::new();
     for path in &arguments.checkpoint {
         kept.extend(checkpoints(path)?);
     }
-    let verifier = Verifier::new(trust, kept, clock.now());
     let report = match &arguments.export {
-        Some(path) => offline(verifier, path)?,
-        None => live(&arguments, verifier, clock).await?,
+        Some(path) => {
+            let trust = keys::given(&arguments.key)?;
+            offline(Verifier::new(trust, kept, clock.now()), path)?
+        }
+        None => live(&arguments, kept, clock).await?,
     };
     tell(&report, arguments.json)?;
     Ok(if report.holds { Exit::Well } else { Exit::ChainBroken })
@@ -80,12 +81,15 @@ pub(super) async fn run(arguments: Arguments, clock: &dyn Clock) -> Result<Exit,
 
 async fn live(
     arguments: &Arguments,
-    mut verifier: Verifier,
+    kept: Vec<(String, String)>,
     clock: &dyn Clock,
 ) -> Result<Report, Failure> {
     let connection = arguments.place.connection()?;
+    let trust = keys::known(&arguments.key, &connection)?;
+    let now = clock.now();
+    let mut verifier = Verifier::new(trust, kept, now);
     let log = Log::connect(&connection.nats()?, "auditor").await?;
-    source::lines(&log, clock.now(), |line| {
+    source::lines(&log, now, |line| {
         verifier.take(&line);
         Ok(())
     })

@@ -136,7 +136,9 @@ fn any_single_byte_of_a_bundle_that_is_changed_is_caught_or_lies_outside_of_what
 fn the_page_says_what_happened_and_lets_nothing_of_the_log_become_markup() {
     let bundle = bundle();
     let html = page(&bundle, &check(&bundle));
-    for part in [JOB, "The job was requested", "The job was erased", "What proves it", "a later event"] {
+    for part in
+        [JOB, "The job was requested", "The job was erased", "What proves it", "a later event"]
+    {
         assert!(html.contains(part), "{part}");
     }
     assert!(html.contains("Attempt &lt;script&gt; was begun") && !html.contains("<script"));

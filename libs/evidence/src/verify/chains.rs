@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn an_event_that_does_not_continue_its_history_is_told_with_the_one_before() {
         let mut chains = Chains::default();
-        let mut take =
+        let take =
             |chains: &mut Chains, (event, raw): &(Stored, Raw)| chains.take(event, raw, false);
         let first = event("a", "requested", 1, Hash::default());
         let other = event("b", "requested", 2, Hash::default());
