@@ -37,6 +37,9 @@ pub(super) struct Rights {
     payload: i64,
     /// Neither leaf nodes, whose servers would say what they like, nor other protocols.
     allowed_connection_types: [&'static str; 2],
+    #[serde(rename = "type")]
+    kind: &'static str,
+    version: u8,
 }
 
 #[derive(Debug, Serialize)]
@@ -78,6 +81,8 @@ impl Rights {
             data: -1,
             payload: -1,
             allowed_connection_types: ["STANDARD", "WEBSOCKET"],
+            kind: "user",
+            version: 2,
         }
     }
 }

@@ -115,11 +115,11 @@ impl Question {
     ) -> Result<Vec<u8>, &'static str> {
         let Body { server_id, user_nkey, .. } = &self.asked.nats;
         let user = admission.map(|admission| self.user(admission, issuer)).transpose()?;
-        let mut nats = json!({ "type": "authorization_response", "version": 2 });
-        match user {
-            Some(user) => nats["jwt"] = user.into(),
-            None => nats["error"] = REFUSED.into(),
-        }
+        let (type_, version) = ("authorization_response", 2);
+        let nats = match user {
+            Some(user) => json!({ "type": type_, "version": version, "jwt": user }),
+            None => json!({ "type": type_, "version": version, "error": REFUSED }),
+        };
         let claims = Claims {
             jti: id(),
             iss: issuer.public_key(),
@@ -135,9 +135,7 @@ impl Question {
 
     fn user(&self, admission: &Admission, issuer: &KeyPair) -> Result<String, &'static str> {
         let rights = Rights::of(admission.account, admission.sees);
-        let mut nats = serde_json::to_value(rights).map_err(|_it| "rights have no JSON form")?;
-        nats["type"] = "user".into();
-        nats["version"] = 2.into();
+        let nats = serde_json::to_value(rights).map_err(|_it| "rights have no JSON form")?;
         let claims = Claims {
             jti: id(),
             iss: issuer.public_key(),

@@ -80,9 +80,9 @@ pub(super) fn read(
         .collect();
     let filter = filter(account, stream, &mut wished)?;
     let mut config = Map::new();
+    let own = Value::from(number.to_string());
     for field in ["name", "durable_name"] {
-        let named = wished.remove(field);
-        if named.is_some_and(|named| named != Value::from(number.to_string())) {
+        if wished.remove(field).is_some_and(|named| named != own) {
             return Err(format!("{field} is another name than the one asked for"));
         }
         config.insert(field.to_owned(), consumer(account, number).into());
@@ -244,14 +244,14 @@ mod tests {
         AccountId::from_uuid(Uuid::from_u128(1))
     }
 
-    fn wished(config: Value) -> Result<Wish, String> {
+    fn wished(config: &Value) -> Result<Wish, String> {
         let body = json!({ "stream_name": "JOBS", "config": config }).to_string();
         read(account(), "JOBS", 3, body.as_bytes())
     }
 
     #[test]
     fn a_wish_for_nothing_in_particular_follows_all_of_the_account_and_ends_unused() {
-        let wish = wished(json!({ "durable_name": "3", "deliver_subject": null })).unwrap();
+        let wish = wished(&json!({ "durable_name": "3", "deliver_subject": null })).unwrap();
         assert_eq!(wish.filter, format!("darkroom.job.{}.>", account()));
         let config = &wish.request["config"];
         assert_eq!(config["durable_name"], format!("{}-3", account()));
@@ -294,7 +294,7 @@ mod tests {
             (json!({ "description": "x".repeat(121) }), "description"),
             (json!({ "opt_start_seq": 5 }), "opt_start_seq"),
         ] {
-            let refused = wished(config.clone()).unwrap_err();
+            let refused = wished(&config).unwrap_err();
             assert!(refused.contains(word), "{config}: {refused}");
         }
         assert!(read(own, "JOBS", 1, b"{").is_err());
