@@ -2,7 +2,9 @@
 //! posts the same bodies to the same receiver; and how long after it happened an event is told.
 //!
 //! Ours: jobs are completed by a stub, the real dispatcher finds them in the real log, tells every
-//! endpoint, and records each delivery.
+//! endpoint, and records each delivery. Then, how much longer one endpoint waits while 10,000
+//! deliveries are due to another that never answers; and how much more a dispatcher holds in memory
+//! when 100,000 are due than with 10,000.
 
 mod support;
 
@@ -14,19 +16,28 @@ use std::{
 
 use bytes::Bytes;
 use clap::Parser;
+use domain::{
+    delivery::{self, Deliveries, Told},
+    endpoint,
+    id::{AccountId, EndpointId, EventId},
+};
+use eventlog::{Log, topology};
 use futures::{StreamExt as _, stream};
 use http::{Method, Request};
 use http_body_util::Full;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use service::{Clock as _, SystemClock};
 use support::{
-    Trouble,
+    Trouble, cpu,
     figures::{Figures, rate, say, show_load},
     load::{self, Plan},
+    program,
     receiver::Receiver,
     stack::{Kind, Stack},
     stub::Stub,
 };
+use tokio::{net::TcpListener, process::Command};
+use uuid::Uuid;
 use vault::webhook::SigningSecret;
 
 /// How long all deliveries of a measurement may take.
@@ -35,6 +46,15 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_millis(5);
 /// Servers that start and stop have much to say about it.
 const QUIET: &str = "warn,nats_server=off,eventlog::connect=off";
+/// Deliveries due to an endpoint that never answers, while another is told of this many jobs this
+/// often.
+const HELD: usize = 10_000;
+const PACED_JOBS: usize = 1_000;
+const PACE: Duration = Duration::from_millis(10);
+/// How many are due for the second look at a dispatcher's memory; for the first a tenth of them.
+const MANY_HELD: usize = 100_000;
+/// How long a dispatcher may take until it has looked at all that is due.
+const SETTLED: Duration = Duration::from_secs(20);
 /// What the bare client signs with.
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -55,6 +75,9 @@ struct Arguments {
     /// Only these servers: relaxed, synced, cluster.
     #[arg(long, value_delimiter = ',', default_value = "relaxed,synced")]
     servers: Vec<String>,
+    /// Leave out what one endpoint does to another, and what waiting deliveries cost.
+    #[arg(long)]
+    rates_only: bool,
     /// What cargo tells every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -72,6 +95,10 @@ async fn main() -> Result<(), Trouble> {
         if arguments.servers.iter().any(|name| name == kind.name()) {
             measure(kind, &arguments, &mut figures).await?;
         }
+    }
+    if !arguments.rates_only {
+        isolate(&arguments, &mut figures).await?;
+        hold(&mut figures).await?;
     }
     figures.conclude();
     Ok(())
@@ -93,11 +120,17 @@ async fn measure(kind: Kind, arguments: &Arguments, figures: &mut Figures) -> Re
     ours.tell(jobs.div_ceil(4), None).await?;
     for pair in 1..=arguments.pairs {
         show_load(&format!("{name}: pair {pair}"));
+        let spent = ours.stack.cpu_s()?;
         let took = ours.tell(jobs, None).await?;
+        let spent = ours.stack.cpu_s()? - spent;
         ours.receiver.delays();
+        let bare_spent = cpu::own()?;
         let peer = bare(ours.receiver.address, deliveries, arguments.concurrency).await?;
+        let bare_spent = cpu::own()? - bare_spent;
         let full = rate(deliveries, took);
         figures.add(&format!("webhooks-{name}"), full, rate(deliveries, peer));
+        let each_us = |seconds: f64| 1e6 / rate(deliveries, Duration::from_secs_f64(seconds));
+        figures.add(&format!("webhooks-{name}-cpu-us"), each_us(spent), each_us(bare_spent));
         // At half of that load, how long after it happened an event is told.
         #[allow(clippy::cast_precision_loss, reason = "counts of a benchmark are small")]
         let every = Duration::from_secs_f64(2.0 * arguments.endpoints as f64 / full);
@@ -112,6 +145,132 @@ async fn measure(kind: Kind, arguments: &Arguments, figures: &mut Figures) -> Re
     Ok(())
 }
 
+/// One endpoint is told of paced jobs: alone, and while thousands are due to another that takes
+/// connections and never answers.
+async fn isolate(arguments: &Arguments, figures: &mut Figures) -> Result<(), Trouble> {
+    let (receiver, hole) = (Receiver::start().await?, hole().await?);
+    let stack = Stack::start(Kind::Relaxed, 1).await?;
+    let _stub = Stub::start(&stack, arguments.concurrency).await?;
+    let mut dispatcher = stack.dispatcher(receiver.address.port(), arguments.concurrency);
+    let ports = format!("127.0.0.1/32:{},127.0.0.1/32:{}", receiver.address.port(), hole.port());
+    dispatcher.egress.allow = ports.parse()?;
+    let running =
+        tokio::spawn(dispatcher::run(dispatcher, Arc::new(SystemClock), stack.stopping()));
+    let ours = Ours { stack, receiver, endpoints: 1 };
+    ours.add_endpoints().await?;
+    ours.tell(PACED_JOBS / 10, Some(PACE)).await?;
+    ours.receiver.delays();
+    let mut alone = Vec::new();
+    for _ in 0..arguments.pairs {
+        ours.tell(PACED_JOBS, Some(PACE)).await?;
+        alone.push(ours.receiver.delays());
+    }
+    let silent = ours.add_endpoint(&format!("http://{hole}/")).await?;
+    let log = Log::connect(&ours.stack.settings("api"), "api").await?;
+    make_due(&log, silent, HELD).await?;
+    for alone in alone {
+        show_load("beside a silent endpoint");
+        ours.tell(PACED_JOBS, Some(PACE)).await?;
+        let beside = ours.receiver.delays();
+        figures.add("webhooks-beside-p50-ms", beside.ms(0.50), alone.ms(0.50));
+        figures.add("webhooks-beside-p99-ms", beside.ms(0.99), alone.ms(0.99));
+    }
+    ours.stack.stop().await?;
+    running.await??;
+    Ok(())
+}
+
+/// What a dispatcher, a process of its own, holds in memory while deliveries wait.
+async fn hold(figures: &mut Figures) -> Result<(), Trouble> {
+    let hole = hole().await?;
+    let stack = Stack::start(Kind::Relaxed, 1).await?;
+    let settings = stack.dispatcher(hole.port(), 256);
+    let mut process = Command::new(program("darkroom-dispatcher")?)
+        .env_clear()
+        .envs(environment(&settings, hole.port()))
+        .kill_on_drop(true)
+        .spawn()?;
+    let pid = process.id().ok_or("the dispatcher did not start")?;
+    let ours = Ours { stack, receiver: Receiver::start().await?, endpoints: 0 };
+    let silent = ours.add_endpoint(&format!("http://{hole}/")).await?;
+    let log = Log::connect(&ours.stack.settings("api"), "api").await?;
+    let mut held = Vec::new();
+    for more in [MANY_HELD / 10, MANY_HELD - MANY_HELD / 10] {
+        make_due(&log, silent, more).await?;
+        tokio::time::sleep(SETTLED).await;
+        held.push(resident_mib(pid)?);
+    }
+    if let [few, many] = held[..] {
+        figures.add("webhooks-held-rss-mib", many, few);
+    }
+    process.kill().await?;
+    ours.stack.stop().await
+}
+
+fn environment(settings: &dispatcher::Settings, port: u16) -> Vec<(&'static str, String)> {
+    let path = |path: &std::path::Path| path.display().to_string();
+    let (nats, vault, storage) = (&settings.nats, &settings.vault, &settings.storage);
+    vec![
+        ("DARKROOM__NATS__URL", nats.url.clone()),
+        ("DARKROOM__NATS__USER", nats.user.clone()),
+        ("DARKROOM__NATS__PASSWORD", nats.password.expose().to_owned()),
+        ("DARKROOM__NATS__SYSTEM_USER", nats.system_user.clone()),
+        ("DARKROOM__NATS__SYSTEM_PASSWORD", nats.system_password.expose().to_owned()),
+        ("DARKROOM__NATS__DURABILITY", "relaxed".to_owned()),
+        ("DARKROOM__VAULT__MASTER_KEY_FILE", path(&vault.master_key_file)),
+        ("DARKROOM__VAULT__CREDENTIALS_KEY_FILE", path(&vault.credentials_key_file)),
+        ("DARKROOM__VAULT__CREDENTIALS_PUBLIC_FILE", path(&vault.credentials_public_file)),
+        ("DARKROOM__STORAGE__ENDPOINT", storage.endpoint.clone().unwrap_or_default()),
+        ("DARKROOM__STORAGE__ACCESS_KEY", storage.access_key.clone()),
+        ("DARKROOM__STORAGE__SECRET_KEY", storage.secret_key.expose().to_owned()),
+        ("DARKROOM__EGRESS__ALLOW", format!("127.0.0.1/32:{port}")),
+        ("DARKROOM__LOG__LEVEL", QUIET.to_owned()),
+    ]
+}
+
+/// Resident memory of a process.
+fn resident_mib(pid: u32) -> Result<f64, Trouble> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1_024.0)
+}
+
+/// Takes connections and never answers.
+async fn hole() -> Result<SocketAddr, Trouble> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            held.push(stream);
+        }
+    });
+    Ok(address)
+}
+
+/// Makes so many deliveries due.
+async fn make_due(log: &Log, endpoint: endpoint::Id, count: usize) -> Result<(), Trouble> {
+    let all = stream::iter(0..count as u64).map(|seq| async move {
+        let event_id = EventId::from_uuid(Uuid::new_v4());
+        let (now, id) = (SystemClock.now(), delivery::Id::of(endpoint, event_id));
+        let told = Told {
+            event_id,
+            event_type: "job.failed".to_owned(),
+            job: None,
+            time: Some(now),
+            stream: topology::JOBS.to_owned(),
+            seq: seq + 1,
+        };
+        let due = |state: &delivery::State| delivery::due(state, told.clone());
+        log.transact::<Deliveries, _>(&id, now, due).await.map(drop)
+    });
+    let mut all = all.buffer_unordered(256);
+    while let Some(done) = all.next().await {
+        done?;
+    }
+    Ok(())
+}
+
 struct Ours {
     stack: Stack,
     receiver: Receiver,
@@ -119,22 +278,44 @@ struct Ours {
 }
 
 impl Ours {
+    /// Adds all endpoints, and waits until each was told so.
     async fn add_endpoints(&self) -> Result<(), Trouble> {
+        for number in 0..self.endpoints {
+            self.add_endpoint(&format!("http://{}/{number}", self.receiver.address)).await?;
+        }
+        self.wait_for(self.endpoints, Instant::now()).await
+    }
+
+    async fn add_endpoint(&self, url: &str) -> Result<endpoint::Id, Trouble> {
         let caller = self.stack.callers.first().map_or("", String::as_str);
-        let request = |number| {
-            let url = format!("http://{}/{number}", self.receiver.address);
-            let body = format!(r#"{{"url":"{url}","payload":"thin"}}"#);
-            load::request("POST", "/v1/endpoints", caller, &body)
+        let ask = |request| {
+            let plan = Plan {
+                address: self.stack.address,
+                connections: 1,
+                total: 1,
+                requests: Arc::new(vec![request]),
+                status: 201,
+                keep: true,
+            };
+            load::run(plan)
         };
-        let plan = Plan {
-            address: self.stack.address,
-            connections: 1,
-            total: self.endpoints,
-            requests: Arc::new((0..self.endpoints).map(request).collect()),
-            status: 201,
-            keep: false,
-        };
-        load::run(plan).await?;
+        let body = format!(r#"{{"url":"{url}","payload":"thin"}}"#);
+        let added = ask(load::request("POST", "/v1/endpoints", caller, &body)).await?;
+        let added: serde_json::Value =
+            serde_json::from_slice(added.bodies.first().ok_or("no body")?)?;
+        let endpoint: EndpointId =
+            added.get("id").and_then(serde_json::Value::as_str).ok_or("no id")?.parse()?;
+        let account: AccountId = self.stack.account(0).ok_or("no account")?;
+        Ok(endpoint::Id { account, endpoint })
+    }
+
+    async fn wait_for(&self, told: usize, begun: Instant) -> Result<(), Trouble> {
+        while self.receiver.count() < told {
+            if begun.elapsed() > PATIENCE {
+                return Err("deliveries do not arrive".into());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
         Ok(())
     }
 
@@ -164,12 +345,7 @@ impl Ours {
                 }
             }
         }
-        while self.receiver.count() < told {
-            if begun.elapsed() > PATIENCE {
-                return Err("deliveries do not arrive".into());
-            }
-            tokio::time::sleep(LOOK).await;
-        }
+        self.wait_for(told, begun).await?;
         Ok(begun.elapsed())
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashMap,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -21,12 +22,14 @@ const FAILURES: u32 = 5;
 const FIRST_BREAK: Duration = Duration::from_secs(15);
 /// The longest that it is left alone.
 const LONGEST_BREAK: Duration = Duration::from_secs(900);
-/// How long a delivery waits here for room at an endpoint that does well, before it is noted as due.
+/// How long a delivery waits here while nothing moves in its lane, before it is noted as due.
 const A_MOMENT: Duration = Duration::from_secs(1);
+/// How long it waits here at most.
+const LONGEST_MOMENT: Duration = Duration::from_secs(10);
 /// The shortest wait of a delivery that finds no room.
 const SHORTEST_WAIT: Duration = Duration::from_millis(200);
-/// The longest wait of a delivery that finds no room.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Over how long those that found no room come back at most, beyond what they have to wait anyway.
+const LONGEST_TURN: Duration = Duration::from_secs(600);
 /// After how long of nothing but failures an endpoint is disabled.
 const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(5 * 24);
 /// How far apart at least two of those failures must lie.
@@ -59,6 +62,14 @@ struct Book {
     under_way: u32,
     /// Deliveries that found no room since one last did.
     turned_away: u32,
+    /// Deliveries that wait here for room.
+    waiting: u32,
+    /// Deliveries that ended in the second that is under way, and in the one before.
+    ended: (u32, u32),
+    /// When that second began.
+    second: Option<Instant>,
+    /// When a delivery last began or ended.
+    moved: Option<Instant>,
     /// Failures in a row.
     failures: u32,
     failing_since: Option<Timestamp>,
@@ -98,6 +109,7 @@ impl Drop for Pass {
     fn drop(&mut self) {
         let mut book = self.0.book();
         book.under_way = book.under_way.saturating_sub(1);
+        book.note_end(Instant::now());
         drop(book);
         self.0.room.notify_one();
     }
@@ -154,45 +166,50 @@ impl Lane {
         width: Width,
         now: impl Fn() -> Timestamp,
     ) -> Entry {
-        let deadline = Instant::now() + A_MOMENT;
-        loop {
-            let room = self.room.notified();
-            match self.enter(width, now()) {
-                Entry::Wait(_) if self.does_well(width) => {
-                    if tokio::time::timeout_at(deadline, room).await.is_err() {
-                        return self.enter(width, now());
-                    }
-                }
-                entry => return entry,
+        let began = Instant::now();
+        let _waiter = {
+            let mut book = self.book();
+            // Who has been waiting goes first.
+            if book.waiting == 0 && book.admit(width, now()).is_ok() {
+                return Entry::Go(Pass(Arc::clone(self)));
             }
+            if book.is_crowded(width) || book.patience(width, began).is_none() {
+                return Entry::Wait(book.turn_away(width, now()));
+            }
+            book.waiting += 1;
+            Waiter(self)
+        };
+        loop {
+            let mut room = pin!(self.room.notified());
+            room.as_mut().enable();
+            let until = {
+                let mut book = self.book();
+                if book.admit(width, now()).is_ok() {
+                    return Entry::Go(Pass(Arc::clone(self)));
+                }
+                match book.patience(width, began) {
+                    Some(until) => until,
+                    None => return Entry::Wait(book.turn_away(width, now())),
+                }
+            };
+            // Too late or not: what holds now decides.
+            drop(tokio::time::timeout_at(until, room).await);
         }
-    }
-
-    /// Whether room will come soon by itself.
-    fn does_well(&self, width: Width) -> bool {
-        let book = self.book();
-        book.failures == 0 && book.closed_until.is_none() && width.per_second.is_none()
     }
 
     /// Asks to begin a delivery.
     pub(crate) fn enter(self: &Arc<Self>, width: Width, now: Timestamp) -> Entry {
         let mut book = self.book();
-        if let Some(until) = book.closed_until {
-            if now < until {
-                let wait = Duration::try_from(until.duration_since(now)).unwrap_or_default();
-                return Entry::Wait(wait.clamp(SHORTEST_WAIT, LONGEST_BREAK));
-            }
-            if book.under_way > 0 {
-                return book.turn_away(width);
-            }
+        match book.admit(width, now) {
+            Ok(()) => Entry::Go(Pass(Arc::clone(self))),
+            Err(NoRoom) => Entry::Wait(book.turn_away(width, now)),
         }
-        let at_once = if book.failures > 0 { AT_ONCE_IN_DOUBT } else { width.at_once };
-        if book.under_way >= at_once || !book.take_token(width, now) {
-            return book.turn_away(width);
-        }
-        book.under_way += 1;
-        book.turned_away = 0;
-        Entry::Go(Pass(Arc::clone(self)))
+    }
+
+    /// How long whoever asks now would be told to wait, if there is no room; counts as asking then.
+    pub(crate) fn turns_away(&self, width: Width, now: Timestamp) -> Option<Duration> {
+        let mut book = self.book();
+        (!book.has_room(width, now)).then(|| book.turn_away(width, now))
     }
 
     fn succeeded(&self) -> Consequence {
@@ -235,15 +252,83 @@ impl Lane {
     }
 }
 
+/// There is none.
+struct NoRoom;
+
+/// One who waits for room.
+struct Waiter<'a>(&'a Lane);
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        let mut book = self.0.book();
+        book.waiting = book.waiting.saturating_sub(1);
+    }
+}
+
 impl Book {
+    fn has_room(&self, width: Width, now: Timestamp) -> bool {
+        if let Some(until) = self.closed_until
+            && (now < until || self.under_way > 0)
+        {
+            return false;
+        }
+        let at_once = if self.failures > 0 { AT_ONCE_IN_DOUBT } else { width.at_once };
+        self.under_way < at_once
+    }
+
+    fn admit(&mut self, width: Width, now: Timestamp) -> Result<(), NoRoom> {
+        if !self.has_room(width, now) || !self.take_token(width, now) {
+            return Err(NoRoom);
+        }
+        self.under_way += 1;
+        self.turned_away = 0;
+        self.moved = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Whether as many wait as are over in a second.
+    fn is_crowded(&mut self, width: Width) -> bool {
+        self.turn_second(Instant::now());
+        self.waiting >= self.ended.0.max(self.ended.1).max(width.at_once)
+    }
+
+    /// Until when it makes sense to wait here for room: as long as the endpoint does well and its
+    /// lane moves.
+    fn patience(&self, width: Width, began: Instant) -> Option<Instant> {
+        let does_well =
+            self.failures == 0 && self.closed_until.is_none() && width.per_second.is_none();
+        let moved = self.moved.unwrap_or(began);
+        let until = (moved + A_MOMENT).min(began + LONGEST_MOMENT);
+        (does_well && Instant::now() < until).then_some(until)
+    }
+
+    fn note_end(&mut self, now: Instant) {
+        self.turn_second(now);
+        self.ended.0 = self.ended.0.saturating_add(1);
+        self.moved = Some(now);
+    }
+
+    fn turn_second(&mut self, now: Instant) {
+        let passed = now.duration_since(*self.second.get_or_insert(now));
+        if passed >= A_MOMENT {
+            self.ended = (0, if passed < A_MOMENT * 2 { self.ended.0 } else { 0 });
+            self.second = Some(now);
+        }
+    }
+
     /// Those who wait come back one after the other rather than all at once.
-    fn turn_away(&mut self, width: Width) -> Entry {
+    fn turn_away(&mut self, width: Width, now: Timestamp) -> Duration {
         self.turned_away = self.turned_away.saturating_add(1);
         let each = match width.per_second {
             Some(rate) => Duration::from_secs(1) / rate.max(1),
             None => SHORTEST_WAIT / width.at_once.max(1),
         };
-        Entry::Wait(each.saturating_mul(self.turned_away).clamp(SHORTEST_WAIT, LONGEST_WAIT))
+        let round = LONGEST_TURN.as_micros() / each.as_micros().max(1);
+        let place = u128::from(self.turned_away) % round.max(1);
+        let turn = each.saturating_mul(u32::try_from(place).unwrap_or(u32::MAX));
+        let left = self.closed_until.map(|until| until.duration_since(now));
+        let left = left.and_then(|left| Duration::try_from(left).ok()).unwrap_or_default();
+        left.min(LONGEST_BREAK) + turn.max(SHORTEST_WAIT)
     }
 
     fn take_token(&mut self, width: Width, now: Timestamp) -> bool {
@@ -351,5 +436,72 @@ mod tests {
         }
         assert!(waits.is_sorted() && waits.last() > waits.first());
         assert_eq!((0..50).filter(|_| enter(&lane, narrow, 1).is_some()).count(), 10);
+    }
+
+    fn now() -> Timestamp {
+        at(0)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_in_a_lane_that_moves_gets_room_and_goes_before_newcomers() {
+        let lane = Arc::new(Lane::default());
+        let passes: Vec<Pass> = (0..4).filter_map(|_| enter(&lane, WIDE, 0)).collect();
+        let waiting = tokio::spawn({
+            let lane = Arc::clone(&lane);
+            async move { lane.enter_soon(WIDE, now).await }
+        });
+        tokio::task::yield_now().await;
+        drop(passes);
+        // Nobody has run since: the one that waited is first all the same.
+        let newcomer = tokio::spawn({
+            let lane = Arc::clone(&lane);
+            async move { lane.enter_soon(WIDE, now).await }
+        });
+        assert!(matches!(waiting.await.unwrap(), Entry::Go(_)));
+        assert!(matches!(newcomer.await.unwrap(), Entry::Go(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_in_a_lane_that_does_not_move() {
+        let lane = Arc::new(Lane::default());
+        let _hang: Vec<Pass> = (0..4).filter_map(|_| enter(&lane, WIDE, 0)).collect();
+        let began = Instant::now();
+        assert!(matches!(lane.enter_soon(WIDE, now).await, Entry::Wait(_)));
+        assert_eq!(began.elapsed().as_secs(), A_MOMENT.as_secs());
+        let began = Instant::now();
+        assert!(matches!(lane.enter_soon(WIDE, now).await, Entry::Wait(_)));
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_wait_than_a_lane_takes_in_a_second() {
+        let lane = Arc::new(Lane::default());
+        let _slow: Vec<Pass> = (0..4).filter_map(|_| enter(&lane, WIDE, 0)).collect();
+        let all = (0..20).map(|_| lane.enter_soon(WIDE, now));
+        let mut all: futures::stream::FuturesUnordered<_> = all.collect();
+        let began = Instant::now();
+        let mut at_once = 0;
+        while let Some(entry) = futures::StreamExt::next(&mut all).await {
+            assert!(matches!(entry, Entry::Wait(_)));
+            at_once += u32::from(began.elapsed() < A_MOMENT);
+        }
+        assert_eq!(at_once, 20 - WIDE.at_once);
+    }
+
+    #[test]
+    fn thousands_that_wait_for_one_endpoint_come_back_over_minutes_and_after_its_break() {
+        let lane = Arc::new(Lane::default());
+        for _ in 0..FAILURES {
+            lane.failed(at(0));
+        }
+        let mut seconds: Vec<u64> = Vec::new();
+        for _ in 0..100_000 {
+            seconds.push(lane.turns_away(WIDE, at(0)).unwrap().as_secs());
+        }
+        let (first, last) = (seconds.iter().min().unwrap(), seconds.iter().max().unwrap());
+        assert!(*first >= FIRST_BREAK.as_secs() && *last <= FIRST_BREAK.as_secs() + 600);
+        let busiest = (0..=*last).map(|second| seconds.iter().filter(|it| **it == second).count());
+        assert!(busiest.max().unwrap() < 300, "they do not come all at once");
+        assert!(lane.turns_away(WIDE, at(15)).is_none());
     }
 }

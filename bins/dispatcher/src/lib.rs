@@ -5,15 +5,21 @@
 //! No timer lives in memory alone: when the next attempt is due stands in the delivery's history. A
 //! message that comes early, because a server restarted, merely finds out that it is early.
 
+mod attempt;
 mod book;
 mod deliver;
+mod feed;
 mod lanes;
 mod later;
+mod matter;
 mod payload;
+mod redact;
 mod replay;
 pub mod settings;
 mod sign;
 mod target;
+#[cfg(test)]
+mod tests;
 mod told;
 
 use std::{sync::Arc, time::Duration};
@@ -36,7 +42,7 @@ use vault::{Role, Vault};
 
 use crate::{
     book::Book,
-    deliver::{Deliverer, Error as DeliveryError, Progress},
+    deliver::{Deliverer, Error as DeliveryError, MOST_BEGUN, Progress},
     lanes::Lanes,
     target::Opener,
     told::Happening,
@@ -47,6 +53,8 @@ pub use settings::Settings;
 const LOG_TROUBLE: Duration = Duration::from_secs(2);
 /// Longest wait that is asked of the queue; what is due later is looked at again by then.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// Longer waits for room end together with those of others.
+const STEP: Duration = Duration::from_secs(1);
 
 /// Why a dispatcher does not start.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +95,8 @@ pub async fn run(
         book: Book::keep(&log, &shutdown),
         lanes: Lanes::default(),
         opener: Opener::new(custody.clone()),
+        begun: Arc::new(Semaphore::new(MOST_BEGUN)),
+        calls: Semaphore::new(slots),
         log,
         clock,
         custody,
@@ -94,8 +104,8 @@ pub async fn run(
         settings: settings.dispatcher,
     });
     tracing::info!(slots, "ready for deliveries");
-    // What is new never waits for what is old.
-    let [now, later] = [(); 2].map(|()| Arc::new(Semaphore::new(slots)));
+    // What is new never waits for what is old, and what many are to be told takes one place here.
+    let (now, later) = (Arc::new(Semaphore::new(MOST_BEGUN)), Arc::new(Semaphore::new(slots)));
     let take = |stream, consumer: &str, slots: &Arc<Semaphore>| {
         let queue = Queue::new(stream, vec![consumer.to_owned()], Arc::clone(slots));
         let deliverer = Arc::clone(&deliverer);
@@ -111,6 +121,7 @@ pub async fn run(
         take(topology::ENDPOINTS, topology::DISPATCHER, &now),
         take(topology::DELIVERIES, topology::DISPATCHER, &later),
         steps(&deliverer, &now, &shutdown),
+        feed::keep(&deliverer.log, &deliverer.custody, &deliverer.book, &shutdown),
     );
     Ok(())
 }
@@ -182,14 +193,21 @@ async fn deliveries(deliverer: &Deliverer, delivered: &Delivered) -> Result<Verd
     Ok(match deliverer.pursue(recorded.id).await? {
         Progress::Over => Verdict::Done,
         Progress::DueAt(at) => Verdict::Again(wait(at, deliverer.clock.now())),
-        Progress::Later(wait) => Verdict::Again(wait),
+        Progress::Later(wait) => Verdict::Again(in_step(wait, deliverer.clock.now())),
     })
 }
 
 async fn endpoints(deliverer: &Deliverer, delivered: &Delivered) -> Result<Verdict, Trouble> {
     let recorded = delivered.raw.decode::<Endpoints>()?;
-    if let EndpointEvent::ReplayRequested { replay, .. } = recorded.event {
-        deliverer.replay(recorded.id, replay).await?;
+    match recorded.event {
+        EndpointEvent::Added { .. } => {
+            let happening = Happening::read(topology::ENDPOINTS, &delivered.raw)?;
+            deliverer.greet(recorded.id, &happening, delivered.deliveries > 1).await?;
+        }
+        EndpointEvent::ReplayRequested { replay, .. } => {
+            deliverer.replay(recorded.id, replay).await?;
+        }
+        _ => {}
     }
     tell(deliverer, topology::ENDPOINTS, delivered, Some(recorded.id.endpoint)).await
 }
@@ -229,4 +247,13 @@ impl Trouble {
 fn wait(at: Timestamp, now: Timestamp) -> Duration {
     let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
     wait.min(LONGEST_WAIT)
+}
+
+/// A wait that ends with a second: the server looks at all that wait whenever one of them is due.
+fn in_step(wait: Duration, now: Timestamp) -> Duration {
+    if wait < STEP {
+        return wait;
+    }
+    let past = Duration::from_nanos(u64::try_from(now.subsec_nanosecond()).unwrap_or_default());
+    Duration::from_secs((wait + past).as_secs() + 1).saturating_sub(past)
 }

@@ -1,16 +1,17 @@
 //! Past events told again: an endpoint's replay, page by page, so that it goes on where it stopped.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use domain::{
     Aggregate as _,
     delivery::{self, Deliveries, Phase, State},
-    endpoint::{self, Endpoints, ReplayOnly, RunningReplay},
+    endpoint::{self, Endpoint, Endpoints, ReplayOnly, RunningReplay},
     id::ReplayId,
     job::Jobs,
 };
 use eventlog::{ReadError, Span, TransactError, Unavailable, topology};
-use futures::{StreamExt as _, pin_mut};
+use futures::{StreamExt as _, pin_mut, stream::FuturesUnordered};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     book::Behind,
@@ -22,6 +23,8 @@ use crate::{
 const PAGE: u64 = 1_000;
 /// Deliveries made due in a second, so that what happens now is not held up.
 const PER_SECOND: u32 = 500;
+/// Deliveries that are being made due at once.
+const AT_ONCE: usize = 32;
 
 /// Why a replay stopped. It goes on where it stopped.
 #[derive(Debug, thiserror::Error)]
@@ -88,28 +91,43 @@ impl Deliverer {
         };
         let messages = self.log.replay(topology::JOBS, span);
         pin_mut!(messages);
-        let mut made_due = 0;
+        let mut pace = interval(Duration::from_secs(1) / PER_SECOND);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut made_due, mut under_way) = (0, FuturesUnordered::new());
         while let Some(raw) = messages.next().await {
-            let raw = raw?;
-            let Ok(happening) = Happening::read(topology::JOBS, &raw) else { continue };
-            if self.tell_again(id, &happening, running.of.only).await? {
-                made_due += 1;
-                tokio::time::sleep(Duration::from_secs(1) / PER_SECOND).await;
+            let Ok(happening) = Happening::read(topology::JOBS, &raw?) else { continue };
+            let Some(endpoint) = self.book.endpoint(id) else { continue };
+            if endpoint.disabled.is_some() || !endpoint.wants(&happening.topic(), None) {
+                continue;
             }
+            pace.tick().await;
+            if under_way.len() >= AT_ONCE
+                && let Some(done) = under_way.next().await
+            {
+                made_due += u64::from(done?);
+            }
+            under_way.push(self.tell_again(id, endpoint, happening, running.of.only));
+        }
+        while let Some(done) = under_way.next().await {
+            made_due += u64::from(done?);
         }
         Ok(made_due)
     }
 
-    /// Makes one delivery due, if the endpoint wants it and the replay asks for it.
+    /// Makes one delivery due, if the replay asks for it.
     async fn tell_again(
         &self,
         id: endpoint::Id,
-        happening: &Happening,
+        endpoint: Arc<Endpoint>,
+        happening: Happening,
         only: ReplayOnly,
     ) -> Result<bool, Error> {
-        let Some(endpoint) = self.book.endpoint(id) else { return Ok(false) };
-        if endpoint.disabled.is_some() || !endpoint.wants(&happening.topic(), None) {
-            return Ok(false);
+        if endpoint.letter.terms.applications.is_some() {
+            let job = self.job(happening.job()).await?;
+            let application = job.map(|(_, job)| job.requested.application);
+            if !endpoint.wants(&happening.topic(), application) {
+                return Ok(false);
+            }
         }
         let delivery_id = delivery::Id::of(id, happening.told.event_id);
         let known = self.log.load::<Deliveries>(&delivery_id).await?;

@@ -2,8 +2,9 @@
 
 use std::{
     collections::HashMap,
+    ops::Range,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use domain::{
@@ -16,6 +17,7 @@ use domain::{
 };
 use egress::{HookUrl, Plaintext};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use jiff::SignedDuration;
 use url::{Host, Url};
 use vault::webhook::{BadSecret, SigningSecret};
 
@@ -23,8 +25,8 @@ use crate::{lanes::Width, settings::Dispatcher};
 
 /// Most endpoints whose secrets are held opened; beyond, all are forgotten.
 const MAX_OPENED: usize = 4_096;
-/// How long they are held, and how long a secret that expired meanwhile may still sign.
-const LIFETIME: Duration = Duration::from_secs(30);
+/// How long they are held.
+const LIFETIME: SignedDuration = SignedDuration::from_secs(30);
 
 /// Where a delivery goes.
 #[derive(Clone)]
@@ -112,6 +114,14 @@ pub(crate) struct Opened {
     pub(crate) keys: Vec<SigningSecret>,
 }
 
+impl Opened {
+    /// What of it nobody else may learn.
+    pub(crate) fn secrets(&self) -> Vec<&str> {
+        let query = self.url.expose().split_once('?').map(|(_, query)| query);
+        self.headers.values().filter_map(|value| value.to_str().ok()).chain(query).collect()
+    }
+}
+
 /// Why a target cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unopened {
@@ -136,7 +146,8 @@ pub(crate) struct Opener {
 struct Held {
     endpoint: Arc<Endpoint>,
     opened: Arc<Opened>,
-    since: Instant,
+    /// From when it was opened until it is opened again: a secret that expires signs no more.
+    during: Range<Timestamp>,
 }
 
 impl Opener {
@@ -156,14 +167,14 @@ impl Opener {
                 self.callback(job, url, account).await.map(Arc::new)
             }
             Target::Endpoint { id, endpoint } => {
-                if let Some(opened) = self.recall(id.endpoint, endpoint) {
+                if let Some(opened) = self.recall(id.endpoint, endpoint, now) {
                     return Ok(opened);
                 }
                 let opened = Arc::new(self.endpoint(id.endpoint(), endpoint, now).await?);
                 let held = Held {
                     endpoint: Arc::clone(endpoint),
                     opened: Arc::clone(&opened),
-                    since: Instant::now(),
+                    during: now..fresh_until(endpoint, now),
                 };
                 let mut all = self.held.lock().unwrap_or_else(PoisonError::into_inner);
                 if all.len() >= MAX_OPENED {
@@ -175,10 +186,15 @@ impl Opener {
         }
     }
 
-    fn recall(&self, id: EndpointId, endpoint: &Arc<Endpoint>) -> Option<Arc<Opened>> {
+    fn recall(
+        &self,
+        id: EndpointId,
+        endpoint: &Arc<Endpoint>,
+        now: Timestamp,
+    ) -> Option<Arc<Opened>> {
         let all = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let held = all.get(&id)?;
-        let same = Arc::ptr_eq(&held.endpoint, endpoint) && held.since.elapsed() < LIFETIME;
+        let same = Arc::ptr_eq(&held.endpoint, endpoint) && held.during.contains(&now);
         same.then(|| Arc::clone(&held.opened))
     }
 
@@ -230,6 +246,12 @@ impl Opener {
         }
         Ok(Opened { url, headers, keys })
     }
+}
+
+fn fresh_until(endpoint: &Endpoint, now: Timestamp) -> Timestamp {
+    let expiries = endpoint.previous.iter().map(|previous| previous.until);
+    let later = now.saturating_add(LIFETIME).unwrap_or(Timestamp::MAX);
+    expiries.filter(|until| *until > now).fold(later, Timestamp::min)
 }
 
 /// The URL that a job named, as a target; nothing if it named none.

@@ -23,7 +23,7 @@ use crate::tls;
 const AGENT: &str = concat!("Darkroom/", env!("CARGO_PKG_VERSION"));
 
 /// Idle connections kept per host, and for how long.
-const IDLE_PER_HOST: usize = 8;
+const IDLE_PER_HOST: usize = 256;
 const IDLE_FOR: Duration = Duration::from_secs(30);
 /// Largest head of an answer.
 const HEAD_BYTES_MAX: usize = 64 * 1024;

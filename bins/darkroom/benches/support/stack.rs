@@ -51,13 +51,14 @@ impl Kind {
     }
 }
 
-enum Servers {
+/// The servers that hold the log.
+pub(super) enum Servers {
     One(Embedded),
     Three(Cluster),
 }
 
 impl Servers {
-    async fn start(kind: Kind, data: &Path) -> Result<Self, Trouble> {
+    pub(super) async fn start(kind: Kind, data: &Path) -> Result<Self, Trouble> {
         let binary = Binary::find(None, &[&root().join(".tools/bin")])?;
         let one = |durability| Options {
             data: data.join("nats"),
@@ -72,7 +73,7 @@ impl Servers {
         })
     }
 
-    fn settings(&self, role: &str) -> Settings {
+    pub(super) fn settings(&self, role: &str) -> Settings {
         match self {
             Self::One(server) => server.settings(role),
             Self::Three(cluster) => cluster.settings(role),
@@ -86,7 +87,7 @@ impl Servers {
         }
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         match self {
             Self::One(server) => server.stop().await,
             Self::Three(cluster) => cluster.stop().await,
@@ -100,6 +101,7 @@ pub struct Stack {
     pub address: SocketAddr,
     /// An `Authorization` header of each account.
     pub callers: Vec<String>,
+    accounts: Vec<AccountId>,
     servers: Servers,
     api: JoinHandle<Result<(), api::Error>>,
     stop: CancellationToken,
@@ -128,7 +130,7 @@ impl Stack {
             secret_key: storage::Secret::from("none"),
             ..storage::Settings::default()
         };
-        let callers = open_accounts(&operator, &vault, &storage, accounts).await?;
+        let (accounts, callers) = open_accounts(&operator, &vault, &storage, accounts).await?;
         let settings = api::Settings {
             api: api::Api {
                 listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -152,7 +154,23 @@ impl Stack {
         let server = api::Server::start(settings, Arc::new(SystemClock), stop.clone()).await?;
         let address = server.address();
         let api = tokio::spawn(server.serve());
-        Ok(Self { kind, address, callers, servers, api, stop, vault, storage, _data: data })
+        Ok(Self {
+            kind,
+            address,
+            callers,
+            accounts,
+            servers,
+            api,
+            stop,
+            vault,
+            storage,
+            _data: data,
+        })
+    }
+
+    /// One of the accounts.
+    pub fn account(&self, number: usize) -> Option<AccountId> {
+        self.accounts.get(number).copied()
     }
 
     /// Settings with which `role` connects.
@@ -224,7 +242,7 @@ impl Stack {
     }
 }
 
-async fn apply_topology(operator: &Log, replicas: u8) -> Result<(), Trouble> {
+pub(super) async fn apply_topology(operator: &Log, replicas: u8) -> Result<(), Trouble> {
     // Right after its election a cluster may still refuse for want of peers.
     let applied = tokio::time::timeout(PATIENCE, async {
         while topology::apply(operator, replicas).await.is_err() {
@@ -239,11 +257,11 @@ async fn open_accounts(
     vault: &vault::Settings,
     storage: &storage::Settings,
     accounts: usize,
-) -> Result<Vec<String>, Trouble> {
+) -> Result<(Vec<AccountId>, Vec<String>), Trouble> {
     let vault = Vault::open(vault, Role::Opens, Arc::new(Keys::new(operator))).await?;
     let network = Network::direct(Patience::default());
     let custody = Custody::new(Arc::new(vault), storage, &network).await?;
-    let mut callers = Vec::new();
+    let (mut ids, mut callers) = (Vec::new(), Vec::new());
     for number in 0..accounts {
         let (id, secret) = (AccountId::from_uuid(Uuid::new_v4()), Uuid::new_v4().to_string());
         let key = format!("dk_bench_{number}");
@@ -260,7 +278,8 @@ async fn open_accounts(
                 account::add_application(state, application.clone())
             })
             .await?;
+        ids.push(id);
         callers.push(format!("Basic {}", STANDARD.encode(format!("{key}:{secret}"))));
     }
-    Ok(callers)
+    Ok((ids, callers))
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     process::Command,
+    sync::Mutex,
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -22,34 +23,65 @@ use crate::{
 /// Waits between attempts in these tests, in seconds.
 const RETRY_AFTER_S: &str = "[0, 0, 1, 1, 1, 1, 1, 1, 1, 1]";
 
-struct Scene {
-    stack: Stack,
-    caller: Caller,
-    sources: SourceServer,
+pub(crate) struct Scene {
+    pub(crate) stack: Stack,
+    pub(crate) caller: Caller,
+    pub(crate) sources: SourceServer,
+    /// The webhook-ids of what endpoints were told of themselves when they were added.
+    greetings: Mutex<BTreeSet<String>>,
 }
 
 impl Scene {
     async fn set(hooks: &[&WebhookReceiver]) -> Self {
+        let ports: Vec<u16> = hooks.iter().map(|hooks| hooks.port()).collect();
+        Self::beside(&ports, 700).await
+    }
+
+    /// With receivers at these ports, and attempts of so long at most.
+    pub(crate) async fn beside(ports: &[u16], timeout_ms: u32) -> Self {
         let sources = SourceServer::start().await;
-        let ports: Vec<u16> =
-            hooks.iter().map(|hooks| hooks.port()).chain([sources.port()]).collect();
+        let ports: Vec<u16> = ports.iter().copied().chain([sources.port()]).collect();
+        let timeout_ms = timeout_ms.to_string();
         let settings = [
             ("DARKROOM__DISPATCHER__RETRY_AFTER_S", RETRY_AFTER_S),
-            ("DARKROOM__DISPATCHER__TIMEOUT_MS", "700"),
+            ("DARKROOM__DISPATCHER__TIMEOUT_MS", timeout_ms.as_str()),
         ];
         let stack = Stack::start(1, &ports, &settings).await;
         let caller = stack.caller(0);
-        Self { stack, caller, sources }
+        Self { stack, caller, sources, greetings: Mutex::default() }
     }
 
-    async fn add(&self, endpoint: &Value) -> Value {
+    /// Adds an endpoint, which is told so first of all.
+    pub(crate) async fn add(&self, endpoint: &Value) -> Value {
         let answer = self.caller.post("/v1/endpoints", endpoint).await;
         assert_eq!(answer.status, 201, "{}", answer.json());
-        answer.json()
+        let added = answer.json();
+        let of_it = format!("endpoint={}", text(&added, "id"));
+        let greeting = until_some("an endpoint is greeted", PATIENCE, || async {
+            self.deliveries(&of_it).await.into_iter().find(|one| one["last"].is_object())
+        })
+        .await;
+        assert_eq!(text(&greeting, "topic"), "endpoint.added");
+        self.greetings.lock().unwrap().insert(text(&greeting, "webhook_id").to_owned());
+        added
+    }
+
+    /// What came at a path, but for greetings.
+    pub(crate) fn at<'a>(&self, all: &'a [Received], path: &str) -> Vec<&'a Received> {
+        let greetings = self.greetings.lock().unwrap();
+        let own =
+            |one: &&Received| one.path == path && !greetings.contains(one.header("webhook-id"));
+        all.iter().filter(own).collect()
+    }
+
+    /// Waits until so many came at a path, greetings not counted, and gives those.
+    async fn wait_for(&self, hooks: &WebhookReceiver, path: &str, count: usize) -> Vec<Received> {
+        let all = hooks.wait_until(PATIENCE, |all| self.at(all, path).len() >= count).await;
+        self.at(&all, path).into_iter().cloned().collect()
     }
 
     /// A job that ends well, or badly.
-    async fn job(&self, name: &str, well: bool) -> String {
+    pub(crate) async fn job(&self, name: &str, well: bool) -> String {
         let source = if well {
             Source::bytes(pictures::png(64, 48, [200, 60, 20]))
         } else {
@@ -59,25 +91,21 @@ impl Scene {
         jobs::wish(&self.caller, &json!({"url": url, "sizes": ["40x40"]})).await
     }
 
-    async fn endpoint(&self, id: &str) -> Value {
+    pub(crate) async fn endpoint(&self, id: &str) -> Value {
         let answer = self.caller.get(&format!("/v1/endpoints/{id}")).await;
         assert_eq!(answer.status, 200, "{}", answer.json());
         answer.json()
     }
 
-    async fn deliveries(&self, query: &str) -> Vec<Value> {
+    pub(crate) async fn deliveries(&self, query: &str) -> Vec<Value> {
         let answer = self.caller.get(&format!("/v1/deliveries?limit=200&{query}")).await;
         assert_eq!(answer.status, 200, "{}", answer.json());
         answer.json()["deliveries"].as_array().unwrap().clone()
     }
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_else(|| panic!("{name} of {value}"))
-}
-
-fn at<'a>(all: &'a [Received], path: &str) -> Vec<&'a Received> {
-    all.iter().filter(|one| one.path == path).collect()
 }
 
 fn signed(one: &Received) -> Value {
@@ -132,42 +160,74 @@ async fn an_endpoint_is_told_in_the_form_it_wants_and_every_signature_verifies()
     scene.add(&json!({"url": hooks.url("/failures"), "topics": ["job.failed"]})).await;
 
     let job = scene.job("photo.jpg", true).await;
-    let seen = |all: &[Received], path: &str| !at(all, path).is_empty();
+    let seen = |all: &[Received], path: &str| !scene.at(all, path).is_empty();
     let all = hooks
         .wait_until(PATIENCE, |all| {
             ["/full", "/cloud", "/jwt"].iter().all(|path| seen(all, path))
-                && at(all, "/thin").iter().any(|one| one.json()["type"] == "job.completed")
+                && scene.at(all, "/thin").iter().any(|one| one.json()["type"] == "job.completed")
         })
         .await;
 
-    let [one] = at(&all, "/full")[..] else { panic!("told more than once") };
+    let [one] = scene.at(&all, "/full")[..] else { panic!("told more than once") };
     assert_eq!(one.json(), jobs::body(&scene.caller, &job).await);
     assert_eq!(one.header("x-own"), "kept from everybody");
     verify("verify.py", "venv-tests", one, json!({"secret": full["secret"]})).await;
 
     let types: BTreeSet<String> =
-        at(&all, "/thin").iter().map(|one| text(&one.json(), "type").to_owned()).collect();
+        scene.at(&all, "/thin").iter().map(|one| text(&one.json(), "type").to_owned()).collect();
     for step in ["requested", "started", "fetched", "stored", "wiped", "completed"] {
         assert!(types.contains(&format!("job.{step}")), "{step}: {types:?}");
     }
 
-    let [one] = at(&all, "/cloud")[..] else { panic!("told more than once") };
+    let [one] = scene.at(&all, "/cloud")[..] else { panic!("told more than once") };
     assert_eq!(one.header("content-type"), "application/cloudevents+json");
     assert_eq!((text(&one.json(), "specversion"), text(&one.json(), "subject")), ("1.0", &*job));
     verify("verify_v1a.py", "venv-moto", one, json!({"public_key": cloud["public_key"]})).await;
 
-    let [one] = at(&all, "/jwt")[..] else { panic!("told more than once") };
+    let [one] = scene.at(&all, "/jwt")[..] else { panic!("told more than once") };
     let (parts, signature) = std::str::from_utf8(&one.body).unwrap().rsplit_once('.').unwrap();
     let claims = URL_SAFE_NO_PAD.decode(parts.split_once('.').unwrap().1).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&claims).unwrap()["id"], *job);
     let secret = SigningSecret::read(text(&token, "secret")).unwrap();
     assert_eq!(signature, URL_SAFE_NO_PAD.encode(secret.sign(&[parts.as_bytes()])));
-    assert!(at(&all, "/failures").is_empty());
+    assert!(scene.at(&all, "/failures").is_empty());
 
     // What is secret is shown once.
     let shown = scene.endpoint(text(&full, "id")).await;
     assert!(shown.get("secret").is_none() && shown["has_headers"] == true, "{shown}");
     assert!(!shown.to_string().contains("kept from everybody"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_adds_an_endpoint_sees_whether_it_works_and_it_is_told_no_secret() {
+    let hooks = WebhookReceiver::start().await;
+    let scene = Scene::set(&[&hooks]).await;
+    let asked = json!({
+        "url": hooks.url("/up?token=s3cr3t"), "topics": ["job.failed"],
+        "headers": {"authorization": "Bearer s3cr3t"}, "description": "s3cr3t",
+    });
+    let up = scene.add(&asked).await;
+    hooks.script([Reply::Status(500)]);
+    let down = scene.add(&json!({"url": hooks.url("/down"), "retry_after_s": [3600]})).await;
+    for (endpoint, standing, status) in [(&up, "delivered", 200..300), (&down, "waiting", 500..501)]
+    {
+        let query = format!("endpoint={}", text(endpoint, "id"));
+        let [greeting] = &scene.deliveries(&query).await[..] else { panic!("told more than once") };
+        assert_eq!(
+            (text(greeting, "topic"), text(greeting, "status")),
+            ("endpoint.added", standing)
+        );
+        let answered = greeting["last"]["status"].as_u64().unwrap();
+        assert!(status.contains(&answered), "{greeting}");
+    }
+    let [one] = &hooks.received()[..1] else { panic!("nothing came") };
+    assert_eq!(
+        (one.path.as_str(), text(&one.json(), "type")),
+        ("/up?token=s3cr3t", "endpoint.added")
+    );
+    let body = std::str::from_utf8(&one.body).unwrap();
+    assert!(!body.contains("s3cr3t") && !body.contains(text(&up, "secret")), "{body}");
+    verify("verify.py", "venv-tests", one, json!({"secret": up["secret"]})).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,8 +240,9 @@ async fn what_the_document_says_of_verifying_works() {
         let path = format!("/v1/endpoints/{}/test", text(endpoint, "id"));
         scene.caller.post(&path, &Value::Null).await;
     }
-    let all = hooks.wait_for(2, PATIENCE).await;
-    let ([v1], [v1a]) = (&at(&all, "/v1")[..], &at(&all, "/v1a")[..]) else { panic!("{all:?}") };
+    let (v1, v1a) =
+        (scene.wait_for(&hooks, "/v1", 1).await, scene.wait_for(&hooks, "/v1a", 1).await);
+    let ([v1], [v1a]) = (&v1[..], &v1a[..]) else { panic!("told more than once") };
     let [library, by_hand, public] = &snippets("python")[..] else { panic!("not three snippets") };
     try_snippet("venv-tests", library, text(&hmac, "secret"), v1).await;
     try_snippet("venv-tests", by_hand, text(&hmac, "secret"), v1).await;
@@ -209,14 +270,14 @@ async fn while_a_secret_is_replaced_deliveries_carry_both_signatures() {
     let after = scene.caller.post(&path, &json!({"overlap_s": 3600})).await.json();
     let test = format!("/v1/endpoints/{}/test", text(&before, "id"));
     assert_eq!(scene.caller.post(&test, &Value::Null).await.json()["status"], "delivered");
-    let all = hooks.wait_for(1, PATIENCE).await;
+    let all = scene.wait_for(&hooks, "/", 1).await;
     assert_eq!(all[0].header("webhook-signature").split(' ').count(), 2);
     for secret in [&before["secret"], &after["secret"]] {
         verify("verify.py", "venv-tests", &all[0], json!({"secret": secret})).await;
     }
     let alone = scene.caller.post(&path, &json!({"overlap_s": 0})).await.json();
     scene.caller.post(&test, &Value::Null).await;
-    let all = hooks.wait_for(2, PATIENCE).await;
+    let all = scene.wait_for(&hooks, "/", 2).await;
     verify("verify.py", "venv-tests", &all[1], json!({"secret": alone["secret"]})).await;
     assert_eq!(all[1].header("webhook-signature").split(' ').count(), 2, "the first still counts");
 }
@@ -229,7 +290,7 @@ async fn a_failing_endpoint_is_tried_until_it_takes_it_and_its_history_says_how(
     let said = |status| Reply::With(status, vec![], "not today".into());
     hooks.script([said(500), Reply::BreakOff, Reply::Hang, said(503)]);
     let job = scene.job("gone.jpg", false).await;
-    hooks.wait_for(2, PATIENCE).await;
+    scene.wait_for(&hooks, "/", 2).await;
     scene.stack.kill(Part::Dispatcher);
     scene.stack.start_part(Part::Dispatcher);
     let delivery = until_some("the delivery is over", PATIENCE, || async {
@@ -238,8 +299,9 @@ async fn a_failing_endpoint_is_tried_until_it_takes_it_and_its_history_says_how(
     })
     .await;
     assert_eq!(text(&delivery, "job"), job);
+    let all = hooks.received();
     let ids: BTreeSet<String> =
-        hooks.received().iter().map(|one| one.header("webhook-id").to_owned()).collect();
+        scene.at(&all, "/").iter().map(|one| one.header("webhook-id").to_owned()).collect();
     assert_eq!(ids, [text(&delivery, "webhook_id").to_owned()].into());
 
     let path = format!("/v1/deliveries/{}", text(&delivery, "id"));
@@ -262,17 +324,17 @@ async fn a_failing_endpoint_is_tried_until_it_takes_it_and_its_history_says_how(
 async fn an_endpoint_that_never_answers_is_left_alone_and_delays_no_other() {
     let (hole, hooks) = (WebhookReceiver::start().await, WebhookReceiver::start().await);
     let scene = Scene::set(&[&hole, &hooks]).await;
-    hole.script(std::iter::repeat_n(Reply::Hang, 1_000));
     let dead = scene.add(&json!({"url": hole.url("/")})).await;
+    hole.script(std::iter::repeat_n(Reply::Hang, 1_000));
     scene.add(&json!({"url": hooks.url("/")})).await;
     let watcher = json!({"url": hooks.url("/watch"), "topics": ["endpoint.*"], "payload": "thin"});
     scene.add(&watcher).await;
     for number in 0..20 {
         scene.job(&format!("gone-{number}.jpg"), false).await;
     }
-    let all = hooks.wait_until(PATIENCE, |all| at(all, "/").len() >= 20).await;
+    let all = hooks.wait_until(PATIENCE, |all| scene.at(all, "/").len() >= 20).await;
     assert!(hole.received().len() < 20, "every one was tried at once");
-    assert!(at(&all, "/").len() < 40);
+    assert!(scene.at(&all, "/").len() < 40);
     let id = text(&dead, "id");
     eventually("its circuit opens", PATIENCE, || async {
         scene.endpoint(id).await["circuit"]["circuit"] == "open"
@@ -280,7 +342,10 @@ async fn an_endpoint_that_never_answers_is_left_alone_and_delays_no_other() {
     .await;
     hooks
         .wait_until(PATIENCE, |all| {
-            at(all, "/watch").iter().any(|one| one.json()["type"] == "endpoint.circuit_opened")
+            scene
+                .at(all, "/watch")
+                .iter()
+                .any(|one| one.json()["type"] == "endpoint.circuit_opened")
         })
         .await;
     let waiting = format!("endpoint={id}&status=waiting");
@@ -290,7 +355,8 @@ async fn an_endpoint_that_never_answers_is_left_alone_and_delays_no_other() {
     .await;
     // Those that were under way when it opened do not lengthen the break.
     let opened = hooks.received();
-    let opened = at(&opened, "/watch")
+    let opened = scene
+        .at(&opened, "/watch")
         .into_iter()
         .filter(|one| one.json()["type"] == "endpoint.circuit_opened");
     assert_eq!(opened.count(), 1);
@@ -316,20 +382,21 @@ async fn an_endpoint_that_is_gone_is_disabled_and_one_that_is_enabled_again_is_t
     let answer = scene.caller.ask("PATCH", &path, &json, patch).await;
     assert_eq!(answer.json()["enabled"], true);
     let job = scene.job("third.jpg", false).await;
-    let all = hooks.wait_for(2, PATIENCE).await;
+    let all = scene.wait_for(&hooks, "/", 2).await;
     assert_eq!(all[1].json()["id"], *job, "what happened meanwhile is not told by itself");
 
     // What was missed is told when somebody asks for it, and what failed, too.
     let replays = format!("/v1/endpoints/{id}/replays");
     let replay = scene.caller.post(&replays, &json!({"from_seq": 1})).await;
     assert_eq!(replay.status, 202, "{}", replay.json());
-    hooks.wait_for(5, PATIENCE).await;
+    scene.wait_for(&hooks, "/", 5).await;
     eventually("the replay ends", PATIENCE, || async {
         scene.endpoint(id).await["replay"].is_null()
     })
     .await;
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
-    for one in hooks.received() {
+    let all = hooks.received();
+    for one in scene.at(&all, "/") {
         *times.entry(one.header("webhook-id").to_owned()).or_default() += 1;
     }
     assert_eq!(times.into_values().collect::<BTreeSet<_>>(), [1, 2].into());
@@ -352,7 +419,8 @@ async fn an_endpoint_that_wants_order_is_told_of_a_job_in_order_whatever_fails()
         scene.job(&format!("photo-{number}.jpg"), number % 2 == 0).await;
     }
     let took = |all: &[Received]| -> Vec<(String, u64, String)> {
-        let taken = all.iter().enumerate().filter(|(n, _)| n % 3 != 1);
+        let all = scene.at(all, "/");
+        let taken = all.into_iter().enumerate().filter(|(n, _)| n % 3 != 1);
         taken
             .map(|(_, one)| {
                 let body = one.json();

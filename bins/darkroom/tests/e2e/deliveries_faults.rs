@@ -1,0 +1,270 @@
+//! `kill -9` of the dispatcher and of the log's server at random points while endpoints flap: every
+//! event is delivered, in order where that is asked for, and the log says how.
+//!
+//! The seed is printed; a constant in its place repeats the same kills.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use domain::{
+    delivery::{self, Deliveries, Event},
+    endpoint,
+    id::EndpointId,
+    job::Jobs,
+};
+use eventlog::{Raw, Span, topology, verify_chain};
+use futures::TryStreamExt as _;
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
+use serde_json::json;
+use testkit::{Part, eventually};
+
+use crate::{
+    deliveries_receiver::{Given, Line, Receiver},
+    endpoints::{Scene, text},
+};
+
+/// Longest time between two kills, in milliseconds.
+const LONGEST_CALM_MS: u64 = 600;
+/// How long all may take in the end: whoever held a message may be dead, and the queue waits half a
+/// minute before it believes so; an endpoint that failed is left alone for a quarter, and more.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// How much of everything.
+struct Size {
+    jobs: usize,
+    /// Endpoints that are told outcomes.
+    plain: usize,
+    /// Endpoints that are told every step, in order.
+    ordered: usize,
+    kills: usize,
+    restarts: usize,
+}
+
+const SMALL: Size = Size { jobs: 12, plain: 4, ordered: 2, kills: 5, restarts: 1 };
+/// 10 outcomes and 10 times four steps of 200 jobs.
+const FULL: Size = Size { jobs: 200, plain: 10, ordered: 10, kills: 100, restarts: 10 };
+
+/// Most answers are good; others are not, and are not counted as taken.
+fn flapping(_path: &str) -> Given {
+    match rand::random_range(0..100) {
+        0..6 => Given::Status(500),
+        6..10 => Given::Status(429),
+        10..14 => Given::Nothing,
+        14..16 => Given::Silence,
+        _ => Given::Status(200),
+    }
+}
+
+/// Longest attempt.
+const TIMEOUT_MS: u32 = 1_500;
+
+struct Watch {
+    scene: Scene,
+    receiver: Receiver,
+    /// Each endpoint, and whether it wants order.
+    endpoints: BTreeMap<EndpointId, bool>,
+}
+
+impl Watch {
+    async fn set(size: &Size) -> Self {
+        let receiver = Receiver::start(flapping).await;
+        let scene = Scene::beside(&[receiver.port()], TIMEOUT_MS).await;
+        let mut endpoints = BTreeMap::new();
+        for number in 0..size.plain + size.ordered {
+            let ordered = number >= size.plain;
+            let mut asked = json!({
+                "url": receiver.url(&format!("/{number}")), "payload": "thin", "ordered": ordered,
+            });
+            if ordered {
+                asked["topics"] = json!(["job.*"]);
+            }
+            let added = scene.add(&asked).await;
+            endpoints.insert(text(&added, "id").parse().unwrap(), ordered);
+        }
+        Self { scene, receiver, endpoints }
+    }
+
+    /// Hands in jobs, a few before each kill.
+    async fn storm(&mut self, size: &Size, random: &mut StdRng) {
+        let mut kills = vec![true; size.kills];
+        kills.extend(vec![false; size.restarts]);
+        kills.shuffle(random);
+        let (rounds, mut number) = (kills.len().max(1), 0);
+        for (round, dispatcher) in kills.into_iter().enumerate() {
+            while number < size.jobs * (round + 1) / rounds {
+                self.hand_in(number).await;
+                number += 1;
+            }
+            let calm_ms = random.random_range(0..LONGEST_CALM_MS);
+            tokio::time::sleep(Duration::from_millis(calm_ms)).await;
+            if dispatcher {
+                self.scene.stack.kill(Part::Dispatcher);
+                self.scene.stack.start_part(Part::Dispatcher);
+            } else {
+                self.scene.stack.nats.kill().await;
+            }
+            self.scene.stack.tend();
+        }
+    }
+
+    async fn hand_in(&self, number: usize) {
+        let url = self.scene.sources.url(&format!("/gone-{number}.jpg"));
+        let (wish, key) = (json!({"url": url, "sizes": ["40x40"]}), format!("order-{number}"));
+        eventually("a job is accepted", PATIENCE, || async {
+            let answer = self.scene.caller.try_post("/v2/previews", &wish, Some(&key)).await;
+            answer.is_some_and(|answer| [200, 201].contains(&answer.status))
+        })
+        .await;
+    }
+
+    async fn read(&self, stream: &str) -> Vec<Raw> {
+        let log = self.scene.stack.nats.log("auditor").await;
+        log.replay(stream, Span::default()).try_collect().await.unwrap()
+    }
+
+    /// Every delivery that there must be, by the events that happened since endpoints were added.
+    async fn owed(&self) -> BTreeSet<delivery::Id> {
+        let mut owed = BTreeSet::new();
+        for raw in self.read(topology::JOBS).await {
+            let recorded = raw.decode::<Jobs>().unwrap();
+            let is_outcome = recorded.event.is_outcome();
+            for (endpoint, wants_all) in &self.endpoints {
+                if *wants_all || is_outcome {
+                    let endpoint =
+                        endpoint::Id { account: recorded.id.account, endpoint: *endpoint };
+                    owed.insert(delivery::Id::of(endpoint, recorded.event_id));
+                }
+            }
+        }
+        owed
+    }
+
+    /// Waits until so many jobs have ended and all that is owed is delivered, and gives every history.
+    async fn settle(&mut self, jobs: usize) -> BTreeMap<delivery::Id, Vec<Raw>> {
+        let began = Instant::now();
+        loop {
+            let histories = histories(&self.read(topology::DELIVERIES).await);
+            let owed = self.owed().await;
+            let outcomes = self.endpoints.values().filter(|ordered| !**ordered).count() * jobs;
+            let over = |id: &delivery::Id| histories.get(id).is_some_and(|all| is_over(all));
+            let left = owed.iter().filter(|id| !over(id)).count();
+            if left == 0 && owed.len() >= outcomes {
+                return histories;
+            }
+            let words = self.scene.stack.last_words();
+            assert!(began.elapsed() < PATIENCE, "{left} of {} are left; {words}", owed.len());
+            self.scene.stack.tend();
+            tokio::time::sleep(Duration::from_millis(1_000)).await;
+        }
+    }
+}
+
+fn histories(raws: &[Raw]) -> BTreeMap<delivery::Id, Vec<Raw>> {
+    let mut all: BTreeMap<delivery::Id, Vec<Raw>> = BTreeMap::new();
+    for raw in raws {
+        let recorded = raw.decode::<Deliveries>().unwrap();
+        all.entry(recorded.id).or_default().push(raw.clone());
+    }
+    all
+}
+
+fn is_over(history: &[Raw]) -> bool {
+    history.last().is_some_and(|raw| ["delivered", "exhausted"].contains(&raw.event_name()))
+}
+
+/// The chain holds, attempts are counted without a gap, and the last of them was taken; what the log
+/// says was answered was. Gives the attempts recorded.
+fn check_history(id: &delivery::Id, history: &[Raw], came: &[&Line]) -> u32 {
+    verify_chain(history).unwrap();
+    let (mut attempts, mut answered) = (0, BTreeMap::<u16, usize>::new());
+    for raw in history {
+        let status = match raw.decode::<Deliveries>().unwrap().event {
+            Event::Due { .. } => continue,
+            Event::AttemptFailed { attempt, status, .. } => {
+                assert_eq!(attempt, attempts + 1, "{id}");
+                status
+            }
+            Event::Delivered { attempt, status, .. } => {
+                assert_eq!(attempt, attempts + 1, "{id}");
+                Some(status)
+            }
+            other => panic!("{id}: {other:?}"),
+        };
+        attempts += 1;
+        if let Some(status) = status {
+            *answered.entry(status).or_default() += 1;
+        }
+    }
+    assert_eq!(history.last().unwrap().event_name(), "delivered", "{id}");
+    for (status, count) in &answered {
+        let given = came.iter().filter(|line| line.given == Given::Status(*status)).count();
+        assert!(given >= *count, "{id}: {count} times {status} are recorded, {given} were given");
+    }
+    attempts
+}
+
+/// Whoever wants order takes a job's events in order, and nothing again after what followed it.
+fn check_order(path: &str, lines: &[Line]) {
+    let mut last: BTreeMap<String, u64> = BTreeMap::new();
+    for line in lines.iter().filter(|line| line.path == path) {
+        let body = line.json();
+        let Some(job) = body["data"]["job"].as_str() else { continue };
+        let seq = body["data"]["sequence"].as_u64().unwrap();
+        let before = last.insert(job.to_owned(), seq);
+        assert!(before.is_none_or(|before| before <= seq), "{path}: {seq} of {job} came too late");
+    }
+}
+
+async fn survive(size: Size) {
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut watch = Watch::set(&size).await;
+    watch.storm(&size, &mut random).await;
+    let histories = watch.settle(size.jobs).await;
+    let (owed, lines) = (watch.owed().await, watch.receiver.lines());
+    let mut came: BTreeMap<&str, Vec<&Line>> = BTreeMap::new();
+    for line in &lines {
+        let all = came.entry(&line.webhook_id).or_default();
+        all.push(line);
+        assert_eq!(line.body, all[0].body, "the same id says the same");
+    }
+    let mut unrecorded = 0;
+    for id in &owed {
+        let webhook_id = format!("msg_{}", id.delivery.as_uuid().simple());
+        let came = came.get(webhook_id.as_str()).map(Vec::as_slice).unwrap_or_default();
+        assert!(came.iter().any(|line| line.is_taken()), "{id} never came");
+        let recorded = check_history(id, &histories[id], came);
+        unrecorded += came.len().saturating_sub(recorded as usize);
+    }
+    for number in size.plain..size.plain + size.ordered {
+        check_order(&format!("/{number}"), &lines);
+    }
+    let (kills, restarts) = (size.kills, size.restarts);
+    println!(
+        "{} deliveries, {} requests; {kills} kills and {restarts} restarts came between a request and its record {unrecorded} times",
+        owed.len(),
+        lines.len()
+    );
+    if kills + restarts == 0 {
+        assert_eq!(unrecorded, 0, "every attempt is in the log");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_attempt_at_endpoints_that_flap_is_in_the_log() {
+    survive(Size { kills: 0, restarts: 0, ..SMALL }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_kills_and_restarts_everything_was_delivered_in_order_and_the_log_says_how() {
+    survive(SMALL).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: ./justw drill-webhooks"]
+async fn ten_thousand_deliveries_outlive_a_hundred_kills_and_ten_restarts() {
+    survive(FULL).await;
+}

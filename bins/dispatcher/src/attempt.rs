@@ -1,0 +1,215 @@
+//! One attempt: what it needs is opened, posted, judged and recorded.
+
+use std::time::Duration;
+
+use domain::{
+    Timestamp,
+    delivery::{self, Answer, Attempted, Deliveries, FailureCode, Outcome, Phase, State},
+    endpoint::{self, DisabledBecause, Endpoints},
+    sealed::field,
+};
+use eventlog::Loaded;
+
+use crate::{
+    deliver::{Deliverer, Error, Progress},
+    lanes::{Consequence, Pass},
+    later,
+    matter::{Matter, Writer},
+    redact, sign,
+    target::{Opened, Target, Unopened},
+};
+
+/// How an attempt went.
+pub(crate) struct Went {
+    outcome: Outcome,
+    latency: Duration,
+    answer: Answer,
+}
+
+impl Deliverer {
+    pub(crate) async fn attempt(
+        &self,
+        target: &Target,
+        matter: &Matter<'_>,
+        known: Loaded<Deliveries>,
+        attempt: u32,
+        pass: Pass,
+    ) -> Result<Progress, Error> {
+        let went = match self.call(target, matter).await {
+            Ok(went) => went,
+            Err(error) => {
+                let error_text = service::Chain(&error);
+                tracing::warn!(delivery.id = %target.id(), error = %error_text, "not prepared");
+                Went::not_taken(unopened_code(&error))
+            }
+        };
+        self.judge(target, &pass, &went.outcome).await;
+        drop(pass);
+        let schedule = target.schedule(&self.settings);
+        self.record(target.id(), known, matter, attempt, went, schedule).await
+    }
+
+    pub(crate) async fn record(
+        &self,
+        id: delivery::Id,
+        known: Loaded<Deliveries>,
+        matter: &Matter<'_>,
+        attempt: u32,
+        went: Went,
+        schedule: &domain::retry::Schedule,
+    ) -> Result<Progress, Error> {
+        let latency_ms = u64::try_from(went.latency.as_millis()).unwrap_or(u64::MAX);
+        let attempted = Attempted {
+            told: matter.told.clone(),
+            attempt,
+            outcome: went.outcome,
+            latency_ms,
+            answer: went.answer,
+        };
+        let when = (self.clock.now(), rand::random::<f64>());
+        let record = |state: &State| delivery::record(state, attempted.clone(), schedule, when);
+        let recorded = self.log.transact_from::<Deliveries, _>(&id, known, when.0, record).await?;
+        tracing::info!(
+            delivery.id = %id, event.topic = matter.told.event_type, attempt, latency_ms,
+            outcome = ?attempted.outcome, "attempted"
+        );
+        Ok(match recorded.loaded.state.delivery().map(|delivery| delivery.phase) {
+            Some(Phase::Waiting { retry_at }) => Progress::DueAt(retry_at.unwrap_or(when.0)),
+            Some(Phase::Delivered { .. } | Phase::Exhausted { .. }) | None => Progress::Over,
+        })
+    }
+
+    async fn call(&self, target: &Target, matter: &Matter<'_>) -> Result<Went, Unprepared> {
+        let now = self.clock.now();
+        let opened = self.opener.open(target, matter.account, now).await?;
+        let writer = Writer { custody: &self.custody, public_url: &self.settings.public_url, now };
+        let id = target.id();
+        let text = matter.text(&id, target.payload(), &opened.keys, &writer);
+        let (media_type, bytes) = text.await?;
+        let webhook_id = sign::webhook_id(&id);
+        let mut headers = opened.headers.clone();
+        headers.extend(sign::headers(&opened.keys, &webhook_id, now, media_type, &bytes));
+        let timeout = target.timeout(&self.settings);
+        Ok(match self.egress.post(&opened.url, headers, bytes, timeout).await {
+            Ok(posted) => self.took(target, &opened, posted).await?,
+            Err(failed) => Went {
+                outcome: not_taken(call_code(&failed.error), None, None),
+                latency: failed.latency,
+                answer: Answer { address: failed.address, excerpt: None },
+            },
+        })
+    }
+
+    async fn took(
+        &self,
+        target: &Target,
+        opened: &Opened,
+        posted: egress::Posted,
+    ) -> Result<Went, custody::Error> {
+        let status = posted.status;
+        let longest_s = self.settings.longest_retry_after_s;
+        let outcome = match status {
+            200..=299 => Outcome::Taken { status },
+            410 => not_taken(FailureCode::Gone, Some(status), None),
+            _ => {
+                let field = posted.retry_after.as_deref();
+                let not_before = later::not_before(field, self.clock.now(), longest_s);
+                not_taken(FailureCode::Status, Some(status), not_before)
+            }
+        };
+        let mut excerpt = None;
+        if target.keeps_answers() && !posted.excerpt.is_empty() {
+            let id = target.id();
+            let field = custody::endpoint_field(field::ENDPOINT_ANSWER, id.endpoint);
+            let text = redact::redact(posted.excerpt, &opened.secrets());
+            excerpt = Some(self.custody.seal_for_account(id.account, &field, &text).await?);
+        }
+        let answer = Answer { address: posted.address, excerpt };
+        Ok(Went { outcome, latency: posted.latency, answer })
+    }
+
+    /// Lets an endpoint's lane know how it went, and the log what follows from that.
+    async fn judge(&self, target: &Target, pass: &Pass, outcome: &Outcome) {
+        let now = self.clock.now();
+        let (consequence, gone) = match outcome {
+            Outcome::Taken { .. } => (pass.succeeded(), false),
+            Outcome::NotTaken { code: FailureCode::Gone, .. } => (Consequence::None, true),
+            Outcome::NotTaken { code, .. } if code.is_the_endpoints() => (pass.failed(now), false),
+            Outcome::NotTaken { .. } => (Consequence::None, false),
+        };
+        let Some((id, _)) = target.endpoint() else { return };
+        let decide = |state: &endpoint::State| match consequence {
+            _ if gone => endpoint::disable(state, DisabledBecause::Gone),
+            Consequence::None => Ok(vec![]),
+            Consequence::Open { failing_since, until } => {
+                endpoint::open_circuit(state, failing_since, until)
+            }
+            Consequence::Close => endpoint::close_circuit(state),
+            Consequence::Disable => endpoint::disable(state, DisabledBecause::Failing),
+        };
+        if !gone && consequence == Consequence::None {
+            return;
+        }
+        tracing::info!(endpoint.id = %id, ?consequence, gone, "an endpoint changes its standing");
+        if let Err(error) = self.log.transact::<Endpoints, _>(&id, now, decide).await {
+            // The lane knows; the next failure says it again.
+            tracing::warn!(endpoint.id = %id, error = %service::Chain(&error), "not recorded");
+        }
+    }
+}
+
+impl Went {
+    pub(crate) fn not_taken(code: FailureCode) -> Self {
+        Self {
+            outcome: not_taken(code, None, None),
+            latency: Duration::ZERO,
+            answer: Answer::default(),
+        }
+    }
+}
+
+/// Why a request could not be made ready.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unprepared {
+    #[error(transparent)]
+    Unopened(#[from] Unopened),
+    #[error("open what is to be told")]
+    Custody(#[from] custody::Error),
+    #[error("write the body")]
+    Body(#[from] serde_json::Error),
+}
+
+const fn not_taken(
+    code: FailureCode,
+    status: Option<u16>,
+    not_before: Option<Timestamp>,
+) -> Outcome {
+    Outcome::NotTaken { code, status, not_before }
+}
+
+const fn unopened_code(error: &Unprepared) -> FailureCode {
+    match error {
+        Unprepared::Custody(custody::Error::Erased)
+        | Unprepared::Unopened(Unopened::Custody(custody::Error::Erased)) => FailureCode::Erased,
+        Unprepared::Unopened(Unopened::Url(_)) => FailureCode::Invalid,
+        Unprepared::Unopened(_) | Unprepared::Custody(_) | Unprepared::Body(_) => {
+            FailureCode::Internal
+        }
+    }
+}
+
+const fn call_code(error: &egress::Error) -> FailureCode {
+    use egress::Error;
+    match error {
+        Error::InvalidUrl(_) => FailureCode::Invalid,
+        Error::Forbidden(_) => FailureCode::Forbidden,
+        Error::Timeout(_) => FailureCode::Timeout,
+        Error::Tls(_) => FailureCode::Tls,
+        Error::Status(_)
+        | Error::Redirect(_)
+        | Error::TooLarge { .. }
+        | Error::NoRanges
+        | Error::Encoded => FailureCode::Status,
+        Error::Unreachable(_) | Error::Protocol(_) => FailureCode::Unreachable,
+    }
+}

@@ -1,0 +1,156 @@
+//! Days of deliveries in a moment: schedules, secrets that expire, and endpoints that are given up.
+
+use std::time::Duration;
+
+use domain::{
+    Timestamp,
+    delivery::{self, Event, Phase},
+    endpoint::{self, DisabledBecause, Endpoints},
+    retry::Schedule,
+};
+use jiff::SignedDuration;
+use testkit::{Reply, WebhookReceiver, eventually};
+use vault::webhook::SigningSecret;
+
+use super::{Dispatching, FIRST_SECRET, SECOND_SECRET, Stage};
+use crate::deliver::Progress;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const OWN: (&str, &str) = ("x-own", "some value");
+
+fn later(at: Timestamp, seconds: i64) -> Timestamp {
+    at.saturating_add(SignedDuration::from_secs(seconds)).unwrap()
+}
+
+/// The waits that the schedule states, in seconds.
+fn waits() -> Vec<i64> {
+    let (schedule, mut waits) = (Schedule::default(), Vec::new());
+    while let Some(at) = schedule.after(waits.len() as u32 + 1, Timestamp::UNIX_EPOCH, 0.0) {
+        waits.push(at.as_second());
+    }
+    waits
+}
+
+async fn phase(stage: &Stage, id: delivery::Id) -> Phase {
+    stage.load(id).await.state.delivery().unwrap().phase
+}
+
+#[tokio::test]
+async fn every_attempt_of_the_schedule_is_made_once_and_on_time_whenever_dispatchers_die() {
+    let receiver = WebhookReceiver::start().await;
+    let stage = Stage::set().await;
+    let endpoint = stage.add(&receiver.url("/"), OWN).await;
+    let mut now: Dispatching = stage.dispatcher(receiver.port());
+    let happening = stage.happening();
+    let id = delivery::Id::of(endpoint, happening.told.event_id);
+    receiver.script([Reply::Status(500)]);
+    now.deliverer.tell(&happening, false, None).await.unwrap();
+
+    let (mut step, mut cut_off) = (0, 0);
+    while let Phase::Waiting { retry_at: Some(retry_at) } = phase(&stage, id).await {
+        let before = receiver.received().len();
+        // Whoever looks too early only learns when it is due, a new dispatcher, too.
+        stage.clock.set(later(retry_at, -1));
+        now = stage.dispatcher(receiver.port());
+        assert_eq!(now.deliverer.pursue(id).await.unwrap(), Progress::DueAt(retry_at));
+        assert_eq!(receiver.received().len(), before);
+        stage.clock.set(retry_at);
+        if step % 3 == 1 {
+            // It dies after the endpoint has the request and before it answers.
+            receiver.script([Reply::Hang]);
+            let doomed = now.deliverer.clone();
+            let doomed = tokio::spawn(async move { doomed.pursue(id).await.map(drop) });
+            receiver.wait_for(before + 1, PATIENCE).await;
+            doomed.abort();
+            assert!(doomed.await.unwrap_err().is_cancelled());
+            now = stage.dispatcher(receiver.port());
+            cut_off += 1;
+        }
+        receiver.script([Reply::Status(500)]);
+        now.deliverer.pursue(id).await.unwrap();
+        step += 1;
+    }
+
+    let history = stage.history(id).await;
+    let failed: Vec<(u32, i64)> = history
+        .iter()
+        .filter_map(|recorded| match &recorded.event {
+            Event::AttemptFailed { attempt, retry_at, .. } => {
+                Some((*attempt, retry_at.as_second() - recorded.time.as_second()))
+            }
+            _ => None,
+        })
+        .collect();
+    let waits = waits();
+    assert_eq!(failed.len(), waits.len());
+    for (((attempt, wait), scheduled), number) in failed.iter().zip(&waits).zip(1..) {
+        assert_eq!(*attempt, number);
+        let latest = scheduled + scheduled / 10 + 1;
+        assert!((*scheduled..=latest).contains(wait), "{wait} s instead of {scheduled} s");
+    }
+    let last = &history.last().unwrap().event;
+    assert!(matches!(last, Event::Exhausted { attempts: 10, .. }), "{last:?}");
+    assert_eq!(receiver.received().len(), 10 + cut_off);
+    let ids: std::collections::BTreeSet<String> =
+        receiver.received().iter().map(|one| one.header("webhook-id").to_owned()).collect();
+    assert_eq!(ids.len(), 1, "each attempt has the same id");
+}
+
+#[tokio::test]
+async fn a_replaced_secret_signs_until_it_expires_and_not_a_moment_longer() {
+    let receiver = WebhookReceiver::start().await;
+    let stage = Stage::set().await;
+    let endpoint = stage.add(&receiver.url("/"), OWN).await;
+    let until = later(stage.now(), 3_600);
+    let signing = stage.signing(endpoint, SECOND_SECRET).await;
+    let rotate = |state: &endpoint::State| endpoint::rotate(state, signing.clone(), until);
+    stage.log.transact::<Endpoints, _>(&endpoint, stage.now(), rotate).await.unwrap();
+    let now = stage.dispatcher(receiver.port());
+    // One dispatcher, which holds on to what it opened.
+    for (seconds, both) in [(-1, true), (0, false), (1, false), (-1, true)] {
+        stage.clock.set(later(until, seconds));
+        let before = receiver.received().len();
+        now.deliverer.tell(&stage.happening(), false, None).await.unwrap();
+        let all = receiver.wait_for(before + 1, PATIENCE).await;
+        let one = all.last().unwrap();
+        let head = format!("{}.{}.", one.header("webhook-id"), one.header("webhook-timestamp"));
+        let sign = |secret| {
+            SigningSecret::read(secret).unwrap().signature(&[head.as_bytes(), &one.body])
+        };
+        let mut expected = sign(SECOND_SECRET);
+        if both {
+            expected = format!("{expected} {}", sign(FIRST_SECRET));
+        }
+        assert_eq!(one.header("webhook-signature"), expected, "{seconds} s after it expired");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_only_fails_for_five_days_is_disabled_across_restarts() {
+    let receiver = WebhookReceiver::start().await;
+    let stage = Stage::set().await;
+    let endpoint = stage.add(&receiver.url("/"), OWN).await;
+    let began = stage.now();
+    let mut now = stage.dispatcher(receiver.port());
+    receiver.script((0..10_000).map(|_| Reply::Status(503)));
+    for hour in (0..=120).step_by(6) {
+        stage.clock.set(later(began, hour * 3_600));
+        if hour % 24 == 12 {
+            now = stage.dispatcher(receiver.port());
+        }
+        assert!(stage.endpoint(endpoint).await.disabled.is_none(), "after {hour} h");
+        for _ in 0..6 {
+            now.deliverer.tell(&stage.happening(), false, None).await.unwrap();
+        }
+    }
+    let (because, at) = stage.endpoint(endpoint).await.disabled.unwrap();
+    assert_eq!((because, at), (DisabledBecause::Failing, later(began, 5 * 86_400)));
+    // It is told nothing any more, and what waited is over.
+    let before = receiver.received().len();
+    eventually("the book knows", PATIENCE, || async {
+        now.deliverer.book.endpoint(endpoint).is_some_and(|known| known.disabled.is_some())
+    })
+    .await;
+    now.deliverer.tell(&stage.happening(), false, None).await.unwrap();
+    assert_eq!(receiver.received().len(), before);
+}
