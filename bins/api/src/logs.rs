@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use eventlog::{Log, Statement, Unavailable};
 use evidence::{
-    STREAMS,
-    checkpoint::{Checkpoint, KEY_HEADER},
+    KEY_HEADER, STREAMS,
+    checkpoint::Checkpoint,
     note::Note,
     shelf::{Shelf, ShelfError},
 };

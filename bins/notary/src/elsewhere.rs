@@ -7,7 +7,8 @@ use bytes::Bytes;
 use egress::{HookUrl, Plaintext, UrlError};
 use eventlog::{Checkpoints, Headers, Log, Offered, Statement};
 use evidence::{
-    checkpoint::{Checkpoint, KEY_HEADER},
+    KEY_HEADER,
+    checkpoint::Checkpoint,
     note::{Note, Signature},
     shelf::Shelf,
 };

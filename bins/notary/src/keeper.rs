@@ -8,8 +8,8 @@ use bytes::Bytes;
 use domain::Timestamp;
 use eventlog::{Headers, Offered, Raw, Statement};
 use evidence::{
-    Hash,
-    checkpoint::{Checkpoint, KEY_HEADER},
+    Hash, KEY_HEADER,
+    checkpoint::Checkpoint,
     claim::{Claim, Halted},
     note::{Signer, Verifier},
     proof,
@@ -182,6 +182,8 @@ impl Keeper {
         let text = String::from_utf8_lossy(&raw.body);
         let (checkpoint, _signed) = Checkpoint::open(&text, &self.keys).map_err(Halt::Stranger)?;
         let tree = Promise { size: checkpoint.size, root: checkpoint.root };
+        // It may not have been published elsewhere before this notary was stopped.
+        self.publish(Published { checkpoint, note: text.into_owned() });
         Ok(Some(Last { seq: raw.seq, tree }))
     }
 
@@ -213,8 +215,9 @@ impl Keeper {
     /// Signs what was claimed, once it is proven to continue all that was signed before.
     async fn sign(&self, kept: &Kept, last: Option<Last>) -> Result<Last, Trouble> {
         let tree = Promise { size: kept.claim.size, root: kept.claim.root };
-        let promise = self.promise.read()?;
-        for signed in [promise, last.map(|last| last.tree)].into_iter().flatten() {
+        let (promise, last_tree) = (self.promise.read()?, last.map(|last| last.tree));
+        // Mostly they are the same.
+        for signed in promise.into_iter().chain(last_tree.filter(|last| Some(*last) != promise)) {
             self.prove(kept, signed, tree).await?;
         }
         self.promise.keep(tree).await?;
@@ -227,8 +230,19 @@ impl Keeper {
         let stated = self.ground.books.state(stream, Statement::Signed, after, &headers, body);
         let Offered::Stored(seq) = stated.await? else { return Err(Trouble::Raced) };
         tracing::debug!(stream, size = tree.size, root = %tree.root, "signed");
-        self.published.send_replace(Some(Published { checkpoint, note }));
+        self.publish(Published { checkpoint, note });
         Ok(Last { seq, tree })
+    }
+
+    fn publish(&self, newest: Published) {
+        self.published.send_if_modified(|known| {
+            let size = newest.checkpoint.size;
+            let newer = known.as_ref().is_none_or(|known| known.checkpoint.size < size);
+            if newer {
+                *known = Some(newest);
+            }
+            newer
+        });
     }
 
     /// That the tree begins with one that was signed.

@@ -9,10 +9,6 @@ use crate::{
     tree::empty_root,
 };
 
-/// The header of a stored checkpoint that tells the deployment's verifier key, from which the key of
-/// each log differs in its name alone: there, it is called as the log is.
-pub const KEY_HEADER: &str = "darkroom-key";
-
 /// Begins the line that says when a checkpoint was made.
 const TIME: &str = "time ";
 
@@ -161,6 +157,26 @@ mod tests {
         assert_eq!((opened, signed.len()), (checkpoint, 1));
         let moved = note.replace("13:00", "14:00");
         assert!(Checkpoint::open(&moved, &[signer.verifier()]).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_read_of_any_text_is_written_as_it_was(
+            text in "([a-z/ +]{0,9}\n){0,3}[0-9]{0,20}\n([A-Za-z0-9+/=]{44}\n)?(.{0,9}\n){0,3}",
+            junk in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200),
+        ) {
+            for text in [text.as_str(), &String::from_utf8_lossy(&junk)] {
+                if let Ok(checkpoint) = text.parse::<Checkpoint>() {
+                    proptest::prop_assert_eq!(checkpoint.to_string(), text);
+                }
+                if let Ok(note) = Note::parse(text) {
+                    proptest::prop_assert_eq!(note.to_string(), text);
+                }
+                if let Ok(key) = text.parse::<Verifier>() {
+                    proptest::prop_assert_eq!(key.to_string(), text);
+                }
+            }
+        }
     }
 
     #[test]

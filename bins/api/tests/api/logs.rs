@@ -2,8 +2,8 @@
 
 use eventlog::{Checkpoints, Headers, Statement};
 use evidence::{
-    Hash,
-    checkpoint::{Checkpoint, KEY_HEADER},
+    Hash, KEY_HEADER,
+    checkpoint::Checkpoint,
     note::{Kind, Note, Signer},
 };
 use http::StatusCode;

@@ -107,6 +107,18 @@ async fn a_claim_that_the_events_do_not_make_stops_the_log() {
 }
 
 #[tokio::test]
+async fn a_tile_that_the_events_do_not_make_stops_the_log() {
+    let scene = Scene::start().await;
+    let books = Checkpoints::new(&scene.nats.log("notary").await);
+    books.offer_tile(STREAM, 0, 0, vec![7; 8_192].into()).await.unwrap();
+    scene.append(300).await;
+    let notary = scene.run(&scene.settings("a"));
+    let reason = scene.halted().await.reason.unwrap();
+    notary.stop().await;
+    assert!(reason.contains("tile/0/000 of the stored tree is another"), "{reason}");
+}
+
+#[tokio::test]
 async fn a_stream_that_was_rolled_back_is_signed_no_more_until_it_is_whole_again() {
     let scene = Scene::start().await;
     let operator = scene.nats.log("operator").await;
@@ -224,10 +236,7 @@ async fn checkpoints_of_another_key_are_gone_on_from_only_when_that_is_named() {
     notary.stop().await;
     let log = scene.nats.log("auditor").await;
     let last = statements(&log, Statement::Signed).await.pop().unwrap();
-    assert_eq!(
-        last.headers.get(evidence::checkpoint::KEY_HEADER),
-        Some(scene.key("b").to_string().as_str())
-    );
+    assert_eq!(last.headers.get(evidence::KEY_HEADER), Some(scene.key("b").to_string().as_str()));
 }
 
 #[tokio::test]

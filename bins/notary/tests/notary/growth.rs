@@ -40,7 +40,7 @@ async fn every_event_is_signed_for_and_can_be_proven_from_what_is_kept() {
     }
     let signed = statements(&log, Statement::Signed).await;
     assert_eq!(
-        signed[0].headers.get(evidence::checkpoint::KEY_HEADER),
+        signed[0].headers.get(evidence::KEY_HEADER),
         Some(scene.key("a").to_string().as_str())
     );
 }
