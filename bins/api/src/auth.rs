@@ -130,9 +130,26 @@ pub(crate) async fn identify(
         Some(value) if access != Access::Session => by_key(app, headers, value, access).await?,
         _ => sessions::by_cookie(app, headers).await?,
     };
+    allowed(caller, access).map(Some)
+}
+
+/// Finds out who it still is that asked with these, if they may still be answered.
+pub(crate) async fn identify_again(
+    app: &App,
+    headers: &HeaderMap,
+    access: Access,
+) -> Result<Caller, Problem> {
+    let caller = match headers.get(header::AUTHORIZATION) {
+        Some(value) => by_key(app, headers, value, access).await?,
+        None => sessions::by_cookie_again(app, headers).await?,
+    };
+    allowed(caller, access)
+}
+
+fn allowed(caller: Caller, access: Access) -> Result<Caller, Problem> {
     match access.scope() {
         Some(scope) if !caller.may(scope) => Err(Problem::ScopeMissing(scope)),
-        _ => Ok(Some(caller)),
+        _ => Ok(caller),
     }
 }
 

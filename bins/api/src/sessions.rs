@@ -80,8 +80,24 @@ impl Sessions {
     }
 }
 
-/// Finds out who asks by the cookie of a session.
+/// Finds out who asks by the cookie of a session, which is in use with that.
 pub(crate) async fn by_cookie(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let found = goes_on(app, headers).await?;
+    let now = app.clock.now();
+    if now.duration_since(found.known.seen_at) >= SEEN_EVERY {
+        Box::pin(note(app, found.id, found.session, now)).await;
+    }
+    Ok(found.caller())
+}
+
+/// The same for somebody who is still being answered: to listen is no use, so who only listens has
+/// left their session idle.
+pub(crate) async fn by_cookie_again(app: &App, headers: &HeaderMap) -> Result<Caller, Problem> {
+    Ok(goes_on(app, headers).await?.caller())
+}
+
+/// The session of a cookie, if it goes on.
+async fn goes_on(app: &App, headers: &HeaderMap) -> Result<Found, Problem> {
     let token = cookie::token(headers).ok_or(Problem::NoCredentials)?;
     let digest = app.custody.token_digest(token);
     let mut found = find(app, &digest)?;
@@ -92,15 +108,12 @@ pub(crate) async fn by_cookie(app: &App, headers: &HeaderMap) -> Result<Caller, 
     }
     let now = app.clock.now();
     let found = found.filter(|found| found.known.goes_on(now, app.sessions.settings.idle()));
-    let Found { id, session, role, known } = found.ok_or(Problem::SessionEnded)?;
-    if !members::is_open(app, id.account).await? {
-        return Err(Problem::SessionEnded);
+    let found = found.ok_or(Problem::SessionEnded)?;
+    if members::is_open(app, found.id.account).await? {
+        Ok(found)
+    } else {
+        Err(Problem::SessionEnded)
     }
-    if now.duration_since(known.seen_at) >= SEEN_EVERY {
-        Box::pin(note(app, id, session, now)).await;
-    }
-    let member = Member { member: id.member, session, role };
-    Ok(Caller { account: id.account, by: By::Session(member) })
 }
 
 /// A request that changes something and is trusted for its cookie must come from a page of ours.
@@ -118,6 +131,13 @@ struct Found {
     session: SessionId,
     role: Role,
     known: Session,
+}
+
+impl Found {
+    const fn caller(&self) -> Caller {
+        let member = Member { member: self.id.member, session: self.session, role: self.role };
+        Caller { account: self.id.account, by: By::Session(member) }
+    }
 }
 
 fn find(app: &App, token_digest: &str) -> Result<Option<Found>, Problem> {

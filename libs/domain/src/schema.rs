@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
     Aggregate, account::Accounts, delivery::Deliveries, endpoint::Endpoints, job::Jobs,
@@ -77,7 +77,7 @@ impl Schemas {
             });
         }
         let definitions = root.pointer_mut(DEFINITIONS).and_then(Value::as_object_mut);
-        let known = definitions.map(std::mem::take).unwrap_or_else(Map::new);
+        let known = definitions.map(std::mem::take).unwrap_or_default();
         self.definitions.extend(known);
     }
 

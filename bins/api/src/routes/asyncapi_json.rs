@@ -1,6 +1,7 @@
 //! `GET /asyncapi.json`: what Darkroom tells by itself, described for programs: on NATS, to webhooks, as a stream.
 
 mod document;
+mod shapes;
 
 use std::sync::Arc;
 

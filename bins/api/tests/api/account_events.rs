@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{
-    people::Home,
+    people::{Home, PASSWORD},
     shapes,
     stage::{Ask, PATIENCE, Running, Tenant, World},
 };
@@ -406,6 +406,27 @@ async fn streams_end_with_the_key_or_the_session_that_opened_them() {
     for (stream, path) in by_key.into_iter().zip(&paths) {
         let took = stream.ends().await;
         assert!(took < ENDS_WITHIN, "{path} went on for {took:?} after the key");
+    }
+}
+
+#[tokio::test]
+async fn listening_does_not_keep_a_session_from_ending_when_it_is_left_idle() {
+    let home = Home::new().await;
+    let id = home.tenant.id(&home.api.submit(&home.tenant).await);
+    let person = home.person("alice@example.com", Role::Owner).await;
+    let mut open = Vec::new();
+    for path in ["/v1/events".to_owned(), format!("/v1/jobs/{}/events", id.job)] {
+        open.push(Listening::open(home.by(&person, Method::GET, &path)).await);
+    }
+    let other = home.person("bob@example.com", Role::Member).await;
+    for _ in 0..3 {
+        home.pass(25);
+        // Whatever happens to a session has everybody who listens identified again.
+        home.log_in(&other.email, PASSWORD).await;
+    }
+    for stream in open {
+        let took = stream.ends().await;
+        assert!(took < 2 * ENDS_WITHIN, "it went on for {took:?}");
     }
 }
 

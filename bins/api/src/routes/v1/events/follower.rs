@@ -403,11 +403,11 @@ impl Listener {
 
     /// Whether they still are who they were. What cannot be found out now is asked again soon.
     async fn may(&self) -> bool {
-        match auth::identify(&self.app, &self.sent, GET.access).await {
-            Ok(caller) => caller.is_some_and(|caller| {
+        match auth::identify_again(&self.app, &self.sent, GET.access).await {
+            Ok(caller) => {
                 let may = self.streams.iter().all(|stream| may_see(&caller, *stream));
                 caller.account == self.account && may
-            }),
+            }
             Err(problem) => problem.status().is_server_error(),
         }
     }

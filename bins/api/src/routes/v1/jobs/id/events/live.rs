@@ -170,8 +170,8 @@ impl Follower {
     /// Whether whoever opened the stream may still hear of the job. What cannot be found out now is
     /// asked again at the next look.
     async fn may_listen(&self) -> bool {
-        match auth::identify(&self.app, &self.asked, GET.access).await {
-            Ok(caller) => caller.is_some_and(|caller| caller.account == self.id.account),
+        match auth::identify_again(&self.app, &self.asked, GET.access).await {
+            Ok(caller) => caller.account == self.id.account,
             Err(problem) => problem.status().is_server_error(),
         }
     }
