@@ -471,7 +471,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
             "DestinationRequest",
             json!({
                 "type": "object",
-                "required": ["bucket", "access_key", "secret_key"],
+                "required": ["bucket"],
                 "additionalProperties": false,
                 "properties": {
                     "bucket": text(),
@@ -479,8 +479,9 @@ fn schemas() -> Vec<(&'static str, Value)> {
                     "endpoint": { "type": "string", "description": "Base URL of an S3 service, https beyond loopback; AWS if absent." },
                     "prefix": { "type": "string", "description": "Put before every key." },
                     "path_style": { "type": "boolean", "description": "Whether the bucket stands in the path; true if absent beside an endpoint." },
-                    "access_key": text(),
+                    "access_key": { "type": "string", "description": "With secret_key, whoever writes; or give a role." },
                     "secret_key": { "type": "string", "description": "Sealed at once; nothing answers it again.", "writeOnly": true },
+                    "role": { "type": "string", "description": "ARN of a role that is taken on instead of keys. It has to trust this service for the external id that is the account's id: the answer has the policy." },
                     "encryption": { "type": "object", "required": ["kind"], "properties": { "kind": { "type": "string", "enum": ["none", "sse_s3", "sse_kms", "sse_c"] }, "key_id": text(), "key": { "type": "string", "description": "32 bytes in base64.", "writeOnly": true } } },
                     "bucket_owner": { "type": "string", "description": "The AWS account that must own the bucket, 12 digits." },
                     "headers": { "type": "object", "description": "Headers of every object, as uploader.headers has them; a job's own stand before these.", "additionalProperties": text() },
@@ -508,7 +509,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
                     "expires_after_s": number(), "note": text(),
                     "id": text(), "bucket": text(), "region": text(), "endpoint": or_null("string"), "prefix": text(),
                     "path_style": { "type": "boolean" }, "bucket_owner": or_null("string"),
-                    "credentials": { "type": "object", "properties": { "access_key_hint": text(), "fingerprint": text() } },
+                    "credentials": { "type": "object", "properties": { "access_key_hint": text(), "fingerprint": text(), "role": text(), "external_id": text(), "trust_policy": { "type": "object" } } },
                     "encryption": { "type": "object", "properties": { "kind": text(), "key_id": text() } },
                     "headers": { "type": "object", "additionalProperties": text() },
                     "write_only": {

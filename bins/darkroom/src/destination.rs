@@ -80,11 +80,14 @@ struct Set {
     #[arg(long, value_name = "true|false")]
     path_style: Option<bool>,
     /// Id of the access key
-    #[arg(long, value_name = "ID")]
-    access_key: String,
+    #[arg(long, value_name = "ID", required_unless_present = "role")]
+    access_key: Option<String>,
     /// Read the secret key from this file; `-` is standard input
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
+    /// Take on this role instead of using keys; it has to trust Darkroom for the external id that is the account's id
+    #[arg(long, value_name = "ARN", conflicts_with_all = ["access_key", "secret_file"])]
+    role: Option<String>,
     /// Ask the bucket's server to encrypt: sse-s3, sse-kms (with --kms-key) or sse-c (with --customer-key-file)
     #[arg(long, value_name = "KIND", value_parser = ["none", "sse-s3", "sse-kms", "sse-c"], default_value = "none")]
     encryption: String,
@@ -158,7 +161,10 @@ async fn ask(
 }
 
 fn wish(set: &Set) -> Result<Value, Failure> {
-    let secret = secret(set)?;
+    let secret = match &set.role {
+        Some(_) => None,
+        None => Some(secret(set)?),
+    };
     let headers: Map<String, Value> =
         set.header.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     let key = set.customer_key_file.as_ref().map(file).transpose()?;
@@ -174,7 +180,8 @@ fn wish(set: &Set) -> Result<Value, Failure> {
         "prefix": set.prefix,
         "path_style": set.path_style,
         "access_key": set.access_key,
-        "secret_key": secret.as_str(),
+        "secret_key": secret.as_ref().map(|secret| secret.as_str()),
+        "role": set.role,
         "encryption": encryption,
         "bucket_owner": set.bucket_owner,
         "headers": headers,

@@ -106,6 +106,6 @@ impl Custody {
         let SealedCredentials { access_key, secret_key } =
             serde_json::from_str(text.expose()).map_err(|_quotes_a_secret| Error::Credentials)?;
         let secret_key = storage::Secret::from(secret_key);
-        Ok(Credentials { access_key, secret_key, session_token: None })
+        Ok(Credentials { access_key, secret_key, session_token: None, role: None })
     }
 }

@@ -62,9 +62,14 @@ impl Custody {
         account: AccountId,
         own: &Destination,
     ) -> Result<(storage::Destination, Headers), Error> {
-        let credentials = self
-            .open_bucket_credentials(account, field::DESTINATION_CREDENTIALS, &own.credentials)
-            .await?;
+        let credentials = match &own.role {
+            // The account's id, which nobody chooses, is what its role has to ask for.
+            Some(role) => self.roles.credentials(role.clone(), account.to_string()),
+            None => {
+                let (name, sealed) = (field::DESTINATION_CREDENTIALS, &own.credentials);
+                self.open_bucket_credentials(account, name, sealed).await?
+            }
+        };
         let encryption = match &own.encryption {
             Encryption::None => storage::Encryption::None,
             Encryption::SseS3 => storage::Encryption::SseS3,

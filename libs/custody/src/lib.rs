@@ -41,6 +41,7 @@ pub struct Custody {
     development: Bucket,
     uploads: Uploads,
     cdn: Option<Arc<Cdn>>,
+    roles: storage::RoleSettings,
     expires: Duration,
     fingerprints: Digests,
     secrets: Digests,
@@ -66,9 +67,16 @@ impl Custody {
             development,
             uploads: Uploads::open(storage.destination()?, network).await?,
             cdn: upload::cdn(storage)?,
+            roles: storage.roles.clone(),
             expires: storage.expires()?,
             vault,
         })
+    }
+
+    /// Whom customers' roles have to trust; nothing where no roles are taken on.
+    #[must_use]
+    pub fn principal(&self) -> Option<&str> {
+        self.roles.principal.as_deref()
     }
 
     /// The platform bucket.

@@ -10,6 +10,7 @@ use crate::{
     destination::Base,
     key,
     network::{Network, Patience},
+    role::Taking,
 };
 
 /// What the credentials are called where the SDK names their origin.
@@ -27,13 +28,9 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) async fn open(destination: Destination, network: &Network) -> Result<Self, Error> {
         let base = destination.check()?;
-        if let (Some(resolver), Some(address)) = (&network.resolver, base.literal_address()) {
-            let allowed = resolver.resolve(&address.to_string()).await.map_err(Error::Forbidden)?;
-            if !allowed.contains(&address) {
-                return Err(Error::Forbidden("another address was answered for it".into()));
-            }
-        }
-        let sdk = aws_sdk_s3::Client::from_conf(config(&destination, &base, network));
+        network.judge(base.endpoint.as_ref()).await?;
+        let credentials = credentials(&destination.credentials, network).await?;
+        let sdk = aws_sdk_s3::Client::from_conf(config(&destination, credentials, &base, network));
         Ok(Self { sdk, destination, base, patience: network.patience })
     }
 
@@ -59,20 +56,34 @@ impl Client {
     }
 }
 
-fn config(destination: &Destination, base: &Base, network: &Network) -> Config {
-    let keys = &destination.credentials;
-    let credentials = Credentials::new(
+/// The keys as they are, or those of the role that is taken on with them.
+async fn credentials(
+    keys: &crate::Credentials,
+    network: &Network,
+) -> Result<SharedCredentialsProvider, Error> {
+    if let Some(role) = &keys.role {
+        return Ok(SharedCredentialsProvider::new(Taking::begin(keys, role, network).await?));
+    }
+    Ok(SharedCredentialsProvider::new(Credentials::new(
         keys.access_key.clone(),
         keys.secret_key.expose(),
         keys.session_token.as_ref().map(|token| token.expose().to_owned()),
         None,
         ORIGIN,
-    );
+    )))
+}
+
+fn config(
+    destination: &Destination,
+    credentials: SharedCredentialsProvider,
+    base: &Base,
+    network: &Network,
+) -> Config {
     // Built bare: nothing in here reads the environment, profiles or a metadata service.
     let mut config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(destination.region.clone()))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .credentials_provider(credentials)
         .http_client(network.client.clone())
         .timeout_config(network.patience.timeouts(0))
         .retry_config(network.patience.retries())

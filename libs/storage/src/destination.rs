@@ -8,8 +8,9 @@ use std::{
 use url::{Host, Url};
 
 use crate::{
-    CustomerKey, InvalidKey, Secret,
+    CustomerKey, InvalidKey, Role, Secret,
     key::{self, check},
+    role::check_role,
 };
 
 /// The longest prefix of a destination, in bytes.
@@ -47,6 +48,8 @@ pub struct Credentials {
     pub secret_key: Secret,
     /// Token of temporary credentials.
     pub session_token: Option<Secret>,
+    /// The role that is taken on with these keys; it, and not they, writes.
+    pub role: Option<Role>,
 }
 
 impl fmt::Debug for Credentials {
@@ -100,6 +103,12 @@ pub enum InvalidDestination {
     /// No credentials.
     #[error("the destination has no access key or no secret key")]
     Credentials,
+    /// Not the ARN of a role.
+    #[error("the role is not an ARN such as arn:aws:iam::123456789012:role/darkroom")]
+    Role,
+    /// Roles are not taken on here.
+    #[error("this service takes on no roles: its operator sets none in [storage.roles]")]
+    NoRoles,
     /// Not the number of an AWS account.
     #[error("the bucket owner is not an account number of 12 digits")]
     Owner,
@@ -118,6 +127,7 @@ impl InvalidDestination {
             Self::Bucket => "bucket",
             Self::Prefix(_) => "prefix",
             Self::Credentials => "credentials",
+            Self::Role | Self::NoRoles => "role",
             Self::Owner => "bucket_owner",
             Self::KeyId => "encryption",
         }
@@ -142,8 +152,17 @@ impl Destination {
         }
         check_bucket(&self.bucket)?;
         check_prefix(&self.prefix)?;
-        if self.credentials.access_key.is_empty() || self.credentials.secret_key.is_empty() {
-            return Err(InvalidDestination::Credentials);
+        let Credentials { access_key, secret_key, role, .. } = &self.credentials;
+        if let Some(role) = role {
+            check_role(&role.arn)?;
+        }
+        if access_key.is_empty() || secret_key.is_empty() {
+            let roles = role.is_some();
+            return Err(if roles {
+                InvalidDestination::NoRoles
+            } else {
+                InvalidDestination::Credentials
+            });
         }
         if let Some(owner) = &self.bucket_owner
             && (owner.len() != 12 || !owner.bytes().all(|b| b.is_ascii_digit()))
@@ -156,7 +175,7 @@ impl Destination {
         {
             return Err(InvalidDestination::KeyId);
         }
-        let endpoint = self.endpoint.as_deref().map(endpoint).transpose()?;
+        let endpoint = self.endpoint.as_deref().map(server).transpose()?;
         Ok(Base::of(endpoint, self))
     }
 }
@@ -196,14 +215,14 @@ impl Base {
     pub(crate) fn object(&self, full_key: &str) -> String {
         format!("{}{}", self.objects, key::encode(full_key))
     }
+}
 
-    /// The host to be reached, where an endpoint was given.
-    pub(crate) fn literal_address(&self) -> Option<IpAddr> {
-        match self.endpoint.as_ref()?.host()? {
-            Host::Domain(_) => None,
-            Host::Ipv4(address) => Some(IpAddr::V4(address)),
-            Host::Ipv6(address) => Some(IpAddr::V6(address)),
-        }
+/// The address that stands in an endpoint instead of a name.
+pub(crate) fn literal_address(endpoint: &Url) -> Option<IpAddr> {
+    match endpoint.host()? {
+        Host::Domain(_) => None,
+        Host::Ipv4(address) => Some(IpAddr::V4(address)),
+        Host::Ipv6(address) => Some(IpAddr::V6(address)),
     }
 }
 
@@ -220,7 +239,8 @@ fn aws_host(region: &str) -> String {
     format!("s3.{region}.{suffix}")
 }
 
-fn endpoint(text: &str) -> Result<Url, InvalidDestination> {
+/// Reads the base URL of a server.
+pub(crate) fn server(text: &str) -> Result<Url, InvalidDestination> {
     let invalid = |_: url::ParseError| InvalidDestination::Endpoint;
     let url = Url::parse(text).map_err(invalid)?;
     let bare = url.username().is_empty()
@@ -283,6 +303,7 @@ mod tests {
                 access_key: "AKID".to_owned(),
                 secret_key: Secret::from("s"),
                 session_token: None,
+                role: None,
             },
             encryption: Encryption::None,
             bucket_owner: None,

@@ -1,6 +1,6 @@
 //! How S3 servers are reached: one pool of connections a process, its patience, and who resolves.
 
-use std::{error::Error, fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{error::Error as StdError, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use aws_smithy_http_client::{
     Connector,
@@ -12,6 +12,9 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use futures::future::BoxFuture;
+use url::Url;
+
+use crate::{Error, destination::literal_address, role::Taken};
 
 /// The most idle connections kept to one server.
 const IDLE_PER_HOST: usize = 16;
@@ -25,7 +28,7 @@ pub trait Resolve: fmt::Debug + Send + Sync + 'static {
     fn resolve<'a>(
         &'a self,
         host: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<IpAddr>, Box<dyn Error + Send + Sync>>>;
+    ) -> BoxFuture<'a, Result<Vec<IpAddr>, Box<dyn StdError + Send + Sync>>>;
 }
 
 /// How long, and how often, a server is waited for.
@@ -76,20 +79,33 @@ pub struct Network {
     pub(crate) client: SharedHttpClient,
     pub(crate) patience: Patience,
     pub(crate) resolver: Option<Arc<dyn Resolve>>,
+    /// Keys of roles that were taken on over it.
+    pub(crate) taken: Arc<Taken>,
 }
 
 impl Network {
     /// Straight to whatever the system's resolver answers: for endpoints that the operator chose.
     #[must_use]
     pub fn direct(patience: Patience) -> Self {
-        Self { client: client(patience, None), patience, resolver: None }
+        Self { client: client(patience, None), patience, resolver: None, taken: Arc::default() }
     }
 
     /// Only to addresses that `resolver` answers: for endpoints that customers chose.
     #[must_use]
     pub fn through(resolver: Arc<dyn Resolve>, patience: Patience) -> Self {
         let client = client(patience, Some(Seam(resolver.clone())));
-        Self { client, patience, resolver: Some(resolver) }
+        Self { client, patience, resolver: Some(resolver), taken: Arc::default() }
+    }
+
+    /// Refuses an endpoint whose address may not be reached: one that is no name is never resolved.
+    pub(crate) async fn judge(&self, endpoint: Option<&Url>) -> Result<(), Error> {
+        let address = endpoint.and_then(literal_address);
+        let (Some(resolver), Some(address)) = (&self.resolver, address) else { return Ok(()) };
+        let allowed = resolver.resolve(&address.to_string()).await.map_err(Error::Forbidden)?;
+        if allowed.contains(&address) {
+            return Ok(());
+        }
+        Err(Error::Forbidden("another address was answered for it".into()))
     }
 }
 

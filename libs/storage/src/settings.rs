@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::{CdnSettings, Credentials, Destination, Encryption, Secret};
+use crate::{CdnSettings, Credentials, Destination, Encryption, RoleSettings, Secret};
 
 /// The longest time a pre-signed link can work, by the signature's own rules.
 pub(crate) const LONGEST_LINK: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -35,6 +35,8 @@ pub struct Settings {
     pub encryption: Option<String>,
     /// A CDN in front of the bucket, which results are downloaded through.
     pub cdn: Option<CdnSettings>,
+    /// Whom this service is where it takes on roles of customers' accounts.
+    pub roles: RoleSettings,
 }
 
 impl Default for Settings {
@@ -50,6 +52,7 @@ impl Default for Settings {
             path_style: None,
             encryption: None,
             cdn: None,
+            roles: RoleSettings::default(),
         }
     }
 }
@@ -92,6 +95,7 @@ impl Settings {
                 access_key: self.access_key.clone(),
                 secret_key: self.secret_key.clone(),
                 session_token: None,
+                role: None,
             },
             encryption: self.encryption()?,
             bucket_owner: None,

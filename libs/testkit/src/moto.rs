@@ -44,6 +44,7 @@ impl Moto {
             access_key: String::new(),
             secret_key: Secret::default(),
             session_token: None,
+            role: None,
         };
         let mut moto = Self { port, child, owner: nobody };
         let caller = moto.caller();
@@ -88,7 +89,25 @@ impl Moto {
             access_key: between(&made, "AccessKeyId"),
             secret_key: Secret::from(between(&made, "SecretAccessKey")),
             session_token: None,
+            role: None,
         }
+    }
+
+    /// Adds a role with this policy, if any, and gives its ARN. Moto asks nobody for an external id.
+    ///
+    /// # Panics
+    /// When moto takes neither.
+    pub async fn role(&self, name: &str, policy: Option<&Value>) -> String {
+        let act = |action: &str, more: &str| {
+            format!("Version=2010-05-08&Action={action}&RoleName={name}{more}")
+        };
+        let made = act("CreateRole", "&AssumeRolePolicyDocument=%7B%7D");
+        let made = self.unguarded("POST", "/", "iam", &made).await;
+        if let Some(policy) = policy {
+            let more = format!("&PolicyName=own&PolicyDocument={}", encoded(&policy.to_string()));
+            self.unguarded("POST", "/", "iam", &act("PutRolePolicy", &more)).await;
+        }
+        between(&made, "Arn")
     }
 
     /// Lets everybody do everything from now on: where users are held to policies, moto answers

@@ -121,6 +121,7 @@ impl S3 {
                 access_key: Self::ACCESS_KEY.to_owned(),
                 secret_key: Secret::from(Self::SECRET_KEY),
                 session_token: None,
+                role: None,
             },
             writer: None,
         };

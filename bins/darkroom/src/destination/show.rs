@@ -31,13 +31,24 @@ pub(super) fn summary(answer: &Value) -> String {
         let hint = text(answer, "/credentials/access_key_hint");
         let hint = if hint.is_empty() { String::new() } else { format!("...{hint}, ") };
         let fingerprint = text(answer, "/credentials/fingerprint");
-        line("access key", &format!("{hint}fingerprint {fingerprint}"));
+        match text(answer, "/credentials/role") {
+            "" => line("access key", &format!("{hint}fingerprint {fingerprint}")),
+            role => {
+                line("role", role);
+                line("external id", text(answer, "/credentials/external_id"));
+            }
+        }
         line("encryption", text(answer, "/encryption/kind"));
         line("write-only", text(answer, "/write_only/text"));
         line("", text(answer, "/write_only/remedy"));
         let standing = text(answer, "/write_only/standing");
         if matches!(standing, "readable" | "closed") {
             line("policy", &format!("\n{:#}", answer.get("policy").unwrap_or(&Value::Null)));
+        }
+        if let Some(trust) = answer.pointer("/credentials/trust_policy")
+            && standing != "write_only"
+        {
+            line("trust", &format!("\n{trust:#}"));
         }
     }
     if answer.pointer("/demand_write_only").and_then(Value::as_bool) == Some(true) {

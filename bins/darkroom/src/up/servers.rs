@@ -110,6 +110,7 @@ async fn bind_s3(
             access_key: keepsake.s3_access_key.clone(),
             secret_key: Secret::from(keepsake.s3_secret_key.as_str()),
             session_token: None,
+            role: None,
         },
         writer: None,
     };

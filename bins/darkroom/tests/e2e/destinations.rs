@@ -4,6 +4,7 @@
 mod faults;
 mod policies;
 mod recorded;
+mod roles;
 
 use std::{
     io::Write as _,

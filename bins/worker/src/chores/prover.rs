@@ -216,6 +216,7 @@ mod tests {
                 access_key_hint: String::new(),
             },
             credentials: Sealed::from_envelope(String::new()),
+            role: None,
             encryption: Encryption::None,
             headers: None,
             fingerprint: String::new(),

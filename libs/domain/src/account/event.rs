@@ -264,8 +264,11 @@ pub struct Destination {
     /// Where it is.
     #[serde(flatten)]
     pub place: Place,
-    /// `{"access_key": ..., "secret_key": ...}` as JSON.
+    /// `{"access_key": ..., "secret_key": ...}` as JSON; both empty where a role is taken on.
     pub credentials: Sealed,
+    /// The ARN of the role that is taken on to write there; absent where keys were given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
     /// What its server is asked to encrypt with.
     #[serde(default, skip_serializing_if = "Encryption::is_none")]
     pub encryption: Encryption,

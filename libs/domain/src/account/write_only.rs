@@ -157,6 +157,7 @@ mod tests {
                 access_key_hint: String::new(),
             },
             credentials: Sealed::from_envelope("credentials".to_owned()),
+            role: None,
             encryption: Encryption::None,
             headers: None,
             fingerprint: "f".to_owned(),

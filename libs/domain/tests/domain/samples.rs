@@ -120,6 +120,7 @@ fn every_account_event_is_frozen_and_decodes() {
             destination,
             place: place("results"),
             credentials: sealed("credentials"),
+            role: Some("arn:aws:iam::123456789012:role/darkroom".to_owned()),
             encryption: Encryption::SseKms { key_id: "alias/results".to_owned() },
             headers: Some(sealed("headers")),
             fingerprint: "2d".repeat(32),

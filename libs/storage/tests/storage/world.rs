@@ -51,6 +51,7 @@ pub(crate) fn keys(access_key: &str, secret_key: &str) -> Credentials {
         access_key: access_key.to_owned(),
         secret_key: Secret::from(secret_key),
         session_token: None,
+        role: None,
     }
 }
 

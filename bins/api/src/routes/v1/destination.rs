@@ -15,6 +15,7 @@ use domain::{
 use eventlog::{Committed, Loaded, Moment, TransactError};
 use http::StatusCode;
 use readmodel::Stream;
+use storage::InvalidDestination;
 use uuid::Uuid;
 use warp::reply::Response;
 
@@ -107,6 +108,11 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
 async fn put(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let account = call.caller()?.account;
     let asked = Asked::read(&call.body)?;
+    if asked.role.is_some() && app.custody.principal().is_none() {
+        let error = InvalidDestination::NoRoles;
+        let message = format!("{error}. Give keys.");
+        return Err(Problem::FieldInvalid { field: error.field(), message });
+    }
     let destination = seal(&app, account, asked).await?;
     let set = |state: &State| account::set_destination(state, destination.clone());
     let committed = decide(&app, &call, set).await?;
@@ -198,6 +204,7 @@ async fn seal(app: &App, account: AccountId, asked: Asked) -> Result<Destination
         destination: DestinationId::from_uuid(Uuid::new_v4()),
         place: asked.place,
         credentials: credentials.await?,
+        role: asked.role,
         encryption,
         headers: custody.seal_destination_headers(account, &asked.headers).await?,
         fingerprint,

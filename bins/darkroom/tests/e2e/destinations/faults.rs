@@ -37,6 +37,7 @@ fn owner(s3: &S3) -> Credentials {
         access_key: settings.access_key,
         secret_key: settings.secret_key,
         session_token: None,
+        role: None,
     }
 }
 

@@ -7,14 +7,14 @@ use domain::{
 };
 use serde_json::{Map, Value};
 use storage::{
-    Credentials, CustomerKey, Destination, InvalidDestination, ObjectHeaders, Secret,
+    Credentials, CustomerKey, Destination, InvalidDestination, ObjectHeaders, Secret, check_role,
     layout::Prefix,
 };
 use zeroize::Zeroizing;
 
 use crate::{call::quote, fields::Fields, problem::Problem};
 
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 11] = [
     "bucket",
     "region",
     "endpoint",
@@ -22,6 +22,7 @@ const FIELDS: [&str; 10] = [
     "path_style",
     "access_key",
     "secret_key",
+    "role",
     "encryption",
     "bucket_owner",
     "headers",
@@ -39,6 +40,8 @@ pub(super) struct Asked {
     pub(super) place: Place,
     pub(super) access_key: Zeroizing<String>,
     pub(super) secret_key: Zeroizing<String>,
+    /// The role that is taken on, instead of the keys.
+    pub(super) role: Option<String>,
     pub(super) cipher: Cipher,
     pub(super) headers: Headers,
 }
@@ -61,8 +64,9 @@ impl Asked {
             None if endpoint.is_some() => USUAL_REGION.to_owned(),
             None => return Err(Problem::FieldMissing("region")),
         };
-        let access_key = key(&mut fields, "access_key")?;
-        let secret_key = key(&mut fields, "secret_key")?;
+        let role = fields.optional_text("role")?.filter(|text| !text.is_empty());
+        let role = role.map(|text| text.to_string());
+        let (access_key, secret_key) = keys(&mut fields, role.is_some())?;
         let place = Place {
             path_style: fields.optional_flag("path_style")?.unwrap_or(endpoint.is_some()),
             endpoint: endpoint.map(|text| text.to_string()),
@@ -77,6 +81,7 @@ impl Asked {
             place,
             access_key,
             secret_key,
+            role,
             cipher,
             headers: headers(fields.value("headers"))?,
         };
@@ -95,11 +100,28 @@ impl Asked {
             "place": self.place,
             "access_key": self.access_key.as_str(),
             "secret_key": self.secret_key.as_str(),
+            "role": self.role,
             "encryption": encryption,
             "key": key,
             "headers": self.headers,
         });
         Zeroizing::new(all.to_string().into_bytes())
+    }
+
+    /// The keys as given. Of a role's nothing is known here but its name.
+    fn credentials(&self) -> Result<Credentials, Problem> {
+        if let Some(role) = &self.role {
+            check_role(role)
+                .map_err(|error| invalid(error.field(), capitalised(&error.to_string()) + "."))?;
+        }
+        let of_role = || "role".to_owned();
+        let shown = |key: &str| if self.role.is_some() { of_role() } else { key.to_owned() };
+        Ok(Credentials {
+            access_key: shown(&self.access_key),
+            secret_key: Secret::from(shown(&self.secret_key)),
+            session_token: None,
+            role: None,
+        })
     }
 
     /// Everything that can be known of a destination without reaching it.
@@ -113,11 +135,7 @@ impl Asked {
             prefix,
             path_style,
             bucket_owner,
-            credentials: Credentials {
-                access_key: self.access_key.to_string(),
-                secret_key: Secret::from(self.secret_key.as_str()),
-                session_token: None,
-            },
+            credentials: self.credentials()?,
             encryption: match &self.cipher {
                 Cipher::Plain(Encryption::SseKms { key_id }) => {
                     storage::Encryption::SseKms { key_id: key_id.clone() }
@@ -135,6 +153,22 @@ impl Asked {
             invalid(error.field(), format!("{}.{remedy}", capitalised(&error.to_string())))
         })
     }
+}
+
+/// The keys; both empty where a role is named instead.
+fn keys(
+    fields: &mut Fields,
+    role: bool,
+) -> Result<(Zeroizing<String>, Zeroizing<String>), Problem> {
+    if !role {
+        return Ok((key(fields, "access_key")?, key(fields, "secret_key")?));
+    }
+    for name in ["access_key", "secret_key"] {
+        if fields.optional_text(name)?.is_some_and(|text| !text.is_empty()) {
+            return Err(invalid("role", "Give keys or a role, not both."));
+        }
+    }
+    Ok((Zeroizing::default(), Zeroizing::default()))
 }
 
 fn key(fields: &mut Fields, name: &'static str) -> Result<Zeroizing<String>, Problem> {

@@ -9,7 +9,7 @@ use domain::{
 };
 use jiff::SignedDuration;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use storage::Policy;
 
 use crate::{app::App, problem::Problem};
@@ -60,6 +60,17 @@ struct Shown {
     access_key_hint: String,
     /// The same for the same destination and credentials, and no other.
     fingerprint: String,
+    /// The role that is taken on instead of keys, and whom it has to trust.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    role: Option<Trust>,
+}
+
+/// A role, and how it comes to trust this service.
+#[derive(Serialize)]
+struct Trust {
+    role: String,
+    external_id: String,
+    trust_policy: Value,
 }
 
 #[derive(Serialize)]
@@ -132,6 +143,7 @@ impl View {
             credentials: Shown {
                 access_key_hint: place.access_key_hint,
                 fingerprint: fingerprint(own),
+                role: own.role.clone().map(|role| trust(role, account, app.custody.principal())),
             },
             encryption: match &own.encryption {
                 Encryption::None => Cipher::None,
@@ -219,6 +231,21 @@ fn ago(now: Timestamp, at: Timestamp) -> String {
         (_, hours @ 0..48) => format!("{hours} h ago"),
         (_, hours) => format!("{} days ago", hours / 24),
     }
+}
+
+/// The policy that lets this service, and for this account alone, take on a role.
+fn trust(role: String, account: AccountId, principal: Option<&str>) -> Trust {
+    let external_id = account.to_string();
+    let trust_policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "AWS": principal },
+            "Action": "sts:AssumeRole",
+            "Condition": { "StringEquals": { "sts:ExternalId": external_id } },
+        }],
+    });
+    Trust { role, external_id, trust_policy }
 }
 
 /// Enough of the digest to tell one from another.
