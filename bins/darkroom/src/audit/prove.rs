@@ -11,7 +11,7 @@ use clap::Args;
 use domain::id::{AccountId, JobId};
 use eventlog::{Log, Span, topology};
 use evidence::{
-    bundle::{self, About, Bundle, Covered},
+    bundle::{self, About, Covered},
     verify::Trust,
 };
 use futures::StreamExt as _;
@@ -68,7 +68,16 @@ pub(super) async fn run(arguments: Arguments, clock: &dyn Clock) -> Result<Exit,
         return Err(ProveError::NoSuchAccount(about.account)).or_try("darkroom account list");
     }
     let checked = bundle.check(&given.unwrap_or_else(|| Trust::of_itself(&bundle.keys)));
-    let (file, page) = write(&arguments, &bundle, &bundle::page(&bundle, &checked))?;
+    let file = match &arguments.out {
+        Some(path) => path.clone(),
+        None => PathBuf::from(format!("{}.json", bundle.file_name())),
+    };
+    let name = file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let beside = file.with_extension("html");
+    let mut text = serde_json::to_vec_pretty(&bundle)?;
+    text.push(b'\n');
+    create(&file, &text)?;
+    create(&beside, bundle::page(&bundle, &checked, &name).as_bytes())?;
     check::tell(&checked)?;
     let waiting = checked.steps.iter().any(|step| step.covered == Covered::Chained);
     if waiting {
@@ -78,7 +87,7 @@ pub(super) async fn run(arguments: Arguments, clock: &dyn Clock) -> Result<Exit,
              them signed"
         )?;
     }
-    writeln!(stdout(), "{}\n{}", file.display(), page.display())?;
+    writeln!(stdout(), "{}\n{}", file.display(), beside.display())?;
     Ok(if checked.holds { Exit::Well } else { Exit::ChainBroken })
 }
 
@@ -92,24 +101,6 @@ async fn about(arguments: &Arguments, log: &Log) -> Result<About, Failure> {
     let account = first.as_ref().and_then(|raw| raw.subject.split('.').nth(2)?.parse().ok());
     let account = account.ok_or(ProveError::NoSuchJob(job)).or_try("darkroom replay --since 1h")?;
     Ok(About { account, job: Some(job) })
-}
-
-/// Writes both files and says where they are.
-fn write(
-    arguments: &Arguments,
-    bundle: &Bundle,
-    page: &str,
-) -> Result<(PathBuf, PathBuf), Failure> {
-    let file = match &arguments.out {
-        Some(path) => path.clone(),
-        None => PathBuf::from(format!("{}.json", bundle.file_name())),
-    };
-    let beside = file.with_extension("html");
-    let mut text = serde_json::to_vec_pretty(bundle)?;
-    text.push(b'\n');
-    create(&file, &text)?;
-    create(&beside, page.as_bytes())?;
-    Ok((file, beside))
 }
 
 fn create(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

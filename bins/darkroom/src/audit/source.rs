@@ -62,28 +62,37 @@ struct Source<'a, F> {
 
 impl<F: FnMut(Line) -> Result<(), Failure>> Source<'_, F> {
     async fn all(&mut self, now: Timestamp) -> Result<Closing, Failure> {
-        // Statements come first: what they speak of is there by the time that they are.
-        let mut own = BTreeSet::new();
-        let mut stated = Vec::new();
-        for stream in STREAMS {
-            let raws = self.statements(stream).await?;
-            let keys = raws.iter().filter_map(|raw| raw.headers.get(KEY_HEADER));
-            own.extend(keys.map(str::to_owned));
-            stated.push((stream, raws, Shelf::new(self.log).kept(stream).await?));
-        }
+        let keys = self.keys().await?;
         self.emit(Line::Export(Opening {
             version: VERSION,
             exported_at: now,
-            keys: own.into_iter().collect(),
+            keys: keys.into_iter().collect(),
             streams: STREAMS.iter().map(|stream| (*stream).to_owned()).collect(),
         }))?;
-        for (stream, raws, kept) in stated {
+        for stream in STREAMS {
             self.stream = stream;
-            self.one(&raws, kept).await?;
+            // Statements come first: what they speak of is there by the time that they are.
+            let size = self.statements().await?;
+            let kept = Shelf::new(self.log).kept(stream).await?;
+            let next = self.events(size, kept.as_ref()).await?;
+            self.tiles(next, u64::MAX, kept.as_ref()).await?;
         }
         let seen = self.seen;
         self.emit(Line::End(seen))?;
         Ok(seen)
+    }
+
+    /// The keys that the oldest and the newest statements name.
+    async fn keys(&self) -> Result<BTreeSet<String>, Failure> {
+        let mut keys = BTreeSet::new();
+        for stream in STREAMS {
+            let mut raws = self.statements.list(stream, Statement::Signed, 1, PAGE).await?;
+            raws.extend(self.statements.last(stream, Statement::Signed).await?);
+            keys.extend(
+                raws.iter().filter_map(|raw| raw.headers.get(KEY_HEADER)).map(str::to_owned),
+            );
+        }
+        Ok(keys)
     }
 
     fn emit(&mut self, line: Line) -> Result<(), Failure> {
@@ -91,30 +100,23 @@ impl<F: FnMut(Line) -> Result<(), Failure>> Source<'_, F> {
         (self.sink)(line)
     }
 
-    /// Every signed checkpoint of a stream, and every one that witnesses signed.
-    async fn statements(&self, stream: &str) -> Result<Vec<Raw>, Failure> {
-        let mut found = Vec::new();
+    /// Every checkpoint, those that witnesses signed once more, and why there is none any more.
+    /// Returns the size of the largest.
+    async fn statements(&mut self) -> Result<u64, Failure> {
+        let stream = self.stream;
+        let mut size = 0;
         for kind in [Statement::Signed, Statement::Cosigned] {
             let mut from = 1;
             loop {
                 let page = self.statements.list(stream, kind, from, PAGE).await?;
                 let Some(last) = page.last() else { break };
                 from = last.seq + 1;
-                found.extend(page);
+                for raw in page {
+                    let note = String::from_utf8_lossy(&raw.body).into_owned();
+                    size = size.max(size_of(&note));
+                    self.emit(Line::Checkpoint(Signed { stream: stream.to_owned(), note }))?;
+                }
             }
-        }
-        Ok(found)
-    }
-
-    async fn one(&mut self, statements: &[Raw], kept: Option<Kept>) -> Result<(), Failure> {
-        let stream = self.stream;
-        let mut size = 0;
-        for raw in statements {
-            let note = String::from_utf8_lossy(&raw.body).into_owned();
-            let text = Note::parse(&note).ok().map(|note| note.text);
-            let checkpoint: Option<Checkpoint> = text.and_then(|text| text.parse().ok());
-            size = size.max(checkpoint.map_or(0, |checkpoint| checkpoint.size));
-            self.emit(Line::Checkpoint(Signed { stream: stream.to_owned(), note }))?;
         }
         if let Some(raw) = self.statements.last(stream, Statement::Halted).await?
             && let Ok(Halted { reason: Some(reason), sequence, .. }) =
@@ -123,9 +125,7 @@ impl<F: FnMut(Line) -> Result<(), Failure>> Source<'_, F> {
             let stream = stream.to_owned();
             self.emit(Line::Halted(Halt { stream, reason, seq: sequence }))?;
         }
-        let next = self.events(size, kept.as_ref()).await?;
-        self.tiles(next, u64::MAX, kept.as_ref()).await?;
-        Ok(())
+        Ok(size)
     }
 
     /// All events, each stretch behind its leaves. Returns the next tile.
@@ -169,4 +169,11 @@ impl<F: FnMut(Line) -> Result<(), Failure>> Source<'_, F> {
         }
         Ok(end.max(from))
     }
+}
+
+/// How many events a note speaks of, whoever signed it.
+fn size_of(note: &str) -> u64 {
+    let text = Note::parse(note).ok().map(|note| note.text);
+    let checkpoint: Option<Checkpoint> = text.and_then(|text| text.parse().ok());
+    checkpoint.map_or(0, |checkpoint| checkpoint.size)
 }

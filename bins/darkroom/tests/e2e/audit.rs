@@ -360,3 +360,20 @@ async fn evidence_of_a_job_outlives_its_erasure_and_the_erasure_is_proven_too() 
         .unwrap();
     check("forged.json").amiss("THE EVIDENCE DOES NOT HOLD");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_was_brought_back_from_its_snapshots_holds_as_it_did() {
+    let played = Played::start().await;
+    let (kept, other) = (played.file("kept.txt"), Nats::start().await);
+    fs::write(&kept, &signed(&played.log, &["ACCOUNTS"]).await[0]).unwrap();
+    let log = other.log("operator").await;
+    for stream in eventlog::backed_up() {
+        let mut bytes = Vec::new();
+        let outline = played.log.snapshot(&stream, &mut bytes).await.unwrap();
+        log.make_room(&stream).await.unwrap();
+        log.restore(&stream, &outline, &mut bytes.as_slice()).await.unwrap();
+    }
+    let arguments = ["verify", "--key", &played.key, "--checkpoint", kept.to_str().unwrap()];
+    let said = audit(&other, played.folder.path(), &arguments).well();
+    assert!(said.out.contains("the log holds: 7 events"), "{}", said.out);
+}

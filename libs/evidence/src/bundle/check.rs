@@ -175,8 +175,9 @@ impl<'a> Check<'a> {
                 self.tell(Finding::new(Kind::Altered, says).event(&place), event);
             }
             let raw = event.raw();
+            let hash = raw.hash();
             let chain = chains.entry(&event.stream).or_default();
-            if chain.take(event, &raw, false).is_err() {
+            if chain.take(event, &raw, hash, false).is_err() {
                 let says = format!(
                     "event {} does not continue what is here of its history: an event before it is \
                      missing or altered",
@@ -190,8 +191,8 @@ impl<'a> Check<'a> {
                 subject: event.subject.clone(),
                 time: event.decided_at().map(ToOwned::to_owned),
                 says: words::sentence(event),
-                hash: raw.hash().to_string(),
-                covered: self.covered(proven, raw.hash().as_bytes()),
+                hash: hash.to_string(),
+                covered: self.covered(proven, hash.as_bytes()),
             });
         }
         steps

@@ -12,16 +12,16 @@ use super::{Bundle, Checked, Covered, Step};
 /// Looks, on screen and on paper.
 const STYLE: &str = include_str!("page.css");
 
-/// The page of a bundle that was checked.
+/// The page of a bundle that was checked and lies in `file`.
 #[must_use]
-pub fn page(bundle: &Bundle, checked: &Checked) -> String {
+pub fn page(bundle: &Bundle, checked: &Checked, file: &str) -> String {
     let mut html = String::new();
     // Writing to a string does not fail.
-    let _ = write(&mut html, bundle, checked);
+    let _ = write(&mut html, bundle, checked, file);
     html
 }
 
-fn write(html: &mut String, bundle: &Bundle, checked: &Checked) -> std::fmt::Result {
+fn write(html: &mut String, bundle: &Bundle, checked: &Checked, file: &str) -> std::fmt::Result {
     let title = match bundle.about.job {
         Some(job) => format!("Evidence of job {job}"),
         None => format!("Evidence of account {}", bundle.about.account),
@@ -39,7 +39,7 @@ fn write(html: &mut String, bundle: &Bundle, checked: &Checked) -> std::fmt::Res
     verdict(html, checked)?;
     steps(html, &checked.steps)?;
     proofs(html, checked)?;
-    how(html, bundle)?;
+    how(html, file)?;
     limits(html)?;
     writeln!(html, "</main>\n</body>\n</html>")
 }
@@ -141,7 +141,8 @@ fn proofs(html: &mut String, checked: &Checked) -> std::fmt::Result {
              <th>Root</th></tr></thead><tbody>"
         )?;
         for signing in &checked.checkpoints {
-            let time = signing.time.map_or_else(|| "not stated".to_owned(), instant);
+            let time = |time: Timestamp| time.strftime("%Y-%m-%d %H:%M:%S").to_string();
+            let time = signing.time.map_or_else(|| "not stated".to_owned(), time);
             let witnesses = match signing.witnesses {
                 0 => String::new(),
                 1 => "; and by a witness".to_owned(),
@@ -175,19 +176,18 @@ fn proofs(html: &mut String, checked: &Checked) -> std::fmt::Result {
     writeln!(html, "</section>")
 }
 
-fn how(html: &mut String, bundle: &Bundle) -> std::fmt::Result {
-    let file = bundle.file_name();
+fn how(html: &mut String, file: &str) -> std::fmt::Result {
     writeln!(
         html,
-        "<section><h2>How to check it</h2><ol><li>Take the file <code>{0}.json</code> that lies \
+        "<section><h2>How to check it</h2><ol><li>Take the file <code>{0}</code> that lies \
          beside this page, and the <code>darkroom</code> program from any place that you trust. \
          Nothing else is needed: no network, no account.</li><li>Run <code>darkroom audit check \
-         {0}.json --key KEY</code> with the key that you were given apart from this bundle.</li>\
+         {0} --key KEY</code> with the key that you were given apart from this bundle.</li>\
          <li>It reads the events, makes every hash anew, follows every path to its root, and verifies \
          every signature (Ed25519 over a <em>signed note</em>, a format that others publish tools \
          for). It says which events are proven, and names the first thing that does not hold.</li>\
          </ol></section>",
-        escaped(&file)
+        escaped(file)
     )
 }
 

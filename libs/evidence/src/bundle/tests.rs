@@ -135,15 +135,20 @@ fn any_single_byte_of_a_bundle_that_is_changed_is_caught_or_lies_outside_of_what
 #[test]
 fn the_page_says_what_happened_and_lets_nothing_of_the_log_become_markup() {
     let bundle = bundle();
-    let html = page(&bundle, &check(&bundle));
-    for part in
-        [JOB, "The job was requested", "The job was erased", "What proves it", "a later event"]
-    {
+    let html = page(&bundle, &check(&bundle), "case-7.json");
+    for part in [
+        JOB,
+        "The job was requested",
+        "case-7.json",
+        "The job was erased",
+        "What proves it",
+        "a later event",
+    ] {
         assert!(html.contains(part), "{part}");
     }
     assert!(html.contains("Attempt &lt;script&gt; was begun") && !html.contains("<script"));
     assert!(!html.contains("http:") && !html.contains("https:"), "it asks nobody for anything");
     let mut altered = bundle.clone();
     altered.events[2].event.body = "{}".into();
-    assert!(page(&altered, &check(&altered)).contains("This evidence does not hold"));
+    assert!(page(&altered, &check(&altered), "x").contains("This evidence does not hold"));
 }

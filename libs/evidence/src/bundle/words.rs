@@ -55,7 +55,10 @@ fn of_job(name: &str, of: &Fields<'_>) -> Option<String> {
             "Everything that was made of the source on the way was destroyed ({}).",
             of.bytes("/bytes")
         ),
-        "completed" => format!("The job was completed ({} pages).", of.text("/total_pages")),
+        "completed" => match of.count("/total_pages").as_str() {
+            "1" => "The job was completed (1 page).".to_owned(),
+            pages => format!("The job was completed ({pages} pages)."),
+        },
         "attempt_failed" => format!(
             "Attempt {} failed ({}); another was to follow at {}.",
             of.text("/attempt"),

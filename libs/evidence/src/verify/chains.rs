@@ -37,10 +37,15 @@ pub(crate) struct Break {
 
 impl Chains {
     /// Takes one more event. `midway` says that events before the first one here are gone.
-    pub(crate) fn take(&mut self, event: &Stored, raw: &Raw, midway: bool) -> Result<(), Break> {
+    pub(crate) fn take(
+        &mut self,
+        event: &Stored,
+        raw: &Raw,
+        hash: Hash,
+        midway: bool,
+    ) -> Result<(), Break> {
         let history = name(event.history());
-        let stated = raw.prev();
-        let (hash, seq) = (raw.hash(), event.seq);
+        let (stated, seq) = (raw.prev(), event.seq);
         let erased = raw.event_name() == "erased";
         if let Some(head) = self.heads.get_mut(&history) {
             let holds = stated == Some(head.hash);
@@ -102,8 +107,9 @@ mod tests {
     #[test]
     fn an_event_that_does_not_continue_its_history_is_told_with_the_one_before() {
         let mut chains = Chains::default();
-        let take =
-            |chains: &mut Chains, (event, raw): &(Stored, Raw)| chains.take(event, raw, false);
+        let take = |chains: &mut Chains, (event, raw): &(Stored, Raw)| {
+            chains.take(event, raw, raw.hash(), false)
+        };
         let first = event("a", "requested", 1, Hash::default());
         let other = event("b", "requested", 2, Hash::default());
         let second = event("a", "erased", 3, first.1.hash());
@@ -122,7 +128,7 @@ mod tests {
         let mut chains = Chains::default();
         let (stored, raw) =
             event("a", "started", 9, event("a", "requested", 1, Hash::default()).1.hash());
-        assert_eq!(chains.take(&stored, &raw, true), Ok(()));
+        assert_eq!(chains.take(&stored, &raw, raw.hash(), true), Ok(()));
         assert_eq!(chains.begun_midway, 1);
     }
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::Hash;
 
 /// Where a statement was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Source {
     /// In the log itself.
     Log,
@@ -32,6 +32,11 @@ impl Statement {
             Source::Log => format!("the checkpoint over {} events", self.size),
             Source::Kept(file) => format!("the checkpoint over {} events in {file}", self.size),
         }
+    }
+
+    /// What tells it from others, the size first.
+    pub(crate) fn place(&self) -> (u64, Hash, &Source) {
+        (self.size, self.root, &self.source)
     }
 
     pub(crate) const fn is_kept(&self) -> bool {

@@ -125,13 +125,7 @@ impl Walk {
             ));
             return;
         }
-        let same = |it: &&mut Statement| {
-            (it.size, it.root, &it.source) == (statement.size, statement.root, &statement.source)
-        };
-        match self.statements.iter_mut().find(same) {
-            Some(known) => known.witnesses = known.witnesses.max(statement.witnesses),
-            None => self.statements.push(statement),
-        }
+        self.statements.push(statement);
     }
 
     /// Takes in why the notary signs nothing more.
@@ -144,7 +138,13 @@ impl Walk {
 
     fn begin(&mut self) {
         if !std::mem::replace(&mut self.sorted, true) {
-            self.statements.sort_by_key(|statement| statement.size);
+            self.statements.sort_by(|a, b| a.place().cmp(&b.place()));
+            // One that witnesses signed later stands there twice.
+            self.statements.dedup_by(|next, kept| {
+                let same = next.place() == kept.place();
+                kept.witnesses = kept.witnesses.max(if same { next.witnesses } else { 0 });
+                same
+            });
             self.look();
         }
     }
@@ -200,10 +200,11 @@ impl Walk {
             self.tell(Finding::new(Kind::RepeatedHeader, says).event(&place));
         }
         let raw = event.raw();
-        if let Err(broken) = self.chains.take(event, &raw, first > 1) {
+        let hash = raw.hash();
+        if let Err(broken) = self.chains.take(event, &raw, hash, first > 1) {
             self.tell(chain_broken(&place, broken.before));
         }
-        let leaf = tree::event_leaf(&self.stream, event.seq, raw.hash().as_bytes());
+        let leaf = tree::event_leaf(&self.stream, event.seq, hash.as_bytes());
         let stated = self.stated_leaf();
         if stated.is_some_and(|stated| stated != leaf) {
             self.differing.count += 1;
