@@ -46,7 +46,7 @@ const QUIET: &str = "warn,nats_server=off,eventlog::connect=off";
 const EVENTS: usize = 5;
 /// Accounts that the jobs belong to.
 const ACCOUNTS: u64 = 16;
-/// Messages on their way while the stream is filled.
+/// Jobs that are written at once while the stream is filled.
 const IN_FLIGHT: usize = 256;
 /// How often a program's memory is looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -142,35 +142,15 @@ impl Stage {
 
     /// Whole histories of jobs, several of them interleaved, as workers would write them.
     async fn fill(&self, jobs: usize) -> Result<(), Trouble> {
-        const TOGETHER: usize = 32;
         let context = self.bare().await?;
-        let mut written = futures::stream::iter(0..jobs.div_ceil(TOGETHER))
-            .flat_map(|group| {
-                let first = group * TOGETHER;
-                let histories: Vec<_> =
-                    (first..jobs.min(first + TOGETHER)).map(|job| history(job as u64)).collect();
-                let turns = (0..EVENTS).flat_map(move |turn| {
-                    histories
-                        .clone()
-                        .into_iter()
-                        .filter_map(move |mut of| of.get_mut(turn).cloned())
-                });
-                futures::stream::iter(turns.collect::<Vec<_>>())
-            })
-            .map(|raw| {
-                let context = context.clone();
-                async move {
-                    let mut headers = HeaderMap::new();
-                    for (name, value) in raw.headers.iter() {
-                        headers.insert(name, value);
-                    }
-                    let sent = context.publish_with_headers(raw.subject, headers, raw.body).await?;
-                    Ok::<_, Trouble>(sent.await?)
-                }
-            })
-            .buffered(IN_FLIGHT);
-        while let Some(acknowledged) = written.next().await {
-            acknowledged?;
+        for first in (0..jobs).step_by(IN_FLIGHT) {
+            let histories: Vec<_> =
+                (first..jobs.min(first + IN_FLIGHT)).map(|job| history(job as u64)).collect();
+            for turn in 0..EVENTS {
+                let raws = histories.iter().filter_map(|history| history.get(turn));
+                let sent = raws.map(|raw| publish(&context, raw));
+                futures::future::try_join_all(sent).await?;
+            }
         }
         Ok(())
     }
@@ -180,8 +160,7 @@ impl Stage {
         let context = self.bare().await?;
         let begun = Instant::now();
         let stream = context.get_stream(topology::JOBS).await?;
-        let inbox = format!("_INBOX_operator.{}", Uuid::new_v4().simple());
-        let config = consumer::push::OrderedConfig { deliver_subject: inbox, ..Default::default() };
+        let config = consumer::pull::OrderedConfig::default();
         let mut messages = stream.create_consumer(config).await?.messages().await?;
         for _ in 0..events {
             messages.next().await.ok_or("the stream ended")??;
@@ -334,6 +313,16 @@ fn history(job: u64) -> Vec<Raw> {
         raw
     });
     stored.collect()
+}
+
+async fn publish(context: &jetstream::Context, raw: &Raw) -> Result<(), Trouble> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in raw.headers.iter() {
+        headers.insert(name, value);
+    }
+    let (subject, body) = (raw.subject.clone(), raw.body.clone());
+    context.publish_with_headers(subject, headers, body).await?.await?;
+    Ok(())
 }
 
 /// The most memory that a process has had, in bytes.

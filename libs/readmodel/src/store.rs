@@ -147,8 +147,8 @@ impl Store {
     /// A store in memory, for a fold that is looked at once.
     #[must_use]
     pub fn memory() -> Self {
-        let positions = Mutex::new(Positions::default());
-        Self { tree: Tree::memory(), writer: positions, _lock: None }
+        let tree = Tree::memory(key::FORMAT, &FORMAT.to_be_bytes());
+        Self { tree, writer: Mutex::new(Positions::default()), _lock: None }
     }
 
     fn start(tree: Tree, lock: File) -> Result<Self, Error> {

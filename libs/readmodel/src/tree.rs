@@ -36,8 +36,9 @@ impl Batch {
 }
 
 impl Tree {
-    pub(crate) fn memory() -> Self {
-        Self::Memory(RwLock::default())
+    /// One in memory, with this row in it.
+    pub(crate) fn memory(key: &[u8], value: &[u8]) -> Self {
+        Self::Memory(RwLock::new(Rows::from([(key.into(), value.into())])))
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<IVec>, Error> {
