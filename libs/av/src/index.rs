@@ -13,6 +13,8 @@ const WINDOW_BYTES: usize = 4 << 10;
 const MAX_DEPTH: usize = 6;
 /// The most boxes that are looked at.
 const MAX_BOXES: usize = 20_000;
+/// The most tracks.
+const MAX_TRACKS: usize = 128;
 /// What one sample takes in FFmpeg's index, in bytes, with what else is known of it.
 const SAMPLE_BYTES: u64 = 48;
 /// Of the memory that there is, the index may take so large a part.
@@ -21,8 +23,8 @@ const MEMORY_PART: u64 = 2;
 /// Holds the index against the file.
 ///
 /// # Errors
-/// [`Error::Corrupt`] where it claims what is not there, [`Error::TooLong`] where it has more samples
-/// than there is memory for.
+/// [`Error::Corrupt`] where it claims what is not there, [`Error::TooLong`] where it has more
+/// tracks than are read, or more samples than there is memory for.
 pub(crate) fn check(source: &mut dyn Source, limits: &Limits) -> Result<(), Error> {
     let length = source.length();
     let window = Window { source, from: 0, bytes: Vec::new() };
@@ -89,7 +91,7 @@ impl Look<'_> {
                     if depth < MAX_DEPTH =>
                 {
                     if &kind == b"trak" {
-                        self.tracks.push(Track::default());
+                        self.begin_track()?;
                     }
                     self.inside(body, end.min(to), depth + 1)?;
                     self.seen.index |= &kind == b"moov";
@@ -187,6 +189,14 @@ impl Look<'_> {
     /// A number of 32 bits; 0 where the file ends before.
     fn number(&mut self, at: u64) -> Result<u64, Error> {
         Ok(self.window.read::<4>(at)?.map_or(0, |bytes| u64::from(u32::from_be_bytes(bytes))))
+    }
+
+    fn begin_track(&mut self) -> Result<(), Error> {
+        if self.tracks.len() == MAX_TRACKS {
+            return Err(Error::TooLong { what: format!("at most {MAX_TRACKS} tracks") });
+        }
+        self.tracks.push(Track::default());
+        Ok(())
     }
 
     fn track(&mut self, learn: impl FnOnce(&mut Track)) {

@@ -231,7 +231,9 @@ async fn serve(
 /// Answers one request and hangs up.
 async fn answer(mut stream: TcpStream, to: SocketAddr, answers: &impl Fn(&Call) -> Vec<u8>) {
     let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") && head.len() < HEAD_BYTES {
+    // Whoever begins with something else speaks TLS, which nobody here does.
+    let is_plain = |head: &[u8]| head.first().is_none_or(u8::is_ascii_uppercase);
+    while is_plain(&head) && !head.ends_with(b"\r\n\r\n") && head.len() < HEAD_BYTES {
         match stream.read_u8().await {
             Ok(byte) => head.push(byte),
             Err(_hung_up) => break,

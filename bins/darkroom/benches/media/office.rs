@@ -13,6 +13,7 @@ use enclave::hosted::{Name, Ready, Settings, Workshop};
 use serde_json::json;
 
 use crate::Arguments;
+use crate::photo;
 use crate::run::{Light, middle, of, theirs};
 use crate::support::figures::{Figures, show_load};
 use crate::support::{Trouble, program, root};
@@ -22,6 +23,8 @@ const DOCUMENTS: [(&str, &str); 2] = [
     ("office-small", "filetype/tests/fixtures/sample.docx"),
     ("office-large", "odfpy/api-for-odfpy.odt"),
 ];
+/// A long text with a photograph of 24 megapixels, ten megabytes in all.
+const WITH_PHOTOGRAPH: &str = "office-10-mb";
 /// A text that carries a picture of its first page.
 const WITH_PICTURE: &str = "filetype/tests/fixtures/sample.odt";
 /// What that picture may take, in milliseconds.
@@ -52,7 +55,11 @@ pub(crate) async fn measure(arguments: &Arguments, figures: &mut Figures) -> Res
             figures.add("media-office-thumbnail-ms", middle(&drawn.wall) * 1e3, MOST_MS);
         }
     }
-    let wanted: Vec<_> = DOCUMENTS.iter().filter(|(name, _)| arguments.wants(name)).collect();
+    let folder = tempfile::tempdir()?;
+    let mut wanted: Vec<(&str, PathBuf)> =
+        DOCUMENTS.map(|(name, path)| (name, corpus(path))).into();
+    wanted.push((WITH_PHOTOGRAPH, folder.path().join("photograph.docx")));
+    wanted.retain(|(name, _)| arguments.wants(name));
     if wanted.is_empty() {
         return Ok(());
     }
@@ -62,9 +69,10 @@ pub(crate) async fn measure(arguments: &Arguments, figures: &mut Figures) -> Res
     if !workshop.has(Name::Office) {
         return Err("LibreOffice is missing: run ./justw --need full".into());
     }
-    let folder = tempfile::tempdir()?;
-    for (name, path) in wanted {
-        let source = corpus(path);
+    for (name, source) in wanted {
+        if name == WITH_PHOTOGRAPH {
+            write_with_photograph(folder.path(), &source)?;
+        }
         for pair in 1..=arguments.pairs {
             tokio::time::sleep(READY_IN).await;
             show_load(&format!("{name}, pair {pair}"));
@@ -73,6 +81,14 @@ pub(crate) async fn measure(arguments: &Arguments, figures: &mut Figures) -> Res
             figures.add(&format!("media-{name}-wall-seconds"), took, cold);
         }
     }
+    Ok(())
+}
+
+fn write_with_photograph(folder: &Path, to: &Path) -> Result<(), Trouble> {
+    let photograph = folder.join("photograph.jpg");
+    std::fs::write(&photograph, photo::photograph()?)?;
+    let script = root().join("bins/darkroom/benches/media/docx.py");
+    theirs(of("python3", &[]).arg(script).arg(photograph).arg(to), 1)?;
     Ok(())
 }
 

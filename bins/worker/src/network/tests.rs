@@ -133,7 +133,8 @@ async fn every_spelling_of_a_public_address_leads_to_its_bucket() {
         store(&networks, &format!("https://{host}")).await.expect_err(host);
     }
     let reached = internet.settled().await;
-    assert!(reached.len() >= 45, "{}", reached.len());
+    // All but the IPv4-mapped ones, which are refused here: what was judged is not how they are written.
+    assert!(reached.len() >= 37, "{}", reached.len());
     let nat64: IpAddr = format!("64:ff9b::{PUBLIC}").parse().unwrap();
     let expected = [PUBLIC.into(), nat64].map(|ip: IpAddr| SocketAddr::new(ip, 443));
     assert_eq!(reached.into_iter().collect::<BTreeSet<_>>(), expected.into());

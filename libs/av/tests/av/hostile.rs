@@ -189,6 +189,9 @@ fn an_index_that_would_not_fit_in_memory_is_too_long() {
         matches!(outcome, Err(Error::TooLong { what }) if what.contains("samples"))
     };
     assert!(is_too_large(5_000) && !is_too_large(1));
+    let tracks = atom(b"moov", &atom(b"trak", &[]).repeat(129));
+    let outcome = draw(&[atom(b"ftyp", b"isom\0\0\x02\0isom"), tracks].concat(), &wish("64"));
+    assert!(matches!(outcome, Err(Error::TooLong { .. })), "{outcome:?}");
 }
 
 #[test]
