@@ -209,6 +209,8 @@ async fn filters_let_through_what_they_name() {
         ("job=7", "job"),
         ("application=x", "application"),
         ("after=7", "after"),
+        // Of another log, or of this one before it was restored.
+        ("after=JOBS:1000", "after"),
         ("since=yesterday", "since"),
         ("follow=maybe", "follow"),
     ] {

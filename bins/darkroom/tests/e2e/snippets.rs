@@ -33,7 +33,7 @@ fn given(secret: &str, one: &Received) -> Value {
 /// secret, or a time long past.
 fn try_it(what: &str, command: impl Fn() -> Command, secret: &str, one: &Received) {
     let right = given(secret, one);
-    let mut wrong = vec![right.clone(), right.clone(), right.clone()];
+    let mut wrong = [right.clone(), right.clone(), right.clone()];
     wrong[0]["body"] = format!("{} ", right["body"].as_str().unwrap()).into();
     wrong[1]["secret"] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into();
     wrong[2]["headers"]["webhook-timestamp"] = "1".into();

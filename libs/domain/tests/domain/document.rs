@@ -28,8 +28,8 @@ holds the SHA-256 of the aggregate's previous message, 64 zeros for the first. F
 account's key, credentials under one that only those who act with them can open; the samples show a
 word in its place.
 
-Whoever the events belong to is told them opened: by `GET /v1/events` ([SUBSCRIBERS-HTTP](SUBSCRIBERS-HTTP.md))
-and, for jobs' outcomes, by webhooks ([WEBHOOKS](WEBHOOKS.md)).
+Whoever the events belong to is told them: opened by `GET /v1/events` ([SUBSCRIBERS-HTTP](SUBSCRIBERS-HTTP.md)),
+on NATS ([SUBSCRIBERS](SUBSCRIBERS.md)), and by webhooks ([WEBHOOKS](WEBHOOKS.md)).
 
 An event keeps its name and its fields for ever. New fields may appear; ignore what you do not know.
 ";

@@ -2,6 +2,7 @@
 
 mod cursor;
 mod follower;
+mod listener;
 mod wanted;
 
 use std::sync::Arc;

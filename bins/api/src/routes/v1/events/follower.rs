@@ -22,7 +22,6 @@ use futures::{
     FutureExt as _, Stream as Futures, StreamExt as _,
     stream::{self, BoxStream, Peekable, SelectAll},
 };
-use http::HeaderMap;
 use readmodel::Stream;
 use tokio::{
     sync::mpsc,
@@ -30,13 +29,12 @@ use tokio::{
 };
 
 use super::{
-    Asked, Form, GET,
+    Asked, Form,
     cursor::{Cursor, Start},
-    wanted::may_see,
+    listener::Listener,
 };
 use crate::{
     app::{self, App},
-    auth,
     call::Call,
     export,
     places::Place,
@@ -51,8 +49,6 @@ const UNREAD: Duration = Duration::from_secs(30);
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How often the log is read on though nothing was heard.
 const LOOK: Duration = Duration::from_secs(10);
-/// How often whoever listens is identified again though nothing is known to have happened to them.
-const IDENTIFY: Duration = Duration::from_secs(1);
 /// How often a server that lags behind what was heard is asked again, and after what pause.
 const LAGS: u32 = 40;
 const LAG_PAUSE: Duration = Duration::from_millis(25);
@@ -82,15 +78,6 @@ pub(super) struct Follower {
     /// Of jobs, whether they are of the application asked for.
     known: HashMap<JobId, bool>,
     sender: mpsc::Sender<io::Result<Bytes>>,
-}
-
-/// Who listens, to be identified again.
-struct Listener {
-    app: Arc<App>,
-    account: AccountId,
-    sent: HeaderMap,
-    /// What they hear.
-    streams: Vec<Stream>,
 }
 
 /// Why an answer ends.
@@ -146,7 +133,7 @@ impl Follower {
                 let live = app.log.live(&filter).await?;
                 hints.push(live.map(move |raw| (index, raw.seq)).boxed());
             }
-            let end = app.log.last_sequence(app::name(stream)).await?;
+            let end = end(&app, stream, asked.start).await?;
             sources.push(Source { stream, filter, heard: 0, end });
         }
         let told = start(asked.start, &sources);
@@ -373,6 +360,22 @@ async fn hand_on(sender: &mpsc::Sender<io::Result<Bytes>>, piece: Bytes) -> Resu
     }
 }
 
+/// Where a stream ends now. A cursor beyond it is of another log, or of this one before it was
+/// brought back from a backup: what it stands for is not told as if nothing were missing.
+async fn end(app: &App, stream: Stream, start: Start) -> Result<u64, Problem> {
+    let least = if let Start::After(cursor) = start { cursor.of(stream) } else { 0 };
+    for _ in 0..LAGS {
+        let end = app.log.last_sequence(app::name(stream)).await?;
+        if end >= least {
+            return Ok(end);
+        }
+        // One server of several may be a little behind.
+        sleep(LAG_PAUSE).await;
+    }
+    let message = "The log does not reach as far as this cursor: it was brought back from a backup, or is another one. Begin again with start, now, or since.";
+    Err(Problem::FieldInvalid { field: "after", message: message.to_owned() })
+}
+
 /// Where each history begins to be told.
 fn start(start: Start, sources: &[Source]) -> Cursor {
     let mut cursor = Cursor::default();
@@ -385,32 +388,6 @@ fn start(start: Start, sources: &[Source]) -> Cursor {
         cursor.set(source.stream, at);
     }
     cursor
-}
-
-impl Listener {
-    /// Ends once whoever listens may no longer.
-    async fn may_not(&self) {
-        let mut changes = self.app.callers.changes();
-        let mut ticks = interval(IDENTIFY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while self.may().await {
-            tokio::select! {
-                _ = ticks.tick() => {}
-                _ = changes.changed() => {}
-            }
-        }
-    }
-
-    /// Whether they still are who they were. What cannot be found out now is asked again soon.
-    async fn may(&self) -> bool {
-        match auth::identify_again(&self.app, &self.sent, GET.access).await {
-            Ok(caller) => {
-                let may = self.streams.iter().all(|stream| may_see(&caller, *stream));
-                caller.account == self.account && may
-            }
-            Err(problem) => problem.status().is_server_error(),
-        }
-    }
 }
 
 #[cfg(test)]
