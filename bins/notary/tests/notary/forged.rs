@@ -252,7 +252,9 @@ async fn settings_that_cannot_be_met_stop_the_notary_before_it_signs() {
     let run = |settings: &notary::Settings| {
         let stop = tokio_util::sync::CancellationToken::new();
         let run = notary::run(settings.clone(), std::sync::Arc::new(service::SystemClock), stop);
-        async { tokio::time::timeout(Duration::from_secs(30), run).await.unwrap().unwrap_err() }
+        Box::pin(async {
+            tokio::time::timeout(Duration::from_secs(30), run).await.unwrap().unwrap_err()
+        })
     };
     assert!(refused(run(&settings).await).contains("notary.every_events"));
     settings.notary.every_events = 1;
