@@ -93,15 +93,16 @@ impl Moto {
         }
     }
 
-    /// Adds a role with this policy, if any, and gives its ARN. Moto asks nobody for an external id.
+    /// Adds a role that is trusted as `trust` says, with this policy, if any, and gives its ARN.
     ///
     /// # Panics
     /// When moto takes neither.
-    pub async fn role(&self, name: &str, policy: Option<&Value>) -> String {
+    pub async fn role(&self, name: &str, trust: &Value, policy: Option<&Value>) -> String {
         let act = |action: &str, more: &str| {
             format!("Version=2010-05-08&Action={action}&RoleName={name}{more}")
         };
-        let made = act("CreateRole", "&AssumeRolePolicyDocument=%7B%7D");
+        let trust = encoded(&trust.to_string());
+        let made = act("CreateRole", &format!("&AssumeRolePolicyDocument={trust}"));
         let made = self.unguarded("POST", "/", "iam", &made).await;
         if let Some(policy) = policy {
             let more = format!("&PolicyName=own&PolicyDocument={}", encoded(&policy.to_string()));
