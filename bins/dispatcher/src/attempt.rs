@@ -1,6 +1,10 @@
 //! One attempt: what it needs is opened, posted, judged and recorded.
 
-use std::time::Duration;
+use std::{
+    collections::HashSet,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use domain::{
     Timestamp,
@@ -24,6 +28,36 @@ pub(crate) struct Went {
     outcome: Outcome,
     latency: Duration,
     answer: Answer,
+}
+
+/// Deliveries whose first attempt is being recorded here. One that failed takes two events, and the
+/// first of them makes it due: whoever is handed that must wait for the second.
+#[derive(Default)]
+pub(crate) struct Recording(Mutex<HashSet<delivery::Id>>);
+
+/// One of them, until this is dropped.
+struct Held<'a>(&'a Recording, delivery::Id);
+
+impl Recording {
+    /// Whether a delivery is one of them.
+    pub(crate) fn holds(&self, id: &delivery::Id) -> bool {
+        self.all().contains(id)
+    }
+
+    fn hold(&self, id: delivery::Id) -> Held<'_> {
+        self.all().insert(id);
+        Held(self, id)
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashSet<delivery::Id>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.all().remove(&self.1);
+    }
 }
 
 impl Deliverer {
@@ -66,6 +100,8 @@ impl Deliverer {
             latency_ms,
             answer: went.answer,
         };
+        let is_first = known.last.is_none();
+        let _held = is_first.then(|| self.recording.hold(id));
         let when = (self.clock.now(), rand::random::<f64>());
         let record = |state: &State| delivery::record(state, attempted.clone(), schedule, when);
         let recorded = self.log.transact_from::<Deliveries, _>(&id, known, when.0, record).await?;

@@ -17,7 +17,7 @@ use service::Clock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    attempt::Went,
+    attempt::{Recording, Went},
     book::{Behind, Book},
     lanes::{Entry, Lanes},
     matter::Matter,
@@ -43,6 +43,7 @@ pub(crate) struct Deliverer {
     pub(crate) book: Book,
     pub(crate) lanes: Lanes,
     pub(crate) opener: Opener,
+    pub(crate) recording: Recording,
     /// One permit for each first attempt that has begun, be it only to wait for room.
     pub(crate) begun: Arc<Semaphore>,
     /// One permit for each first attempt on its way.
@@ -161,7 +162,10 @@ impl Deliverer {
         Arc::clone(&self.begun).acquire_many_owned(count).await.ok()
     }
 
-    pub(crate) async fn job(&self, id: Option<job::Id>) -> Result<Option<(job::Id, Box<Job>)>, Error> {
+    pub(crate) async fn job(
+        &self,
+        id: Option<job::Id>,
+    ) -> Result<Option<(job::Id, Box<Job>)>, Error> {
         let Some(id) = id else { return Ok(None) };
         Ok(match self.log.load::<Jobs>(&id).await?.state {
             job::State::Absent => None,
@@ -195,6 +199,9 @@ impl Deliverer {
 
     /// Makes the attempt that is due of a delivery, if one is and there is room for it.
     pub(crate) async fn pursue(&self, id: delivery::Id) -> Result<Progress, Error> {
+        if self.recording.holds(&id) {
+            return Ok(Progress::Later(IN_TURN));
+        }
         if let Some(wait) = self.has_no_room(id) {
             return Ok(Progress::Later(wait));
         }

@@ -41,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 use vault::{Role, Vault};
 
 use crate::{
+    attempt::Recording,
     book::Book,
     deliver::{Deliverer, Error as DeliveryError, MOST_BEGUN, Progress},
     lanes::Lanes,
@@ -94,6 +95,7 @@ pub async fn run(
     let deliverer = Arc::new(Deliverer {
         book: Book::keep(&log, &shutdown),
         lanes: Lanes::default(),
+        recording: Recording::default(),
         opener: Opener::new(custody.clone()),
         begun: Arc::new(Semaphore::new(MOST_BEGUN)),
         calls: Semaphore::new(slots),
@@ -205,7 +207,7 @@ async fn endpoints(deliverer: &Deliverer, delivered: &Delivered) -> Result<Verdi
             deliverer.greet(recorded.id, &happening, delivered.deliveries > 1).await?;
         }
         EndpointEvent::ReplayRequested { replay, .. } => {
-            deliverer.replay(recorded.id, replay).await?;
+            deliverer.replay(recorded.id, replay, recorded.time).await?;
         }
         _ => {}
     }

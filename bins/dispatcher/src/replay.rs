@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    Aggregate as _,
+    Aggregate as _, Timestamp,
     delivery::{self, Deliveries, Phase, State},
     endpoint::{self, Endpoint, Endpoints, ReplayOnly, RunningReplay},
     id::ReplayId,
@@ -50,8 +50,14 @@ pub(crate) enum Error {
 }
 
 impl Deliverer {
-    /// Makes everything due that a replay asks for, from where it stopped.
-    pub(crate) async fn replay(&self, id: endpoint::Id, replay: ReplayId) -> Result<(), Error> {
+    /// Makes everything due that a replay asks for, from where it stopped. What was told since
+    /// `asked` was told by it.
+    pub(crate) async fn replay(
+        &self,
+        id: endpoint::Id,
+        replay: ReplayId,
+        asked: Timestamp,
+    ) -> Result<(), Error> {
         let known = self.log.load::<Endpoints>(&id).await?;
         let running = known.state.endpoint().and_then(|endpoint| endpoint.replay);
         let Some(mut running) = running.filter(|running| running.replay == replay) else {
@@ -59,7 +65,7 @@ impl Deliverer {
         };
         while running.through_seq < running.of.to_seq {
             let through = running.through_seq.saturating_add(PAGE).min(running.of.to_seq);
-            running.deliveries += self.page(id, &running, through).await?;
+            running.deliveries += self.page(id, &running, asked, through).await?;
             running.through_seq = through;
             let (now, deliveries) = (self.clock.now(), running.deliveries);
             let step = |state: &endpoint::State| {
@@ -81,6 +87,7 @@ impl Deliverer {
         &self,
         id: endpoint::Id,
         running: &RunningReplay,
+        asked: Timestamp,
         through: u64,
     ) -> Result<u64, Error> {
         let span = Span {
@@ -106,7 +113,7 @@ impl Deliverer {
             {
                 made_due += u64::from(done?);
             }
-            under_way.push(self.tell_again(id, endpoint, happening, running.of.only));
+            under_way.push(self.tell_again(id, endpoint, happening, (running.of.only, asked)));
         }
         while let Some(done) = under_way.next().await {
             made_due += u64::from(done?);
@@ -120,7 +127,7 @@ impl Deliverer {
         id: endpoint::Id,
         endpoint: Arc<Endpoint>,
         happening: Happening,
-        only: ReplayOnly,
+        (only, asked): (ReplayOnly, Timestamp),
     ) -> Result<bool, Error> {
         if endpoint.letter.terms.applications.is_some() {
             let job = self.job(happening.job()).await?;
@@ -131,11 +138,18 @@ impl Deliverer {
         }
         let delivery_id = delivery::Id::of(id, happening.told.event_id);
         let known = self.log.load::<Deliveries>(&delivery_id).await?;
-        let exhausted = known
-            .state
-            .delivery()
-            .is_some_and(|delivery| matches!(delivery.phase, Phase::Exhausted { .. }));
-        if only == ReplayOnly::Exhausted && !exhausted {
+        let over = |phase| match phase {
+            Phase::Waiting { .. } => None,
+            Phase::Delivered { at } => Some((at, ReplayOnly::All)),
+            Phase::Exhausted { at, .. } => Some((at, ReplayOnly::Exhausted)),
+        };
+        let before = known.state.delivery().map(|delivery| over(delivery.phase));
+        let wanted = match before {
+            None => only == ReplayOnly::All,
+            Some(None) => false,
+            Some(Some((at, how))) => at < asked && (only == ReplayOnly::All || how == only),
+        };
+        if !wanted {
             return Ok(false);
         }
         let now = self.clock.now();

@@ -23,8 +23,8 @@ use uuid::Uuid;
 use vault::{Role, Vault};
 
 use crate::{
-    book::Book, deliver::Deliverer, lanes::Lanes, settings::Dispatcher, target::Opener,
-    told::Happening,
+    attempt::Recording, book::Book, deliver::Deliverer, lanes::Lanes, settings::Dispatcher,
+    target::Opener, told::Happening,
 };
 
 pub(crate) const BEGINNING: &str = "2026-11-22T00:00:00Z";
@@ -98,6 +98,7 @@ impl Stage {
             settings,
             book: Book::keep(&self.log, &stop),
             lanes: Lanes::default(),
+            recording: Recording::default(),
             opener: Opener::new(self.custody.clone()),
         };
         Dispatching { deliverer: Arc::new(deliverer), _stop: stop.drop_guard() }

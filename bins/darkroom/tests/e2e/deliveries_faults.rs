@@ -107,6 +107,9 @@ impl Watch {
             }
             self.scene.stack.tend();
         }
+        for number in number..size.jobs {
+            self.hand_in(number).await;
+        }
     }
 
     async fn hand_in(&self, number: usize) {

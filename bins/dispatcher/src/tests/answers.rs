@@ -198,7 +198,10 @@ async fn what_is_kept_of_an_answer_is_short_readable_and_without_secrets() {
     for number in 0..150 {
         let body = bodies.new_tree(&mut runner).unwrap().current().concat();
         let status = if number % 2 == 0 { 200 } else { 500 };
-        let head = format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
         let recorded = bench.attempt([head.into_bytes(), body.clone()].concat()).await;
         let (Event::Delivered { answer, .. } | Event::AttemptFailed { answer, .. }) =
             &recorded.event

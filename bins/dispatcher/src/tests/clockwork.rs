@@ -114,9 +114,8 @@ async fn a_replaced_secret_signs_until_it_expires_and_not_a_moment_longer() {
         let all = receiver.wait_for(before + 1, PATIENCE).await;
         let one = all.last().unwrap();
         let head = format!("{}.{}.", one.header("webhook-id"), one.header("webhook-timestamp"));
-        let sign = |secret| {
-            SigningSecret::read(secret).unwrap().signature(&[head.as_bytes(), &one.body])
-        };
+        let sign =
+            |secret| SigningSecret::read(secret).unwrap().signature(&[head.as_bytes(), &one.body]);
         let mut expected = sign(SECOND_SECRET);
         if both {
             expected = format!("{expected} {}", sign(FIRST_SECRET));
