@@ -165,6 +165,7 @@ impl Asked {
                 access_key: self.access_key.clone(),
                 secret_key: self.secret_key.clone(),
                 session_token: None,
+                role: None,
             },
             encryption: Encryption::None,
             bucket_owner: self.bucket_owner.clone(),
