@@ -151,6 +151,40 @@ async fn pull(client: &mut Raw, account: &str, batch: u32) -> Vec<raw::Message> 
 }
 
 #[tokio::test]
+async fn uploads_deliveries_and_progress_are_heard_and_followed_as_jobs_are() {
+    let stage = Stage::set().await;
+    let own = stage.world.tenant().await;
+    let account = own.account.to_string();
+    let mut client = stage.client(&own).await;
+    for (sid, noun) in ["upload", "delivery", "progress"].iter().enumerate() {
+        client.say(&format!("SUB darkroom.{noun}.{account}.> {sid}")).await;
+    }
+    assert_eq!(client.settle().await, [Frame::Pong]);
+    let id = stage.job(&own).await;
+    let worker = stage.world.as_worker().await;
+    worker.report_progress(own.account, id.job, &json!({ "page": 3 })).await.unwrap();
+    let heard = client.message().await;
+    assert_eq!(heard.subject, format!("darkroom.progress.{account}.{}", id.job));
+    assert_eq!(heard.json(), json!({ "page": 3 }));
+
+    // What it says is nobody's concern on the way.
+    let password = stage.world.settings_of("operator").password;
+    let mut operator = Raw::connect(&stage.url, "operator", password.expose()).await.unwrap();
+    for (stream, subject) in [
+        ("UPLOADS", format!("darkroom.upload.{account}.u.started")),
+        ("DELIVERIES", format!("darkroom.delivery.{account}.e.d.delivered")),
+    ] {
+        operator.publish(&subject, "", "{}").await;
+        assert_eq!(client.message().await.subject, subject);
+        let wish = json!({ "config": { "name": "8", "ack_policy": "none" } });
+        let made = client.ask(&account, &format!("CONSUMER.CREATE.{stream}.8"), &wish).await;
+        assert_eq!(made["num_pending"], 1, "{made}");
+        let found = client.ask(&account, "STREAM.NAMES", &json!({ "subject": subject })).await;
+        assert_eq!(found["streams"], json!([stream]));
+    }
+}
+
+#[tokio::test]
 async fn whoever_has_no_key_and_secret_that_open_is_not_let_in() {
     let stage = Stage::set().await;
     let (own, other) = (stage.world.tenant().await, stage.world.tenant().await);
@@ -206,7 +240,40 @@ async fn a_client_is_cut_off_within_a_second_of_its_keys_end_and_not_let_in_agai
     let took = hung_up(&mut bystander, Instant::now()).await;
     assert!(took < AT_ONCE, "{took:?}");
     assert!(Raw::connect(&stage.url, &other.key, &other.secret).await.is_err());
-    assert!(Raw::connect(&stage.url, &other.key, &secret).await.is_ok());
+    let mut renewed = Raw::connect(&stage.url, &other.key, &secret).await.unwrap();
+
+    // With the account every key ends.
+    operator
+        .transact::<Accounts, account::Refusal>(&other.account, now, account::request_erasure)
+        .await
+        .unwrap();
+    let took = hung_up(&mut renewed, Instant::now()).await;
+    assert!(took < AT_ONCE, "{took:?}");
+    assert!(Raw::connect(&stage.url, &other.key, &secret).await.is_err());
+}
+
+#[tokio::test]
+async fn a_client_with_a_secret_that_ends_by_itself_ends_with_it() {
+    let stage = Stage::set().await;
+    let own = stage.world.tenant().await;
+    let secret = vault::secrets::token("ds_test_").expose().to_owned();
+    let digest = stage.world.custody.secret_digest(&secret);
+    drop(stage.client(&own).await);
+    let (id, now) = (own.application, SystemClock.now());
+    let until = now + jiff::SignedDuration::from_secs(3);
+    let operator = stage.world.connect("operator").await;
+    operator
+        .transact::<Accounts, account::Refusal>(&own.account, now, |state| {
+            account::rotate_application(state, id, digest.clone(), until)
+        })
+        .await
+        .unwrap();
+    let renewed = Tenant { secret, ..own.clone() };
+    let (mut before, mut after) = (stage.client(&own).await, stage.client(&renewed).await);
+    hung_up(&mut before, Instant::now()).await;
+    let early = SystemClock.now().duration_since(until);
+    assert!(early.abs() < jiff::SignedDuration::from_secs(2), "{early}");
+    assert_eq!(after.settle().await, [Frame::Pong]);
 }
 
 #[tokio::test]
@@ -220,7 +287,7 @@ async fn a_key_hears_what_its_scopes_cover() {
     let mut client = stage.client(&narrow).await;
     for (subject, allowed) in [
         (format!("darkroom.job.{account}.>"), true),
-        (format!("darkroom.progress.{account}.*"), true),
+        (format!("darkroom.progress.{account}.>"), true),
         (format!("darkroom.feed.{account}.>"), true),
         (format!("darkroom.upload.{account}.>"), false),
         (format!("darkroom.delivery.{account}.>"), false),

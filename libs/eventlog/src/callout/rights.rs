@@ -54,7 +54,7 @@ impl Rights {
         let mut hear = vec![inbox(account, ">")];
         if sees.jobs {
             hear.push(format!("darkroom.job.{account}.>"));
-            hear.push(format!("darkroom.progress.{account}.*"));
+            hear.push(format!("darkroom.progress.{account}.>"));
             hear.push(format!("darkroom.feed.{account}.>"));
         }
         if sees.uploads {

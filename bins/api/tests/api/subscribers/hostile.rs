@@ -96,10 +96,10 @@ async fn two_hundred_attempts_on_another_account_read_and_write_nothing() {
         .await;
     let given = target.message().await;
     assert!(given.says(&cast.job.job.to_string()));
-    for subject in ["job", "upload", "delivery", "feed", "progress"] {
-        target.say(&format!("SUB darkroom.{subject}.{victim}.> 2")).await;
+    for (sid, noun) in ["job", "upload", "delivery", "feed", "progress"].iter().enumerate() {
+        target.say(&format!("SUB darkroom.{noun}.{victim}.> 2{sid}")).await;
     }
-    target.settle().await;
+    assert_eq!(target.settle().await, [Frame::Pong]);
     // The attacker has one as well.
     let mut client = stage.client(&cast.own).await;
     client.ask(&cast.own(), "CONSUMER.DURABLE.CREATE.JOBS.1", &wish).await;
