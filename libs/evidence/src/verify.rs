@@ -124,7 +124,7 @@ impl Verifier {
         // A stream that was kept elsewhere and is not there at all.
         let kept: Vec<String> = self.kept.keys().cloned().collect();
         for stream in kept {
-            drop(self.walk(&stream));
+            self.walk(&stream);
         }
         let rank = |stream: &str| STREAMS.iter().position(|name| *name == stream);
         let mut walks: Vec<(String, Walk)> = self.walks.into_iter().collect();
@@ -171,7 +171,7 @@ impl Verifier {
         }
         for stream in STREAMS {
             if opening.streams.iter().any(|name| name == stream) {
-                drop(self.walk(stream));
+                self.walk(stream);
             } else {
                 let says = format!("nothing is said of {stream}");
                 self.findings.add(Finding::new(Kind::Incomplete, says));
@@ -185,7 +185,7 @@ impl Verifier {
         for (name, note) in std::mem::take(&mut self.kept_notes) {
             match trust.open(&note, Source::Kept(name)) {
                 Ok((stream, statement)) => self.kept.entry(stream).or_default().push(statement),
-                Err(finding) => self.findings.add(finding),
+                Err(finding) => self.findings.add(*finding),
             }
         }
     }

@@ -148,7 +148,7 @@ impl<'a> Check<'a> {
                         self.findings.add(Finding::new(Kind::Unreadable, says));
                     }
                 }
-                Err(finding) => self.findings.add(finding),
+                Err(finding) => self.findings.add(*finding),
             }
         }
     }

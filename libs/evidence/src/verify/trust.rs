@@ -62,24 +62,24 @@ impl Trust {
     }
 
     /// What a checkpoint of the log says.
-    pub(crate) fn read(&self, signed: &Signed) -> Result<Statement, Finding> {
+    pub(crate) fn read(&self, signed: &Signed) -> Result<Statement, Box<Finding>> {
         self.open(&signed.note, Source::Log).and_then(|(stream, statement)| {
             if stream == signed.stream {
                 return Ok(statement);
             }
             let says = format!("a checkpoint of {stream} stands among those of {}", signed.stream);
-            Err(Finding::new(Kind::NotSigned, says).of(&signed.stream))
+            Err(Box::new(Finding::new(Kind::NotSigned, says).of(&signed.stream)))
         })
     }
 
     /// What a checkpoint says, and of which stream.
-    pub(super) fn open(&self, note: &str, source: Source) -> Result<(String, Statement), Finding> {
+    pub(super) fn open(&self, note: &str, source: Source) -> Result<(String, Statement), Box<Finding>> {
         let not_signed = |why: String| {
             let whose = match &source {
                 Source::Log => "a checkpoint of the log".to_owned(),
                 Source::Kept(file) => format!("the checkpoint in {file}"),
             };
-            Finding::new(Kind::NotSigned, format!("{whose} does not count: {why}"))
+            Box::new(Finding::new(Kind::NotSigned, format!("{whose} does not count: {why}")))
         };
         let (checkpoint, signed) =
             Checkpoint::open(note, &self.keys).map_err(|error| not_signed(error.to_string()))?;
