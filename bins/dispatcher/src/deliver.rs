@@ -31,7 +31,7 @@ const IN_TURN: Duration = Duration::from_millis(500);
 /// How long what happened before may take to be told on its own.
 const HEAD_START: SignedDuration = SignedDuration::from_secs(5);
 /// Most first attempts that are under way or wait for room: what may be held in memory of a burst.
-pub(crate) const MOST_BEGUN: usize = 4_096;
+pub(crate) const MOST_BEGUN: usize = 2_048;
 
 /// Delivers what happened to whoever wants to know.
 pub(crate) struct Deliverer {
@@ -176,24 +176,29 @@ impl Deliverer {
     /// The first attempt, where there is room for it; otherwise the delivery is noted as due.
     async fn begin(&self, target: &Target, matter: &Matter<'_>, again: bool) -> Result<(), Error> {
         let id = target.id();
-        let known = if again { self.log.load::<Deliveries>(&id).await? } else { Loaded::default() };
+        // Thousands may wait here for room: what comes before and after is kept out of what they hold.
+        let known = if again {
+            Box::pin(self.log.load::<Deliveries>(&id)).await?
+        } else {
+            Loaded::default()
+        };
         if known.state.delivery().is_some() {
             // Whatever is still to be done is found by its own message.
             return Ok(());
         }
         let now = self.clock.now();
-        if !self.is_behind_another(target, matter.told).await? {
+        if !Box::pin(self.is_behind_another(target, matter.told)).await? {
             let (lane, circuit) = target.lane();
             let lane = self.lanes.of(lane, circuit);
             let width = target.width(&self.settings);
             if let Entry::Go(pass) = lane.enter_soon(width, || self.clock.now()).await {
                 let _call = self.calls.acquire().await;
-                self.attempt(target, matter, known, 1, pass).await?;
+                Box::pin(self.attempt(target, matter, known, 1, pass)).await?;
                 return Ok(());
             }
         }
         let due = |state: &State| delivery::due(state, matter.told.clone());
-        self.log.transact_from::<Deliveries, _>(&id, known, now, due).await?;
+        Box::pin(self.log.transact_from::<Deliveries, _>(&id, known, now, due)).await?;
         Ok(())
     }
 
