@@ -149,6 +149,7 @@ async fn a_witness_that_is_away_or_lies_stops_nothing_and_its_signature_is_not_t
         !statements(&log, Statement::Cosigned).await.is_empty()
     })
     .await;
+    scene.signed(size + 1).await;
     notary.stop().await;
     assert_eq!(scene.audit(&scene.key("a")).await.last(), Some(&(size + 1)));
 }
