@@ -21,7 +21,11 @@ use serde::Serialize;
 use serde_json::Value;
 use service::{Clock, Failure, OrTry};
 
-use crate::{connection::Where, exit::Exit, replay::moment};
+use crate::{
+    connection::Where,
+    exit::Exit,
+    replay::{hide, moment},
+};
 
 /// The most events that are folded.
 const MAX_EVENTS: usize = 2_000_000;
@@ -184,7 +188,7 @@ fn rows(before: &BTreeMap<String, Value>, after: &BTreeMap<String, Value>) -> Ve
     let went = went.map(|(name, value)| RowChange {
         row: name.clone(),
         change: Kind::Went,
-        fields: changes(value, &Value::Null),
+        fields: told(changes(value, &Value::Null)),
     });
     let others = after.iter().filter_map(|(name, value)| {
         let (change, known) = match before.get(name) {
@@ -192,11 +196,20 @@ fn rows(before: &BTreeMap<String, Value>, after: &BTreeMap<String, Value>) -> Ve
             Some(known) if known == value => return None,
             Some(known) => (Kind::Changed, known),
         };
-        Some(RowChange { row: name.clone(), change, fields: changes(known, value) })
+        Some(RowChange { row: name.clone(), change, fields: told(changes(known, value)) })
     });
     let mut rows: Vec<_> = went.chain(others).collect();
     rows.sort_by(|a, b| a.row.cmp(&b.row));
     rows
+}
+
+/// What is sealed is known to have changed, and not shown.
+fn told(mut changes: Vec<Change>) -> Vec<Change> {
+    for Change { place, from, to } in &mut changes {
+        let name = place.rsplit('/').next().unwrap_or_default();
+        from.iter_mut().chain(to).for_each(|value| hide(name, value));
+    }
+    changes
 }
 
 /// Every field in which two values differ, deepest first where both are objects or lists.
@@ -357,6 +370,19 @@ mod tests {
         assert!(said.contains("a time"), "{said}");
         assert!(Moment::read("soon", true, now).is_err());
         assert!(Moment::Sequence(3).is_after(Moment::Sequence(2)));
+    }
+
+    #[test]
+    fn what_is_sealed_is_seen_to_change_and_not_shown() {
+        let of =
+            |text: &str| BTreeMap::from([("a".to_owned(), json!({"job": {"file_name": text}}))]);
+        for (before, after) in [(of("Y2lwaGVy"), of("dGV4dA==")), (BTreeMap::new(), of("Y2lwaGVy"))]
+        {
+            let rows = rows(&before, &after);
+            let report = Report { events: BTreeMap::new(), rows };
+            let told = report.text() + &serde_json::to_string(&report).unwrap();
+            assert!(told.contains("sealed") && !told.contains("Y2lwaGVy"), "{told}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use eventlog::{Log, Span, topology};
 use futures::StreamExt as _;
 use service::{Clock, Failure};
 
-pub(crate) use self::selection::moment;
+pub(crate) use self::{line::hide, selection::moment};
 use self::{
     position::{Bookmark, Positions},
     selection::{Selection, job_and_webhook},

@@ -43,16 +43,19 @@ pub struct Span {
 
 impl Span {
     /// Messages without a readable time are left to whoever decodes them.
-    fn covers(&self, time: Option<Timestamp>) -> bool {
-        time.is_none_or(|at| {
-            self.since.is_none_or(|since| at >= since) && self.until.is_none_or(|until| at <= until)
-        })
+    fn covers(&self, raw: &Raw) -> bool {
+        let any_time = self.since.is_none() && self.until.is_none();
+        any_time
+            || raw.time().is_none_or(|at| {
+                self.since.is_none_or(|since| at >= since)
+                    && self.until.is_none_or(|until| at <= until)
+            })
     }
 
-    /// Whether a message with this time was stored so late that none behind it is covered.
-    fn is_past(&self, time: Option<Timestamp>) -> bool {
+    /// Whether a message was stored so late that none behind it is covered.
+    fn is_past(&self, raw: &Raw) -> bool {
         let last = self.until.and_then(|until| until.checked_add(SKEW + SKEW).ok());
-        time.zip(last).is_some_and(|(at, last)| at > last)
+        last.is_some_and(|last| raw.time().is_some_and(|at| at > last))
     }
 
     fn is_behind(&self, seq: u64) -> bool {
@@ -110,6 +113,7 @@ impl Log {
         let source = |(stream, span): (String, Span)| Source {
             pages: self.replay_pages(&stream, span),
             page: VecDeque::new(),
+            time: None,
             over: false,
         };
         let sources: Vec<Source> = sources.into_iter().map(source).collect();
@@ -127,27 +131,37 @@ impl Log {
 struct Source {
     pages: BoxStream<'static, Result<Vec<Raw>, Unavailable>>,
     page: VecDeque<Raw>,
+    /// When its next message was decided, once somebody wanted to know.
+    time: Option<Option<Timestamp>>,
     over: bool,
 }
 
 /// The message that comes first of all.
 async fn earliest(sources: &mut [Source]) -> Result<Option<Raw>, Unavailable> {
-    let mut first: Option<(Option<Timestamp>, usize)> = None;
-    for (index, source) in sources.iter_mut().enumerate() {
+    for source in &mut *sources {
         while source.page.is_empty() && !source.over {
             match source.pages.next().await.transpose()? {
                 Some(page) => source.page = page.into(),
                 None => source.over = true,
             }
         }
-        let Some(raw) = source.page.front() else { continue };
-        let time = raw.time();
-        if first.is_none_or(|(best, _)| time < best) {
-            first = Some((time, index));
+    }
+    let mut left = sources.iter_mut().filter(|source| !source.page.is_empty());
+    let Some(mut first) = left.next() else { return Ok(None) };
+    for other in left {
+        if other.time() < first.time() {
+            first = other;
         }
     }
-    let source = first.and_then(|(_, index)| sources.get_mut(index));
-    Ok(source.and_then(|source| source.page.pop_front()))
+    first.time = None;
+    Ok(first.page.pop_front())
+}
+
+impl Source {
+    fn time(&mut self) -> Option<Timestamp> {
+        let front = self.page.front();
+        *self.time.get_or_insert_with(|| front.and_then(Raw::time))
+    }
 }
 
 /// A read under way.
@@ -233,12 +247,12 @@ impl Reader {
             (Some(end), Some(_)) => raws.retain(|raw| raw.seq < end),
             (None, Some((_, last))) => self.next = Some(last + 1),
         }
-        let past = |raw: &Raw| self.span.is_behind(raw.seq) || self.span.is_past(raw.time());
+        let past = |raw: &Raw| self.span.is_behind(raw.seq) || self.span.is_past(raw);
         if let Some(past) = raws.iter().position(past) {
             raws.truncate(past);
             self.end();
         }
-        raws.retain(|raw| self.span.covers(raw.time()));
+        raws.retain(|raw| self.span.covers(raw));
         raws
     }
 

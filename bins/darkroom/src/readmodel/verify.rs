@@ -19,7 +19,7 @@ use super::{
     build::{Scratch, fill},
     say, spelled,
 };
-use crate::{diff::changes, exit::Exit, operator::Operator};
+use crate::{diff::changes, exit::Exit, operator::Operator, replay::hide};
 
 /// How many times smaller each next run is, once one differs.
 const NARROWER: usize = 20;
@@ -200,10 +200,13 @@ impl Difference {
     fn lines(&self) -> Vec<String> {
         match (&self.live, &self.rebuilt) {
             (None, Some(rebuilt)) => {
-                vec!["live     has no such row".to_owned(), format!("rebuilt  {rebuilt}")]
+                vec![
+                    "live     has no such row".to_owned(),
+                    format!("rebuilt  {}", told("", rebuilt)),
+                ]
             }
             (Some(live), None) => {
-                vec![format!("live     {live}"), "rebuilt  has no such row".to_owned()]
+                vec![format!("live     {}", told("", live)), "rebuilt  has no such row".to_owned()]
             }
             (live, rebuilt) => {
                 let none = Value::Null;
@@ -211,8 +214,11 @@ impl Difference {
                     (live.as_ref().unwrap_or(&none), rebuilt.as_ref().unwrap_or(&none));
                 let found = changes(live, rebuilt);
                 let shown = found.iter().take(FIELDS_MAX).map(|change| {
+                    let name = change.place.rsplit('/').next().unwrap_or_default();
                     let said = |value: &Option<Value>| {
-                        value.as_ref().map_or_else(|| "absent".to_owned(), ToString::to_string)
+                        value
+                            .as_ref()
+                            .map_or_else(|| "absent".to_owned(), |value| told(name, value))
                     };
                     let place = if change.place.is_empty() { "value" } else { &change.place };
                     format!("{place}: live {}, rebuilt {}", said(&change.from), said(&change.to))
@@ -221,6 +227,13 @@ impl Difference {
             }
         }
     }
+}
+
+/// A value for people, without what is sealed in it.
+fn told(name: &str, value: &Value) -> String {
+    let mut value = value.clone();
+    hide(name, &mut value);
+    value.to_string()
 }
 
 /// The first of these rows that one of the two does not have, or has otherwise.

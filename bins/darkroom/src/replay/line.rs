@@ -24,8 +24,21 @@ const SEALED: [&str; 18] = [
     "excerpt",
     "multipart",
 ];
+/// What is shown in place of a ciphertext.
+const HIDDEN: &str = "sealed";
 /// Longest text of one field.
 const FIELD_CHARS: usize = 60;
+
+/// Puts a word in the place of every ciphertext in a value that stands under this name.
+pub(crate) fn hide(name: &str, value: &mut Value) {
+    match value {
+        // A ciphertext is text; a wish for metadata is a list.
+        Value::String(_) if SEALED.contains(&name) => *value = HIDDEN.into(),
+        Value::Object(fields) => fields.iter_mut().for_each(|(name, value)| hide(name, value)),
+        Value::Array(items) => items.iter_mut().for_each(|item| hide("", item)),
+        _ => {}
+    }
+}
 
 /// For people: time, place, event, whose, and what it says.
 pub(super) fn human(raw: &Raw, holds: bool) -> String {
@@ -57,7 +70,7 @@ fn collect(object: &Map<String, Value>, shown: &mut Vec<String>) {
             Value::Object(nested) => collect(nested, shown),
             // A ciphertext is text; a wish for metadata is a list.
             Value::String(_) if SEALED.contains(&name.as_str()) => {
-                shown.push(format!("{name}=sealed"));
+                shown.push(format!("{name}={HIDDEN}"));
             }
             Value::String(text) => shown.push(format!("{name}={}", short(name, text))),
             Value::Array(items) if items.is_empty() => {}
