@@ -1,6 +1,10 @@
 //! A customer's own client, as docs/SUBSCRIBERS.md has it.
 
-#![allow(clippy::print_stdout, reason = "it prints what it hears")]
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "it is a customer's program: it prints what it hears, and reads its own environment"
+)]
 
 use std::{env, error::Error};
 
