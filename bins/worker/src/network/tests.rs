@@ -65,7 +65,7 @@ fn zone(question: &Question<'_>) -> Option<Vec<Record>> {
     let addresses = |all: &[IpAddr]| Some(all.iter().copied().map(Record::Address).collect());
     match question.name {
         "public.test" => addresses(&[PUBLIC.into()]),
-        "rebind.test" if question.before % 3 == 0 => addresses(&[PUBLIC.into()]),
+        "rebind.test" if question.before.is_multiple_of(3) => addresses(&[PUBLIC.into()]),
         "rebind.test" => addresses(&[Ipv4Addr::new(10, 0, 0, 1).into()]),
         name => {
             let row = name.strip_suffix(".forbidden.test")?.parse::<usize>().ok()?;
