@@ -70,7 +70,7 @@ pub(crate) async fn run(arguments: Arguments, clock: &dyn Clock) -> Result<Exit,
         Verb::Export(arguments) => export::run(arguments, clock).await,
         Verb::Prove(arguments) => prove::run(arguments, clock).await,
         Verb::Check(arguments) => check::run(&arguments),
-        Verb::Receipt(arguments) => receipt::run(arguments).await,
-        Verb::Find(arguments) => find::run(arguments, clock).await,
+        Verb::Receipt(arguments) => Box::pin(receipt::run(arguments)).await,
+        Verb::Find(arguments) => Box::pin(find::run(arguments, clock)).await,
     }
 }

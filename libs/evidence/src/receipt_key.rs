@@ -256,7 +256,7 @@ fn create(path: &Path) -> Result<(), KeyError> {
     head.copy_from_slice(&PRIVATE_DER);
     tail.copy_from_slice(&*seed);
     let mut coded = Zeroizing::new(String::with_capacity(der.len().div_ceil(3) * 4));
-    STANDARD.encode_string(&*der, &mut coded);
+    STANDARD.encode_string(der.as_slice(), &mut coded);
     let text = Zeroizing::new(pem(PRIVATE, &coded));
     let draft = draft(path, 0o600, text.as_bytes()).map_err(failed)?;
     // The link appears whole or not at all, and never replaces a key.

@@ -18,7 +18,7 @@ use domain::{
 };
 use eventlog::{Log, Raw, Span, topology};
 use futures::{Stream, TryStreamExt as _};
-use service::{Clock, Failure, OrTry};
+use service::{Clock, Failure};
 
 use self::{
     again::{Again, Outcome},
