@@ -152,7 +152,12 @@ fn operation(endpoint: &Endpoint) -> OperationBuilder {
 
 /// What an answer of this shape is sent as.
 fn media_type(answer: &str) -> &'static str {
-    if answer == "Checkpoint" { "text/plain" } else { "application/json" }
+    match answer {
+        "Checkpoint" => "text/plain",
+        // A line each.
+        "Event" | "ExportLine" => "application/x-ndjson",
+        _ => "application/json",
+    }
 }
 
 fn parameter(

@@ -5,6 +5,7 @@ use domain::{
     filepreviews::Opened,
     job::{self, Job, Jobs, Phase, State},
 };
+use futures::future::join_all;
 use http::{HeaderName, HeaderValue};
 use readmodel::Stream;
 use warp::reply::Response;
@@ -51,6 +52,17 @@ impl App {
             Reach::There => Age::Current,
             Reach::Behind | Reach::Unknown => Age::AsOf(self.currency.as_of(stream)),
         }
+    }
+
+    /// The same of several streams at once; as old as the oldest of them.
+    pub(crate) async fn catch_up_all(&self, streams: &[Stream]) -> Age {
+        let ages = join_all(streams.iter().map(|stream| self.catch_up(*stream))).await;
+        let oldest = ages.into_iter().filter_map(|age| match age {
+            Age::Current => None,
+            Age::AsOf(as_of) => Some(as_of),
+        });
+        // A stream that was never known to be current counts as the oldest.
+        oldest.min().map_or(Age::Current, Age::AsOf)
     }
 
     /// The job as of now: from the read model, or from its own events where that lags behind.

@@ -6,7 +6,8 @@ use serde_json::Value;
 pub(crate) fn departures(document: &Value, path: &str, verb: &str, body: &Value) -> Vec<String> {
     let responses = document["paths"][path][verb]["responses"].as_object().unwrap();
     let (_, response) = responses.iter().find(|(status, _)| *status != "default").unwrap();
-    let name = response["content"]["application/json"]["schema"]["$ref"].as_str().unwrap();
+    let mut schemas = response["content"].as_object().unwrap().values();
+    let name = schemas.find_map(|content| content["schema"]["$ref"].as_str()).unwrap();
     let mut departures = Vec::new();
     hold(document, name, body, &mut departures);
     departures.into_iter().map(|what| format!("{verb} {path}: {what} in {body}")).collect()

@@ -81,7 +81,8 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
         let view = AccountView::open_past(&app, account, &row.state, &past).await?;
         return call::json(StatusCode::OK, &view);
     }
-    let age = app.catch_up(Stream::Accounts).await;
+    // Jobs and uploads for what is in use.
+    let age = app.catch_up_all(&[Stream::Accounts, Stream::Jobs, Stream::Uploads]).await;
     let view = AccountView::open(&app, account, &known(&app, account)?).await?;
     let mut response = call::json(StatusCode::OK, &view)?;
     app.date(&mut response, age);
