@@ -67,3 +67,19 @@ async fn a_notary_that_is_killed_anywhere_signs_one_tree_of_each_size() {
     let sizes = scene.audit(&scene.key("a")).await;
     assert!(sizes.len() > 10 && signed < size && sizes.last() >= Some(&size), "{sizes:?}");
 }
+
+#[tokio::test]
+async fn a_server_that_is_killed_delays_a_notary_and_no_more() {
+    let scene = Scene::start().await;
+    let notary = scene.run(&scene.settings("a"));
+    let mut size = 0;
+    for _ in 0..4 {
+        scene.append(130).await;
+        size += 130;
+        // Into whatever is claimed, stored or signed right now.
+        scene.nats.kill().await;
+        scene.signed(size).await;
+    }
+    notary.stop().await;
+    assert_eq!(scene.audit(&scene.key("a")).await.last(), Some(&size));
+}
