@@ -49,7 +49,7 @@ impl Request {
             Some(value) => source(&value)?,
         };
         let callback_url = fields.take("callback_url");
-        let callback_url = callback_url.map(|value| web_url("callback_url", &value)).transpose()?;
+        let callback_url = callback_url.map(|value| hook_url("callback_url", &value)).transpose()?;
         let options = options::options(fields.take("options"))?;
         // Each moment asked for is a page, and wanted.
         let unless_told = if options.at.is_empty() { Pages::first() } else { Pages::all() };
@@ -214,6 +214,15 @@ fn web_url(field: &'static str, value: &Value) -> Result<String, Problem> {
         return Err(invalid(field, format!("This URL is longer than {MAX_URL_BYTES} bytes.")));
     }
     Ok(url.into())
+}
+
+/// One that is posted to: what is in it of a user and password would go nowhere.
+fn hook_url(field: &'static str, value: &Value) -> Result<String, Problem> {
+    let text = web_url(field, value)?;
+    match Url::parse(&text) {
+        Ok(url) if url.username().is_empty() && url.password().is_none() => Ok(text),
+        _ => Err(invalid(field, "This URL holds a user or password: leave them out.".to_owned())),
+    }
 }
 
 /// What may be said of a URL: neither credentials nor a query, where signatures are.

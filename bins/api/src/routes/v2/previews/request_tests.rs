@@ -90,6 +90,7 @@ fn every_wrong_field_is_named_with_what_it_takes() {
         ("uploader", json!("s3"), "object"),
         ("callback_url", json!("gopher://h/"), "http://"),
         ("callback_url", json!({}), "text"),
+        ("callback_url", json!("https://user:secret@example.com/hook"), "leave them out"),
     ] {
         let mut body = json!({ "url": URL });
         body[field] = wrong.clone();
