@@ -47,7 +47,8 @@ async fn put(caller: &Caller, wish: &Value) -> Value {
 async fn prove(caller: &Caller) -> Value {
     until_some("the destination is tried", PATIENCE, || async {
         let answer = caller.ask("POST", &format!("{PATH}/proof"), &[], "").await;
-        assert!(matches!(answer.status, 200 | 202), "{}", answer.json());
+        // On a busy machine one may be told to come back.
+        assert!(matches!(answer.status, 200 | 202 | 503), "{}", answer.json());
         (answer.status == 200).then(|| answer.json())
     })
     .await
