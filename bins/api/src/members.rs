@@ -246,11 +246,13 @@ async fn offered(app: &App, token: &str) -> Result<MemberRow, Problem> {
     if is_open(app, id.account).await? { Ok(row) } else { Err(not_valid()) }
 }
 
+/// Decides upon a password that is chosen by a token of this digest.
+type Verb = fn(&State, &str, &domain::Sealed, Timestamp) -> Result<Vec<member::Event>, Refusal>;
+
 /// What a token lets do: which of a member's offers it must open, and what is then decided.
 pub(crate) struct Offered {
     pub(crate) offer: fn(&State) -> Option<&member::Offer>,
-    pub(crate) verb:
-        fn(&State, &str, &domain::Sealed, Timestamp) -> Result<Vec<member::Event>, Refusal>,
+    pub(crate) verb: Verb,
 }
 
 /// Chooses a password by the token that `call` brings.

@@ -64,7 +64,7 @@ async fn main() -> Result<(), Trouble> {
     let mut figures = Figures::default();
     for kind in [Kind::Relaxed, Kind::Synced, Kind::Cluster] {
         if arguments.servers.iter().any(|name| name == kind.name()) {
-            measure(kind, &arguments, &mut figures).await?;
+            Box::pin(measure(kind, &arguments, &mut figures)).await?;
         }
     }
     figures.conclude();

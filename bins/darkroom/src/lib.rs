@@ -202,7 +202,7 @@ impl Cli {
                 restore::run(arguments, &clock).await
             }
             Command::Up(arguments) => {
-                up::run(arguments, shutdown).await?;
+                Box::pin(up::run(arguments, shutdown)).await?;
                 Ok(Exit::Well)
             }
             Command::Api(alone) => alone.run(Part::Api, shutdown).await,

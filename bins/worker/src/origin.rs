@@ -41,7 +41,6 @@ impl ReadError {
 }
 
 /// A version of a source.
-#[expect(clippy::large_enum_variant, reason = "a source has one")]
 pub(crate) enum Origin {
     /// On the web.
     Web {

@@ -73,7 +73,11 @@ impl Trust {
     }
 
     /// What a checkpoint says, and of which stream.
-    pub(super) fn open(&self, note: &str, source: Source) -> Result<(String, Statement), Box<Finding>> {
+    pub(super) fn open(
+        &self,
+        note: &str,
+        source: Source,
+    ) -> Result<(String, Statement), Box<Finding>> {
         let not_signed = |why: String| {
             let whose = match &source {
                 Source::Log => "a checkpoint of the log".to_owned(),

@@ -61,10 +61,7 @@ const KNOWS: &[(&str, &[&str])] = &[
         &["custody", "domain", "egress", "eventlog", "readmodel", "service", "storage", "vault"],
     ),
     // Signs what happened and opens nothing of it: no custody.
-    (
-        "notary",
-        &["domain", "egress", "eventlog", "evidence", "service", "storage", "vault"],
-    ),
+    ("notary", &["domain", "egress", "eventlog", "evidence", "service", "storage", "vault"]),
     // Keeps nothing: no readmodel.
     (
         "worker",

@@ -49,7 +49,8 @@ impl Request {
             Some(value) => source(&value)?,
         };
         let callback_url = fields.take("callback_url");
-        let callback_url = callback_url.map(|value| hook_url("callback_url", &value)).transpose()?;
+        let callback_url =
+            callback_url.map(|value| hook_url("callback_url", &value)).transpose()?;
         let options = options::options(fields.take("options"))?;
         // Each moment asked for is a page, and wanted.
         let unless_told = if options.at.is_empty() { Pages::first() } else { Pages::all() };
