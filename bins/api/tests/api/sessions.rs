@@ -147,7 +147,7 @@ fn times_of_one_kind_and_of_two_are_told_apart() {
 async fn how_long_a_failed_log_in_takes_does_not_tell_whether_the_address_is_known() {
     const LANES: usize = 8;
     const ROUNDS: usize = 26;
-    let settings = Sessions { failed_login_ms: 120, hashing_threads: 2, ..quick() };
+    let settings = Sessions { failed_login_ms: 300, hashing_threads: 2, ..quick() };
     let home = Home::with(World::real().await, settings).await;
     for lane in 0..LANES {
         home.person(&format!("known{lane}@example.com"), Role::Member).await;
