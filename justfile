@@ -146,4 +146,4 @@ _bench NAME *ARGS:
     ./justw --need bench
     cargo build --release --locked --package renderer --package renderer-av --package host --package dispatcher --package darkroom --bins --bench "$1"
     @[ "$1" != media ] || cargo build --release --locked --package stills --example draw
-    cargo bench --locked --package renderer --package renderer-av --package host --package darkroom --bench "$1" -- {{ ARGS }}
+    cargo bench --locked --package renderer --package renderer-av --package host --package dispatcher --package darkroom --bench "$1" -- {{ ARGS }}
