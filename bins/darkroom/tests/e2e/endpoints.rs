@@ -384,6 +384,12 @@ async fn an_endpoint_that_is_gone_is_disabled_and_one_that_is_enabled_again_is_t
     let job = scene.job("third.jpg", false).await;
     let all = scene.wait_for(&hooks, "/", 2).await;
     assert_eq!(all[1].json()["id"], *job, "what happened meanwhile is not told by itself");
+    // A replay leaves out what is on record as told since it was asked for.
+    eventually("the last delivery is on record", PATIENCE, || async {
+        let known = scene.deliveries(&format!("endpoint={id}")).await;
+        known.iter().filter(|one| one["status"] == "delivered").count() == 2
+    })
+    .await;
 
     // What was missed is told when somebody asks for it, and what failed, too.
     let replays = format!("/v1/endpoints/{id}/replays");
