@@ -4,6 +4,7 @@ use std::io::{self, Write as _, stdout};
 
 use bytes::Bytes;
 use clap::Args;
+use domain::Timestamp;
 use http::{Method, header};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
@@ -15,6 +16,7 @@ use url::form_urlencoded::Serializer;
 use crate::{
     client::{Client, ClientError},
     connection::Where,
+    replay::line,
     sse,
 };
 
@@ -209,8 +211,10 @@ impl Show {
         } else {
             let kind = field("type").trim_start_matches("darkroom.").trim_end_matches(".v1");
             let subject = field("subject");
-            let detail = detail(event.get("data").unwrap_or(&Value::Null));
-            writeln!(out, "{}  {kind:<26}  {subject:<36}  {detail}", field("time"))?;
+            let said = line::opened(event.get("data").unwrap_or(&Value::Null));
+            let time = field("time").parse::<Timestamp>();
+            let time = time.map_or_else(|_| "?".to_owned(), |time| format!("{time:.3}"));
+            writeln!(out, "{time:<24}  {kind:<24}  {subject}  {said}")?;
         }
         out.flush()?;
         self.cursor = Some(field("cursor").to_owned()).filter(|cursor| !cursor.is_empty());
@@ -218,26 +222,10 @@ impl Show {
     }
 }
 
-/// What of an event fits on a line: what is short, and no object of its own.
-fn detail(data: &Value) -> String {
-    const SHOWN: usize = 4;
-    const CHARS: usize = 60;
-    let fields = data.as_object().into_iter().flatten().filter(|(name, _)| *name != "event");
-    let short = fields.filter_map(|(name, value)| match value {
-        Value::String(text) if text.chars().count() <= CHARS => Some(format!("{name}={text}")),
-        Value::Number(number) => Some(format!("{name}={number}")),
-        Value::Bool(yes) => Some(format!("{name}={yes}")),
-        _ => None,
-    });
-    short.take(SHOWN).collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-    use serde_json::json;
-
     use super::*;
+    use clap::Parser;
 
     #[derive(Parser)]
     struct Line {
@@ -257,11 +245,5 @@ mod tests {
         assert_eq!(some, "/v1/events?types=job.*%2Cupload.*&since=2026-11-20T08%3A00%3A00Z");
         let later = asked(&["--from", "start", "--job", "j"], Some("JOBS:7"));
         assert_eq!(later, "/v1/events?job=j&after=JOBS%3A7");
-    }
-
-    #[test]
-    fn a_line_shows_what_is_short() {
-        let data = json!({"event": "stored", "bytes": 7, "artifact": {}, "text": "x".repeat(99), "ok": true});
-        assert_eq!(detail(&data), "bytes=7 ok=true");
     }
 }

@@ -3,7 +3,7 @@
 //! Reads as the auditor, who may read the log and nothing else: what is sealed stays sealed.
 
 mod chains;
-mod line;
+pub(crate) mod line;
 mod position;
 mod selection;
 mod show;

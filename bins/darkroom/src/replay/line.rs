@@ -57,19 +57,28 @@ pub(super) fn human(raw: &Raw, holds: bool) -> String {
 fn fields(body: &[u8]) -> String {
     let mut shown = Vec::new();
     if let Ok(Value::Object(body)) = serde_json::from_slice(body) {
-        collect(&body, &mut shown);
+        collect(&body, &SEALED, &mut shown);
     }
     shown.join(" ")
 }
 
-fn collect(object: &Map<String, Value>, shown: &mut Vec<String>) {
+/// The same of an event that was opened for its owner.
+pub(crate) fn opened(data: &Value) -> String {
+    let mut shown = Vec::new();
+    if let Value::Object(data) = data {
+        collect(data, &[], &mut shown);
+    }
+    shown.join(" ")
+}
+
+fn collect(object: &Map<String, Value>, sealed: &[&str], shown: &mut Vec<String>) {
     for (name, value) in object {
         match value {
             _ if name == "event" => {}
             Value::Null => {}
-            Value::Object(nested) => collect(nested, shown),
+            Value::Object(nested) => collect(nested, sealed, shown),
             // A ciphertext is text; a wish for metadata is a list.
-            Value::String(_) if SEALED.contains(&name.as_str()) => {
+            Value::String(_) if sealed.contains(&name.as_str()) => {
                 shown.push(format!("{name}={HIDDEN}"));
             }
             Value::String(text) => shown.push(format!("{name}={}", short(name, text))),
@@ -126,6 +135,14 @@ mod tests {
         }
         assert!(!line.contains("c2VhbGVk") && !line.contains('\u{1b}'), "{line}");
         assert!(human(&raw, false).contains("7!"));
+    }
+
+    #[test]
+    fn an_owner_sees_what_is_personal_and_no_escape_of_it_reaches_the_terminal() {
+        let data = serde_json::json!({
+            "event": "fetched", "file_name": "a\u{1b}[31m.jpg", "nested": { "location": "here" },
+        });
+        assert_eq!(opened(&data), "file_name=a [31m.jpg location=here");
     }
 
     #[test]
