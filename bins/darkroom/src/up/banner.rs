@@ -33,6 +33,8 @@ pub(crate) fn show(data: &Path, env: &[(&str, String)]) -> io::Result<()> {
          -d '{{\"url\": \"https://example.com/photograph.jpg\", \"sizes\": [\"640x480\", 128]}}'
     target/debug/darkroom preview docs/sample.jpg --sizes 640x480,128
     target/debug/darkroom replay --since 1h
+    target/debug/darkroom events --follow
+    target/debug/darkroom audit verify
 
   Ctrl-C stops everything.
 ",
