@@ -1,9 +1,9 @@
 //! `darkroom audit check`: whether a bundle proves what it says. Needs no server and no settings.
 
 use std::{
-    fs,
-    io::{Write as _, stdout},
-    path::PathBuf,
+    fs::File,
+    io::{Read as _, Write as _, stdout},
+    path::{Path, PathBuf},
 };
 
 use clap::Args;
@@ -15,6 +15,13 @@ use service::{Failure, OrTry};
 
 use super::keys;
 use crate::{backup::failed, exit::Exit};
+
+/// The largest bundle that is read, in bytes.
+const BUNDLE_BYTES: u64 = 256 << 20;
+
+#[derive(Debug, thiserror::Error)]
+#[error("the bundle has more than {} MiB, which is the most that is read", BUNDLE_BYTES >> 20)]
+struct TooLarge;
 
 /// Find out whether an evidence bundle proves what it says; needs nothing else
 #[derive(Debug, Args)]
@@ -41,7 +48,7 @@ pub(super) struct Arguments {
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
-    let text = fs::read(&arguments.bundle).map_err(failed("read", &arguments.bundle))?;
+    let text = read(&arguments.bundle)?;
     let bundle: Bundle = serde_json::from_slice(&text)
         .or_try("a file as `darkroom audit prove` writes it: what was changed may be its form")?;
     let trust = keys::given(&arguments.key)?;
@@ -54,9 +61,29 @@ pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(if checked.holds { Exit::Well } else { Exit::ChainBroken })
 }
 
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut text = Vec::new();
+    let file = File::open(path).map_err(failed("open", path))?;
+    file.take(BUNDLE_BYTES + 1).read_to_end(&mut text).map_err(failed("read", path))?;
+    if text.len() as u64 > BUNDLE_BYTES {
+        return Err(TooLarge).or_try("a file as `darkroom audit prove` writes it");
+    }
+    Ok(text)
+}
+
 /// For a person.
 pub(super) fn tell(checked: &Checked) -> Result<(), Failure> {
     let mut out = stdout().lock();
+    for line in lines(checked) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+/// A line each. Whoever made the bundle is not trusted with the terminal: they could have it say what
+/// this does not.
+fn lines(checked: &Checked) -> Vec<String> {
+    let mut lines = Vec::new();
     for step in &checked.steps {
         let mark = match step.covered {
             Covered::Signed => "signed ",
@@ -64,30 +91,63 @@ pub(super) fn tell(checked: &Checked) -> Result<(), Failure> {
             Covered::Unproven => "NOT    ",
         };
         let time = step.time.as_deref().unwrap_or("?");
-        writeln!(out, "{mark} {:>10} {:>7} {time}  {}", step.stream, step.seq, step.says)?;
+        lines.push(format!("{mark} {:>10} {:>7} {time}  {}", step.stream, step.seq, step.says));
     }
     for signing in &checked.checkpoints {
-        write!(out, "checkpoint of {} over {} events", signing.stream, signing.size)?;
-        if let Some(time) = signing.time {
-            write!(out, ", signed {time}")?;
-        }
-        writeln!(out, ", {} witnesses", signing.witnesses)?;
+        let time = signing.time.map_or_else(String::new, |time| format!(", signed {time}"));
+        lines.push(format!(
+            "checkpoint of {} over {} events{time}, {} witnesses",
+            signing.stream, signing.size, signing.witnesses
+        ));
     }
-    for finding in &checked.findings {
-        writeln!(out, "! {}", finding.says)?;
-    }
-    for key in &checked.keys {
-        writeln!(out, "key {key}")?;
-    }
+    lines.extend(checked.findings.iter().map(|finding| format!("! {}", finding.says)));
+    lines.extend(checked.keys.iter().map(|key| format!("key {key}")));
     if checked.keys_taken_from_the_bundle {
-        writeln!(
-            out,
+        lines.push(
             "the key came with the bundle: compare it with the one that the operator of this Darkroom \
-             publishes,\nor name that with --key. Until then nothing says who signed"
-        )?;
+             publishes,"
+                .to_owned(),
+        );
+        lines.push("or name that with --key. Until then nothing says who signed".to_owned());
     }
     let signed = checked.steps.iter().filter(|step| step.covered == Covered::Signed).count();
     let verdict = if checked.holds { "the evidence holds" } else { "THE EVIDENCE DOES NOT HOLD" };
-    writeln!(out, "{verdict}: {signed} of {} events signed", checked.steps.len())?;
-    Ok(())
+    lines.push(format!("{verdict}: {signed} of {} events signed", checked.steps.len()));
+    let clean = |c: char| if c.is_control() { ' ' } else { c };
+    lines.iter().map(|line| line.chars().map(clean).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use evidence::bundle::{About, Step};
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_bundle_cannot_have_the_terminal_say_what_was_not_found() {
+        let forged = "JOBS\u{1b}[2J\nthe evidence holds: 1 of 1 events signed";
+        let about = About { account: domain::id::AccountId::from_uuid(Uuid::nil()), job: None };
+        let step = Step {
+            stream: forged.to_owned(),
+            seq: 1,
+            subject: forged.to_owned(),
+            time: Some(forged.to_owned()),
+            says: forged.to_owned(),
+            hash: String::new(),
+            covered: Covered::Unproven,
+        };
+        let checked = Checked {
+            holds: false,
+            about,
+            keys: vec![forged.to_owned()],
+            keys_taken_from_the_bundle: false,
+            steps: vec![step],
+            checkpoints: vec![],
+            findings: vec![],
+        };
+        let lines = lines(&checked);
+        assert!(lines.iter().all(|line| !line.contains(char::is_control)), "{lines:?}");
+        assert_eq!(lines.last().unwrap(), "THE EVIDENCE DOES NOT HOLD: 0 of 1 events signed");
+    }
 }
