@@ -14,8 +14,10 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    let taken = vault::take_rings_from_environment();
     let arguments = Arguments::parse();
     service::run_main("darkroom-api", async move |shutdown| {
+        taken?;
         let settings: api::Settings = settings::load(api::DEFAULTS, &arguments.sources)?;
         telemetry::init(&settings.log)?;
         api::run(settings, Arc::new(SystemClock), shutdown).await?;

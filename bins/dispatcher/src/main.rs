@@ -15,8 +15,10 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    let taken = vault::take_rings_from_environment();
     let arguments = Arguments::parse();
     service::run_main("dispatcher", async |shutdown| {
+        taken?;
         let settings: Settings = load(DEFAULTS, &arguments.sources)?;
         telemetry::init(&settings.log)?;
         Ok(dispatcher::run(settings, Arc::new(SystemClock), shutdown).await?)

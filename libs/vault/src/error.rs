@@ -206,6 +206,30 @@ pub enum RingError {
         /// How the keys of the setting begin.
         section: &'static str,
     },
+    /// A ring in the environment, and settings that lead elsewhere.
+    #[error(
+        "the environment holds a ring, and vault.{section}_credential or vault.{section}_command leads to another: keep one"
+    )]
+    EnvironmentToo {
+        /// How the keys of the setting begin.
+        section: &'static str,
+    },
+    /// A ring in the environment, and a file named there.
+    #[error("{ring} and {file} are both set: keep one")]
+    TwoVariables {
+        /// The variable that holds a ring.
+        ring: &'static str,
+        /// The one that says in which file it is.
+        file: &'static str,
+    },
+    /// A ring could not be taken out of the environment.
+    #[error("take the key ring out of {variable}")]
+    Environment {
+        /// The variable.
+        variable: &'static str,
+        /// As the system said it.
+        source: std::io::Error,
+    },
     /// A name that could reach elsewhere.
     #[error(
         "vault.{section}_credential is the name that the unit gives to LoadCredential=, without a path"

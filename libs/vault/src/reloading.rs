@@ -80,7 +80,7 @@ impl<R: Ring> Reloading<R> {
         // Somebody else may have looked for all who wait.
         if self.looked_at() < asked_at {
             let pause = match self.source {
-                Source::File(_) | Source::Credential(_) => LOOK_AGAIN,
+                Source::File(_) | Source::Credential(_) | Source::Environment(_) => LOOK_AGAIN,
                 Source::Command(_) => ASK_AGAIN,
             };
             tokio::time::sleep(pause.saturating_sub(self.looked_at().elapsed())).await;

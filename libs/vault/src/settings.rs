@@ -15,7 +15,8 @@ use crate::{KeyId, ring_file};
 /// For how long after a rotation the earlier key stays, though nothing is wrapped under it, in seconds.
 const RETIRE_AFTER_S: u64 = STALE_AFTER.as_secs() + 60;
 
-/// Section `[vault]`. Each ring comes from a command, a systemd credential or a file; the first that is set counts.
+/// Section `[vault]`. Each ring comes from one place: a command, a systemd credential, the environment
+/// ([`take_rings_from_environment`](crate::take_rings_from_environment)) or else a file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
@@ -131,6 +132,19 @@ impl Settings {
                 self.credentials_key_credential.as_deref(),
                 &self.credentials_key_command,
             ),
+        }
+    }
+
+    /// Says so where a ring comes from the place that is guarded least.
+    pub(crate) fn warn_of_environment(&self) {
+        for ring in RingName::ALL {
+            if matches!(self.source(ring), Ok(Source::Environment(_))) {
+                tracing::warn!(
+                    %ring,
+                    "this key ring came from the environment, which whoever started this process has kept; \
+                     a file of its own, a systemd credential or a command keeps it better"
+                );
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Where a key ring comes from: a file, a credential that systemd hands in, or a command that prints it.
+//! Where a key ring comes from: a file, a credential that systemd hands in, a command that prints it, or a variable.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::document::{Document, Kind};
 use crate::error::{RingError, RingFault};
+use crate::handed;
 use crate::ring_file::{self, Guard, RING_MAX_BYTES};
 
 /// How long a command may take to print a ring.
@@ -30,17 +31,22 @@ pub(crate) enum Source {
     Credential(PathBuf),
     /// A program and its arguments; it prints the ring.
     Command(Vec<String>),
+    /// A memory file with what the environment held when the process began; it stays as it is.
+    Environment(PathBuf),
 }
 
 impl Source {
-    /// What settings ask for: a command before a credential before a file.
+    /// What settings ask for: one of a command, a credential and the environment, or else a file.
     pub(crate) fn of(
         section: &'static str,
         file: &Path,
         credential: Option<&str>,
         command: &[String],
     ) -> Result<Self, RingError> {
+        let taken = handed::is_taken(file);
         match (credential, command) {
+            (None, []) if taken => Ok(Self::Environment(file.to_owned())),
+            _ if taken => Err(RingError::EnvironmentToo { section }),
             (None, []) => Ok(Self::File(file.to_owned())),
             (None, command) => Ok(Self::Command(command.to_vec())),
             (Some(_), [_, ..]) => Err(RingError::TwoSources { section }),
@@ -59,6 +65,7 @@ impl Source {
     pub(crate) fn place(&self) -> String {
         match self {
             Self::File(path) | Self::Credential(path) => path.display().to_string(),
+            Self::Environment(_) => "from the environment".to_owned(),
             Self::Command(words) => {
                 format!("printed by {}", words.first().map_or("", String::as_str))
             }
@@ -69,14 +76,16 @@ impl Source {
     pub(crate) const fn again(&self) -> Duration {
         match self {
             Self::File(_) | Self::Credential(_) => FILE_AGAIN,
-            Self::Command(_) => COMMAND_AGAIN,
+            Self::Command(_) | Self::Environment(_) => COMMAND_AGAIN,
         }
     }
 
     /// Reads the ring.
     pub(crate) async fn read(&self, kind: Kind) -> Result<Document, RingError> {
         let bytes = match self {
-            Self::File(path) => read_apart(path.clone(), Guard::of(kind)).await?,
+            Self::File(path) | Self::Environment(path) => {
+                read_apart(path.clone(), Guard::of(kind)).await?
+            }
             Self::Credential(path) => read_apart(path.clone(), Guard::Credential).await?,
             Self::Command(words) => run(words).await?,
         };

@@ -40,6 +40,7 @@ impl Vault {
         let credentials = open_credentials(settings, role, &*keys).await?;
         let vault = Self::new(master, keys).with_credentials(credentials);
         vault.check().await?;
+        settings.warn_of_environment();
         Ok(vault)
     }
 
