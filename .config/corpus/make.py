@@ -85,48 +85,142 @@ def illustrator():
     return bytes(whole) + b"trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, table)
 
 
-def raw(jpeg, wide, high, is_dng):
-    """A TIFF as cameras write it: a preview in the first directory, a sensor's mosaic in another."""
-    width, height = 320, 200
-    mosaic = bytes((x * 5 + y * 3) & 0xFF for y in range(height) for x in range(width))
-    make, model = b"Darkroom\0\0", b"Sample\0\0" if is_dng else b"NIKON D1\0\0"
-    make = make if is_dng else b"NIKON CORPORATION\0"
-    place, blobs = 8, bytearray()
+class Tiff:
+    """A little-endian file of directories and what they point at, laid down from `start` on."""
 
-    def blob(data):
-        nonlocal place
-        at = place
-        blobs.extend(data + b"\0" * (len(data) % 2))
-        place += len(data) + len(data) % 2
+    def __init__(self, magic=b"II*\0", start=8, signature=b""):
+        self.magic, self.start, self.blobs = magic, start, bytearray(signature)
+
+    def blob(self, data):
+        at = self.start + len(self.blobs)
+        self.blobs += data + b"\0" * (len(data) % 2)
         return at
 
-    at_jpeg, at_mosaic = blob(jpeg), blob(mosaic)
-    at_make, at_model = blob(make), blob(model)
+    def directory(self, fields):
+        """Fields of tag, type, count and value: a number, or bytes, which lie behind if they are many."""
+        placed = [
+            (tag, kind, count, self.blob(value) if isinstance(value, bytes) and len(value) > 4 else value)
+            for tag, kind, count, value in sorted(fields, key=lambda field: field[0])
+        ]
+        body = struct.pack("<H", len(placed))
+        for tag, kind, count, value in placed:
+            value = value.ljust(4, b"\0") if isinstance(value, bytes) else struct.pack("<I", value)
+            body += struct.pack("<HHI", tag, kind, count) + value
+        return self.blob(body + struct.pack("<I", 0))
 
-    def directory(fields, after=0):
-        fields.sort()
-        body = struct.pack("<H", len(fields))
-        for tag, kind, count, value in fields:
-            body += struct.pack("<HHI", tag, kind, count) + (value if isinstance(value, bytes) else struct.pack("<I", value))
-        return blob(body + struct.pack("<I", after))
+    def file(self, first):
+        return self.magic + struct.pack("<I", first) + bytes(self.blobs)
 
-    sensor = [
-        (254, 4, 1, 0), (256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 32803),
-        (273, 4, 1, at_mosaic), (277, 3, 1, 1), (278, 4, 1, height), (279, 4, 1, len(mosaic)),
-        (33421, 3, 2, struct.pack("<HH", 2, 2)), (33422, 1, 4, bytes((0, 1, 1, 2))),
-    ]
-    at_sensor = directory(sensor)
+
+def text(tag, value):
+    return (tag, 2, len(value) + 1, value.encode() + b"\0")
+
+
+MOSAIC = (320, 200)
+
+
+def mosaic():
+    """What a sensor under a filter of colours sees."""
+    width, height = MOSAIC
+    return bytes((x * 5 + y * 3) & 0xFF for y in range(height) for x in range(width))
+
+
+def sensor(tiff, coding):
+    (width, height), values = MOSAIC, mosaic()
+    return [
+        (254, 4, 1, 0), (256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, 8), (259, 3, 1, coding),
+        (262, 3, 1, 32803), (273, 4, 1, tiff.blob(values)), (277, 3, 1, 1), (278, 4, 1, height),
+        (279, 4, 1, len(values)), (33421, 3, 2, struct.pack("<HH", 2, 2)), (33422, 1, 4, bytes((0, 1, 1, 2))),
+    ]  # fmt: skip
+
+
+def raw(jpeg, wide, high, make, model, coding=1, more=()):
+    """A TIFF as cameras write it: a preview in the first directory, a sensor's mosaic in another."""
+    tiff, is_dng = Tiff(), bool(more)
+    at_jpeg, at_sensor = tiff.blob(jpeg), tiff.directory(sensor(tiff, coding))
     first = [
         (254, 4, 1, 1), (256, 4, 1, wide), (257, 4, 1, high), (258, 3, 1, 8), (259, 3, 1, 7 if is_dng else 6),
-        (262, 3, 1, 6), (271, 2, len(make), at_make), (272, 2, len(model), at_model), (274, 3, 1, 1),
-        (273, 4, 1, at_jpeg), (277, 3, 1, 3), (278, 4, 1, high), (279, 4, 1, len(jpeg)), (330, 4, 1, at_sensor),
-    ]
-    if is_dng:
-        first.append((50706, 1, 4, bytes((1, 4, 0, 0))))
-    else:
+        (262, 3, 1, 6), text(271, make), text(272, model), (274, 3, 1, 1), (273, 4, 1, at_jpeg), (277, 3, 1, 3),
+        (278, 4, 1, high), (279, 4, 1, len(jpeg)), (330, 4, 1, at_sensor), *more,
+    ]  # fmt: skip
+    if not is_dng:
         first += [(513, 4, 1, at_jpeg), (514, 4, 1, len(jpeg))]
-    at_first = directory(first)
-    return b"II*\0" + struct.pack("<I", at_first) + bytes(blobs)
+    return tiff.file(tiff.directory(first))
+
+
+def dng(jpeg, wide, high):
+    return raw(jpeg, wide, high, "Darkroom", "Sample", more=[(50706, 1, 4, bytes((1, 4, 0, 0)))])
+
+
+def nef(jpeg, wide, high):
+    return raw(jpeg, wide, high, "NIKON CORPORATION", "NIKON D1")
+
+
+def arw(jpeg, wide, high):
+    return raw(jpeg, wide, high, "SONY", "ILCE-7M3", coding=32767)
+
+
+def orf(jpeg, _wide, _high):
+    """Olympus: a magic number of its own, and the preview in the maker's notes, which count from their beginning."""
+    # Their directory comes first, and what it points at behind it.
+    note = Tiff(start=12 + 2 + 12 + 4)
+    at_jpeg = note.blob(jpeg)
+    settings = note.directory([(0x100, 4, 1, 1), (0x101, 4, 1, at_jpeg), (0x102, 4, 1, len(jpeg))])
+    directory = struct.pack("<HHHIII", 1, 0x2020, 13, 1, settings, 0)
+    notes = b"OLYMPUS\0II\x03\0" + directory + bytes(note.blobs)
+    tiff = Tiff(magic=b"IIRO")
+    exif = tiff.directory([(0x927C, 7, len(notes), notes)])
+    first = [field for field in sensor(tiff, 1) if field[0] not in (254, 33421, 33422)]
+    first += [text(271, "OLYMPUS CORPORATION"), text(272, "E-M10"), (274, 3, 1, 1), (0x8769, 4, 1, exif)]
+    return tiff.file(tiff.directory(first))
+
+
+def rw2(jpeg, _wide, _high):
+    """Panasonic: tags of its own, one of which is the preview."""
+    signature = bytes.fromhex("88e774d8f8251d4d947a6e77822b5d6a")
+    tiff, (width, height) = Tiff(magic=b"IIU\0", signature=signature), MOSAIC
+    first = [
+        (0x01, 7, 4, b"0310"), (0x02, 3, 1, width), (0x03, 3, 1, height), (0x2E, 7, len(jpeg), jpeg),
+        text(271, "Panasonic"), text(272, "DMC-GX80"), (274, 3, 1, 1), (0x118, 4, 1, tiff.blob(mosaic())),
+    ]  # fmt: skip
+    return tiff.file(tiff.directory(first))
+
+
+def raf(jpeg, _wide, _high):
+    """Fujifilm: a head that says where the preview and the sensor's values are."""
+    values = mosaic()
+    head = b"FUJIFILMCCD-RAW 0201FF389501" + b"X-T20".ljust(32, b"\0") + b"0100".ljust(24, b"\0")
+    places = struct.pack(">6I", 148, len(jpeg), 0, 0, 148 + len(jpeg), len(values))
+    return (head + places).ljust(148, b"\0") + jpeg + values
+
+
+def cr3(jpeg, wide, high):
+    """Canon: boxes as in MPEG-4, tags in one of the maker's, the preview in another and as a track."""
+
+    def box(name, *parts):
+        body = b"".join(parts)
+        return struct.pack(">I", len(body) + 8) + name + body
+
+    tags = Tiff()
+    tags = tags.file(tags.directory([text(271, "Canon"), text(272, "Canon EOS R"), (274, 3, 1, 1)]))
+    canon = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")
+    preview = bytes.fromhex("eaf42b5e1c984b88b9fbb7dc406e4d16")
+    kind = box(b"ftyp", b"crx ", struct.pack(">I", 1), b"crx isom")
+    shown = struct.pack(">IHHHHI", 0, 1, wide, high, 1, len(jpeg))
+    shown = box(b"uuid", preview, struct.pack(">II", 0, 1), box(b"PRVW", shown, jpeg))
+
+    def moov(at):
+        sizes = box(b"stsz", struct.pack(">III", 0, len(jpeg), 1))
+        places = box(b"co64", struct.pack(">IIQ", 0, 1, at))
+        track = box(b"trak", box(b"mdia", box(b"minf", box(b"stbl", sizes, places))))
+        return box(b"moov", box(b"uuid", canon, box(b"CNCV", b"CanonCR3_001/00.09.00/00.00.00"), box(b"CMT1", tags)), track)
+
+    at = len(kind) + len(moov(0)) + len(shown) + 8
+    return kind + moov(at) + shown + box(b"mdat", jpeg, mosaic())
+
+
+# One has a small preview, and its mosaic is developed.
+CAMERAS = {dng: (160, 100), nef: (960, 640), arw: (960, 640), orf: (960, 640), rw2: (960, 640), raf: (960, 640), cr3: (960, 640)}
 
 
 def main(out):
@@ -136,11 +230,10 @@ def main(out):
         ffmpeg(arguments.split(), out / name)
     (out / "document.sketch").write_bytes(sketch())
     (out / "drawing.ai").write_bytes(illustrator())
-    # One has a small preview, and its mosaic is developed.
-    for name, wide, high in [("camera.dng", 160, 100), ("camera.nef", 960, 640)]:
+    for made, (wide, high) in CAMERAS.items():
         preview = out / "preview.jpg"
         ffmpeg(f"-f lavfi -i testsrc2=s={wide}x{high}:d=1 -frames:v 1 -update 1".split(), preview)
-        (out / name).write_bytes(raw(preview.read_bytes(), wide, high, name.endswith("dng")))
+        (out / f"camera.{made.__name__}").write_bytes(made(preview.read_bytes(), wide, high))
         preview.unlink()
 
 

@@ -17,7 +17,7 @@ use crate::page::{Page, within};
 use crate::psd::Psd;
 use crate::raster::{Raster, upright};
 use crate::raw::{self, Raw};
-use crate::tiff::Directories;
+use crate::tiff::{Directories, sparse};
 use crate::{exif, ico, png};
 
 /// The last bytes of a QOI.
@@ -41,8 +41,28 @@ pub fn draw(
     source: &mut dyn Source,
     easel: Easel<'_>,
 ) -> Result<Drawn, Error> {
-    let file = read_all(source)?;
-    guarded(|| kinds(filetype, file, easel))
+    guarded(|| {
+        if filetype.kind == Kind::Tiff
+            && let Some(file) = sparse::read(source)?
+            && !raw::is_raw(&file)
+            && Directories::find(&file)?.total() == 1
+        {
+            return rows(&file, source, easel);
+        }
+        kinds(filetype, read_all(source)?, easel)
+    })
+}
+
+/// A TIFF of one page, without the rows of its pixels, which the source has.
+fn rows(file: &[u8], source: &mut dyn Source, mut easel: Easel<'_>) -> Result<Drawn, Error> {
+    let mut metadata = Map::new();
+    let mut page = Page::open(Kind::Tiff, file, easel.limits())?;
+    tell(&mut easel, file, page.facts(), &mut metadata);
+    let mut leaf = Leaf(Some(page.from(source)));
+    for number in easel.open(1)? {
+        easel.page(number, &mut leaf)?;
+    }
+    Ok(Drawn { metadata, engines: easel.done() })
 }
 
 /// Each kind in its own way.

@@ -49,6 +49,8 @@ pub struct Picture {
     pub(crate) orientation: Orientation,
     /// The way to sRGB, if they are not there yet.
     pub(crate) to_srgb: Option<ToSrgb>,
+    /// How much of their width and height is the page, if not all of it.
+    pub(crate) reach: Option<(f64, f64)>,
 }
 
 impl Picture {
@@ -59,6 +61,7 @@ impl Picture {
             pixels: Pixels::Raster(raster),
             orientation: Orientation::NoTransforms,
             to_srgb: None,
+            reach: None,
         }
     }
 
@@ -73,7 +76,12 @@ impl Picture {
             Pixels::Raster(raster) => raster.layout,
             Pixels::Planes(_) => Layout::Rgb,
         };
-        Self { pixels, orientation, to_srgb: ToSrgb::of(icc, layout) }
+        Self { pixels, orientation, to_srgb: ToSrgb::of(icc, layout), reach: None }
+    }
+
+    /// The same, of whose pixels no more than this is the page.
+    pub(crate) fn reaching(self, reach: Option<(f64, f64)>) -> Self {
+        Self { reach, ..self }
     }
 
     /// All its pixels in sRGB, upright.

@@ -7,6 +7,7 @@ use turbojpeg::{
 };
 
 use crate::colour::{MAX_ICC_BYTES, cmyk_to_srgb};
+use crate::eighth;
 use crate::error::Error;
 use crate::planes::{Pixels, Planes};
 use crate::raster::{Layout, Raster, room};
@@ -22,6 +23,8 @@ const MAX_SEGMENTS: usize = 4_096;
 /// Of a picture whose end is missing, the part of its rows that must be there: one in so many may
 /// lack.
 const MAY_LACK: usize = 8;
+/// Pixels from which on it pays to be particular about an eighth of them.
+const MANY_PIXELS: usize = 1 << 20;
 /// What libjpeg-turbo shows where data is missing.
 const NO_DATA: u8 = 128;
 
@@ -115,6 +118,12 @@ pub(crate) fn decode(jpeg: &[u8], segments: &Segments, least: (u32, u32)) -> Res
     } else {
         scale((header.width, header.height), least)
     };
+    if scale == ScalingFactor::ONE_EIGHTH
+        && header.width.saturating_mul(header.height) >= MANY_PIXELS
+        && let Some(pixels) = means(jpeg, &header)
+    {
+        return Ok(pixels);
+    }
     decompressor.set_scaling_factor(scale).map_err(refusal)?;
     let size = (scale.scale(header.width), scale.scale(header.height));
     let format = match header.colorspace {
@@ -143,6 +152,31 @@ pub(crate) fn decode(jpeg: &[u8], segments: &Segments, least: (u32, u32)) -> Res
             }
             cmyk_to_srgb(&pixels, segments.icc.as_deref(), (wide, high)).map(Pixels::Raster)
         }
+    }
+}
+
+/// An eighth of a plain picture, with nothing worked out that is not seen.
+fn means(jpeg: &[u8], header: &DecompressHeader) -> Option<Pixels> {
+    let scale = ScalingFactor::ONE_EIGHTH;
+    let size = (scale.scale(header.width), scale.scale(header.height));
+    let cut = |plane: Raster, width: usize, height: usize| {
+        let to = (u32::try_from(width).ok()?, u32::try_from(height).ok()?);
+        if plane.dimensions() == to { Some(plane) } else { plane.part((0, 0), to).ok() }
+    };
+    match header.colorspace {
+        Colorspace::Gray => {
+            let [gray] = <[Raster; 1]>::try_from(eighth::decode(jpeg)?).ok()?;
+            cut(gray, size.0, size.1).map(Pixels::Raster)
+        }
+        Colorspace::YCbCr => {
+            let (across, down) = step(header.subsamp)?;
+            let [luma, blue, red] = <[Raster; 3]>::try_from(eighth::decode(jpeg)?).ok()?;
+            let coarse = (size.0.div_ceil(across), size.1.div_ceil(down));
+            let chroma = [cut(blue, coarse.0, coarse.1)?, cut(red, coarse.0, coarse.1)?];
+            let step = (u32::try_from(across).ok()?, u32::try_from(down).ok()?);
+            Some(Pixels::Planes(Planes::new(cut(luma, size.0, size.1)?, chroma, step)))
+        }
+        Colorspace::RGB | Colorspace::CMYK | Colorspace::YCCK => None,
     }
 }
 

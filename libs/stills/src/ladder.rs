@@ -85,18 +85,17 @@ impl Ladder {
         let pixels = if let Some(step) = self.made.iter().rev().find(suffices) {
             step.resized(resizer, size, self.finely)?
         } else {
-            let base = &self.base.pixels;
+            let (base, reach) = (&self.base.pixels, self.base.reach);
+            let as_is = base.dimensions() == size && reach.is_none();
             match &self.base.to_srgb {
-                None if matches!(base, Pixels::Raster(_)) && base.dimensions() == size => {
+                None if matches!(base, Pixels::Raster(_)) && as_is => {
                     return Ok(&self.base.pixels);
                 }
-                None => base.resized(resizer, size, self.finely)?,
+                None => base.part_resized(resizer, reach, size, self.finely)?,
                 Some(to_srgb) => match base {
-                    Pixels::Raster(raster) if raster.dimensions() == size => {
-                        Pixels::Raster(to_srgb.apply(raster)?)
-                    }
+                    Pixels::Raster(raster) if as_is => Pixels::Raster(to_srgb.apply(raster)?),
                     other => {
-                        let sized = other.resized(resizer, size, Chroma::Full)?;
+                        let sized = other.part_resized(resizer, reach, size, Chroma::Full)?;
                         Pixels::Raster(to_srgb.apply(&sized.into_raster(resizer)?)?)
                     }
                 },

@@ -5,6 +5,8 @@ use std::io;
 use domain::job::Role;
 use domain::wish::Format;
 
+use crate::memory::zeroed;
+
 /// Where the bytes come from.
 pub trait Source {
     /// How many there are.
@@ -69,9 +71,9 @@ pub fn read_all(source: &mut dyn Source) -> Result<Vec<u8>, crate::Error> {
     if length == 0 {
         return Err(crate::Error::Empty);
     }
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(length).map_err(|_full| memory)?;
-    bytes.resize(length, 0);
+    // Whether there is room is asked first: the zeros then cost nothing.
+    Vec::<u8>::new().try_reserve_exact(length).map_err(|_full| memory)?;
+    let mut bytes = zeroed(length);
     let count = source.read_at(0, &mut bytes).map_err(crate::Error::Source)?;
     bytes.truncate(count);
     Ok(bytes)

@@ -16,10 +16,11 @@ use crate::colour;
 use crate::easel::Picture;
 use crate::error::Error;
 use crate::jxl;
+use crate::media;
 use crate::planes::Pixels;
 use crate::raster::{Layout, Raster, upright};
 use crate::tiff::Shape;
-use crate::{exr, frames, jpeg, light, tga, webp};
+use crate::{exr, frames, jpeg, light, png, tga, webp};
 
 /// A page that is open but not decoded.
 pub(crate) struct Page<'a> {
@@ -34,9 +35,10 @@ enum Source<'a> {
     Jpeg { bytes: &'a [u8], segments: jpeg::Segments },
     Webp { bytes: &'a [u8], header: webp::Header },
     Jxl(Box<jxl::Open<'a>>),
-    Tiff(Box<Shape<'a>>),
+    Tiff { shape: Box<Shape<'a>>, source: Option<&'a mut dyn media::Source> },
     Exr(Box<exr::Open<'a>>),
     Tga { bytes: &'a [u8], header: tga::Header },
+    Png { bytes: &'a [u8], decoder: Box<PngDecoder<Cursor<&'a [u8]>>> },
     Other(Box<dyn ImageDecoder + 'a>),
 }
 
@@ -65,7 +67,10 @@ impl<'a> Page<'a> {
             Kind::Png => {
                 // Its decoder takes dimensions beyond all bounds for a want of memory.
                 within(png_dimensions(bytes), limits)?;
-                Self::of(Box::new(PngDecoder::new(reader)?))
+                let mut decoder = Box::new(PngDecoder::new(reader)?);
+                let stored = decoder.dimensions();
+                let orientation = decoder.orientation().unwrap_or(UPRIGHT);
+                Self::plain(stored, orientation, Source::Png { bytes, decoder })
             }
             Kind::Gif => {
                 frames::gif_fits(bytes, limits)?;
@@ -74,7 +79,8 @@ impl<'a> Page<'a> {
             Kind::Tiff => match Shape::find(bytes)? {
                 Some(shape) => {
                     let (stored, orientation) = (shape.dimensions(), shape.orientation());
-                    Self::plain(stored, orientation, Source::Tiff(Box::new(shape)))
+                    let source = Source::Tiff { shape: Box::new(shape), source: None };
+                    Self::plain(stored, orientation, source)
                 }
                 None => Self::of(Box::new(TiffDecoder::new(reader)?)),
             },
@@ -135,6 +141,14 @@ impl<'a> Page<'a> {
         Self { stored, orientation, source }
     }
 
+    /// Whence the rows of a TIFF come that are not in its bytes.
+    pub(crate) fn from(mut self, rows: &'a mut dyn media::Source) -> Self {
+        if let Source::Tiff { source, .. } = &mut self.source {
+            *source = Some(rows);
+        }
+        self
+    }
+
     /// Width and height the right way up.
     pub(crate) const fn dimensions(&self) -> (u32, u32) {
         upright(self.orientation, self.stored)
@@ -152,7 +166,7 @@ impl<'a> Page<'a> {
                 (colours, 8, webp::chunk(bytes, b"ICCP").map(<[u8]>::to_vec))
             }
             Source::Jxl(open) => open.facts(),
-            Source::Tiff(shape) => {
+            Source::Tiff { shape, .. } => {
                 let (colours, bits) = shape.facts();
                 (colours, bits, shape.icc().map(<[u8]>::to_vec))
             }
@@ -161,19 +175,8 @@ impl<'a> Page<'a> {
                 (colours, bits, None)
             }
             Source::Tga { header, .. } => (header.colour_model(), header.bits.into(), None),
-            Source::Other(decoder) => {
-                let kind = decoder.original_color_type();
-                let channels = kind.channel_count();
-                let bits = u32::from(kind.bits_per_pixel()) / u32::from(channels.max(1));
-                let colours = match (kind, channels) {
-                    (ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16, _) => "CMYK",
-                    (_, 1) => "Gray",
-                    (_, 2) => "Gray with alpha",
-                    (_, 3) => "RGB",
-                    _ => "RGBA",
-                };
-                (colours, bits, decoder.icc_profile().ok().flatten())
-            }
+            Source::Png { decoder, .. } => decoder_facts(decoder.as_mut()),
+            Source::Other(decoder) => decoder_facts(decoder.as_mut()),
         };
         let mut facts = Map::new();
         facts.insert("ImageWidth".to_owned(), Value::from(self.stored.0));
@@ -200,32 +203,63 @@ impl<'a> Page<'a> {
                 let (raster, icc) = open.decode()?;
                 (Pixels::Raster(raster), icc)
             }
-            Source::Tiff(shape) => {
-                let (raster, own) = shape.decode()?;
-                let icc = shape.icc().filter(|_| own).map(<[u8]>::to_vec);
-                (Pixels::Raster(raster.without_idle_alpha()), icc)
+            Source::Tiff { shape, source } => {
+                let (raster, reach, own) = shape.decode(least, source)?;
+                let pixels = Pixels::Raster(raster.without_idle_alpha());
+                let icc = shape.icc().filter(|_| own);
+                return Ok(Picture::decoded(pixels, self.orientation, icc).reaching(reach));
             }
             Source::Exr(open) => (Pixels::Raster(open.decode()?), None),
             Source::Tga { bytes, header } => {
                 (Pixels::Raster(header.decode(bytes)?.without_idle_alpha()), None)
             }
-            Source::Other(mut decoder) => {
-                if decoder.total_bytes() > limits.renderer_memory_bytes {
-                    return Err(Error::Memory { what: "pixels" });
+            Source::Png { bytes, mut decoder } => match png::decode(bytes, least)? {
+                Some((raster, reach)) => {
+                    let icc = decoder.icc_profile().unwrap_or_default();
+                    let picture =
+                        Picture::decoded(Pixels::Raster(raster), self.orientation, icc.as_deref());
+                    return Ok(picture.reaching(reach));
                 }
-                let mut bounds = image::Limits::no_limits();
-                bounds.max_alloc = Some(limits.renderer_memory_bytes);
-                decoder.set_limits(bounds)?;
-                let icc = decoder.icc_profile().unwrap_or_default();
-                let image = DynamicImage::from_decoder(decoder)?;
-                match icc.as_deref().and_then(|icc| colour::deep_to_srgb(&image, icc)) {
-                    Some(raster) => (Pixels::Raster(raster), None),
-                    None => (Pixels::Raster(raster(image)?.without_idle_alpha()), icc),
-                }
-            }
+                None => whole(decoder, limits)?,
+            },
+            Source::Other(decoder) => whole(decoder, limits)?,
         };
         Ok(Picture::decoded(pixels, self.orientation, icc.as_deref()))
     }
+}
+
+/// How colours are made, bits of each channel, and the profile.
+fn decoder_facts(decoder: &mut dyn ImageDecoder) -> (&'static str, u32, Option<Vec<u8>>) {
+    let kind = decoder.original_color_type();
+    let channels = kind.channel_count();
+    let bits = u32::from(kind.bits_per_pixel()) / u32::from(channels.max(1));
+    let colours = match (kind, channels) {
+        (ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16, _) => "CMYK",
+        (_, 1) => "Gray",
+        (_, 2) => "Gray with alpha",
+        (_, 3) => "RGB",
+        _ => "RGBA",
+    };
+    (colours, bits, decoder.icc_profile().ok().flatten())
+}
+
+/// All pixels, and their profile if they are still in its colours.
+fn whole(
+    mut decoder: impl ImageDecoder,
+    limits: &Limits,
+) -> Result<(Pixels, Option<Vec<u8>>), Error> {
+    if decoder.total_bytes() > limits.renderer_memory_bytes {
+        return Err(Error::Memory { what: "pixels" });
+    }
+    let mut bounds = image::Limits::no_limits();
+    bounds.max_alloc = Some(limits.renderer_memory_bytes);
+    decoder.set_limits(bounds)?;
+    let icc = decoder.icc_profile().unwrap_or_default();
+    let image = DynamicImage::from_decoder(decoder)?;
+    Ok(match icc.as_deref().and_then(|icc| colour::deep_to_srgb(&image, icc)) {
+        Some(raster) => (Pixels::Raster(raster), None),
+        None => (Pixels::Raster(raster(image)?.without_idle_alpha()), icc),
+    })
 }
 
 const UPRIGHT: Orientation = Orientation::NoTransforms;

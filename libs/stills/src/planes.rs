@@ -105,7 +105,7 @@ impl Planes {
         );
         // A sharp filter where there is less colour than wanted would ring at every edge.
         let enlarged = plane.width < wanted.0 || plane.height < wanted.1;
-        let filter = if enlarged { FilterType::Bilinear } else { FilterType::Lanczos3 };
+        let filter = if enlarged { FilterType::Bilinear } else { crate::raster::sharp() };
         Ok(Rc::new(plane.resampled(resizer, Some(shown), wanted, filter)?))
     }
 
@@ -180,8 +180,21 @@ impl Pixels {
         to: (u32, u32),
         finely: Chroma,
     ) -> Result<Self, Error> {
+        self.part_resized(resizer, None, to, finely)
+    }
+
+    /// The part of a raster of these dimensions at top left, or all of it, with other dimensions.
+    pub(crate) fn part_resized(
+        &self,
+        resizer: &mut Resizer,
+        shown: Option<(f64, f64)>,
+        to: (u32, u32),
+        finely: Chroma,
+    ) -> Result<Self, Error> {
         Ok(match self {
-            Self::Raster(raster) => Self::Raster(raster.resized(resizer, to)?),
+            Self::Raster(raster) => {
+                Self::Raster(raster.resampled(resizer, shown, to, crate::raster::sharp())?)
+            }
             Self::Planes(planes) => Self::Planes(planes.resized(resizer, to, finely)?),
         })
     }

@@ -1,11 +1,39 @@
-//! What is looked at in a PNG before its decoder is let at it.
+//! PNG: what is looked at before its decoder is let at it, and its rows.
+
+use std::io::Cursor;
 
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
+use png::{BitDepth, ColorType, Transformations};
 
 use crate::colour::MAX_ICC_BYTES;
+use crate::error::Error;
+use crate::raster::Layout;
+use crate::shrink::{Shrinker, Shrunk};
 
 /// The most chunks that are looked through.
 const MAX_CHUNKS: usize = 4_096;
+
+/// Row by row what is of 8 bits, opaque and not interlaced, which most are; `None` for the rest.
+pub(crate) fn decode(file: &[u8], least: (u32, u32)) -> Result<Option<Shrunk>, Error> {
+    let mut decoder = png::Decoder::new(Cursor::new(file));
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
+    decoder.set_transformations(Transformations::EXPAND);
+    let mut reader = decoder.read_info().map_err(Error::corrupt)?;
+    let layout = match reader.output_color_type() {
+        (ColorType::Grayscale, BitDepth::Eight) => Layout::Gray,
+        (ColorType::Rgb, BitDepth::Eight) => Layout::Rgb,
+        _ => return Ok(None),
+    };
+    if reader.info().interlaced {
+        return Ok(None);
+    }
+    let mut shrinker = Shrinker::new(reader.info().size(), layout, least)?;
+    while let Some(row) = reader.next_row().map_err(Error::corrupt)? {
+        shrinker.row(row.data())?;
+    }
+    shrinker.finish().map(Some)
+}
 
 /// Cuts a colour profile out that is larger than any honest one, or that expands to be so: the
 /// picture is as good without.

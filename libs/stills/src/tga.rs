@@ -1,9 +1,12 @@
 //! Truevision's TGA: plain or run-length packed; gray, palette or colours of 15 to 32 bits.
 
 use crate::error::Error;
+use crate::memory::zeroed;
 use crate::raster::{Layout, Raster, room};
 
 const HEADER_BYTES: usize = 18;
+/// Pixels of a run, at most.
+const LONGEST_RUN: usize = 128;
 
 /// What the header says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,17 +173,33 @@ impl Header {
             let y = if self.top { index } else { (height as usize).wrapping_sub(index + 1) };
             let target = y.checked_mul(row_bytes).and_then(|at| pixels.get_mut(at..at + row_bytes));
             let Some(target) = target else { break };
-            let mut targets: Vec<&mut [u8]> = target.chunks_exact_mut(layout.bytes()).collect();
-            if self.right {
-                targets.reverse();
-            }
-            for (target, pixel) in targets.into_iter().zip(row.chunks_exact(stored)) {
-                let colour = self.pixel(pixel, &palette, first);
-                let colour = colour.get(..target.len()).unwrap_or_default();
-                target.copy_from_slice(colour);
+            match layout {
+                Layout::Gray => self.lay::<1>(row, &palette, first, target),
+                Layout::Rgb => self.lay::<3>(row, &palette, first, target),
+                Layout::Rgba => self.lay::<4>(row, &palette, first, target),
             }
         }
         Raster::new(width, height, layout, pixels)
+    }
+
+    /// A stored row into pixels of so many channels.
+    fn lay<const CHANNELS: usize>(
+        &self,
+        row: &[u8],
+        palette: &[[u8; 4]],
+        first: usize,
+        target: &mut [u8],
+    ) {
+        let targets = target.as_chunks_mut::<CHANNELS>().0;
+        for (target, pixel) in targets.iter_mut().zip(row.chunks_exact(bytes_of(self.bits))) {
+            let colour = self.pixel(pixel, palette, first);
+            if let Some(colour) = colour.first_chunk() {
+                *target = *colour;
+            }
+        }
+        if self.right {
+            targets.reverse();
+        }
     }
 
     fn pixel(&self, stored: &[u8], palette: &[[u8; 4]], first: usize) -> [u8; 4] {
@@ -201,20 +220,42 @@ impl Header {
 /// Runs of pixels: one repeated, or some as they are.
 fn unpack(packed: &[u8], bytes: usize, pixel: usize) -> Result<Vec<u8>, Error> {
     let early = || Error::corrupt("TGA: ends too early");
-    let mut unpacked = Vec::new();
+    // A run is no longer than it can be told to be: what is too short for the picture is known now.
+    if (packed.len() / (1 + pixel)).saturating_mul(LONGEST_RUN * pixel) < bytes
+        && packed.len() < bytes
+    {
+        return Err(early());
+    }
+    let mut unpacked = zeroed(bytes);
+    let mut room = unpacked.as_mut_slice();
     let mut rest = packed;
-    while unpacked.len() < bytes {
+    while !room.is_empty() {
         let (head, behind) = rest.split_first().ok_or_else(early)?;
         let count = usize::from(head & 0x7f) + 1;
         let length = if head & 0x80 == 0 { count * pixel } else { pixel };
         let (run, behind) = behind.split_at_checked(length).ok_or_else(early)?;
+        // What reaches beyond the picture is cut off.
+        let (place, after) = room.split_at_mut((count * pixel).min(room.len()));
         if head & 0x80 == 0 {
-            unpacked.extend_from_slice(run);
+            place.copy_from_slice(run.get(..place.len()).ok_or_else(early)?);
         } else {
-            unpacked.extend(std::iter::repeat_n(run, count).flatten());
+            place.chunks_exact_mut(pixel).for_each(|place| place.copy_from_slice(run));
         }
-        rest = behind;
+        (room, rest) = (after, behind);
     }
-    unpacked.truncate(bytes);
     Ok(unpacked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_laid_down_and_what_is_too_short_is_known_before() {
+        let packed = [0x82, 1, 2, 0x01, 3, 4, 5, 6];
+        assert_eq!(unpack(&packed, 10, 2).expect("whole"), [1, 2, 1, 2, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(unpack(&packed, 8, 2).expect("cut"), [1, 2, 1, 2, 1, 2, 3, 4]);
+        assert!(unpack(&packed, 12, 2).is_err());
+        assert!(unpack(&[0xff; 64], 65_535 * 300 * 4, 4).is_err());
+    }
 }

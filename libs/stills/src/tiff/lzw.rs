@@ -8,28 +8,68 @@ const END: usize = 257;
 const FIRST: usize = 258;
 const MAX_CODES: usize = 4_096;
 
+/// What a code stands for: every string is the one before it and the byte behind that, so that it
+/// can be found where it was written first.
+#[derive(Clone, Copy)]
+struct Text {
+    /// Its first bytes, the very first lowest.
+    head: u64,
+    /// Where it begins in what is unpacked.
+    from: u32,
+    length: u32,
+}
+
+/// Bytes of a string that are kept with its code.
+const HEAD_BYTES: usize = 8;
+
+/// Codes of a growing number of bits.
+struct Codes<'a> {
+    packed: &'a [u8],
+    /// Bits taken from `packed` and not yet given, the lowest `count` of these.
+    held: u64,
+    count: u32,
+}
+
+impl Codes<'_> {
+    #[inline]
+    fn next(&mut self, bits: u32) -> Option<usize> {
+        if self.count < bits {
+            if let Some((eight, _)) = self.packed.split_first_chunk::<8>() {
+                let bytes = (63 - self.count) / 8;
+                self.held =
+                    self.held << (bytes * 8) | u64::from_be_bytes(*eight) >> (64 - bytes * 8);
+                self.count += bytes * 8;
+                self.packed = self.packed.get(bytes as usize..)?;
+            } else {
+                while self.count < bits {
+                    let (byte, rest) = self.packed.split_first()?;
+                    self.held = self.held << 8 | u64::from(*byte);
+                    self.count += 8;
+                    self.packed = rest;
+                }
+            }
+        }
+        self.count -= bits;
+        usize::try_from(self.held >> self.count & ((1 << bits) - 1)).ok()
+    }
+}
+
 /// Unpacks as many bytes as `target` has room for.
 ///
 /// # Errors
 /// When there are fewer, or a code means nothing.
 pub(crate) fn unpack(packed: &[u8], target: &mut [u8]) -> Result<(), Error> {
     let odd = || Error::corrupt("TIFF: LZW without sense");
-    // Where the string of a code begins in what is unpacked, and its length: every string is the
-    // one before it and the byte behind that.
-    let mut strings = [(0_u32, 0_u32); MAX_CODES];
+    let early = || Error::corrupt("TIFF: LZW ends too early");
+    let mut texts = [Text { head: 0, from: 0, length: 1 }; MAX_CODES];
+    for (head, text) in (0..).zip(&mut texts).take(CLEAR) {
+        text.head = head;
+    }
     let (mut next, mut bits) = (FIRST, 9_u32);
-    let (mut held, mut count) = (0_u64, 0_u32);
-    let mut bytes = packed.iter();
-    let (mut at, mut last): (usize, Option<(usize, usize)>) = (0, None);
+    let mut codes = Codes { packed, held: 0, count: 0 };
+    let (mut at, mut last): (usize, Option<Text>) = (0, None);
     while at < target.len() {
-        while count < bits {
-            let byte = bytes.next().ok_or_else(|| Error::corrupt("TIFF: LZW ends too early"))?;
-            held = held << 8 | u64::from(*byte);
-            count += 8;
-        }
-        count -= bits;
-        let code = usize::try_from(held >> count & ((1 << bits) - 1)).map_err(|_odd| odd())?;
-        held &= (1 << count) - 1;
+        let code = codes.next(bits).ok_or_else(early)?;
         if code == CLEAR {
             (next, bits, last) = (FIRST, 9, None);
             continue;
@@ -37,48 +77,65 @@ pub(crate) fn unpack(packed: &[u8], target: &mut [u8]) -> Result<(), Error> {
         if code == END {
             break;
         }
+        let mut text = match last {
+            // The string that this very code makes: the last one, and its first byte again.
+            Some(last) if code == next => longer(last, last.head),
+            Some(_) if code < next => texts.get(code).copied().ok_or_else(odd)?,
+            None if code < CLEAR => texts.get(code).copied().ok_or_else(odd)?,
+            _ => return Err(odd()),
+        };
         let begun = at;
-        if code < CLEAR {
-            let place = target.get_mut(at).ok_or_else(odd)?;
-            *place = u8::try_from(code).map_err(|_odd| odd())?;
-            at += 1;
-        } else {
-            let (from, length) = match last {
-                // The string that this very code makes: the last one, and its first byte again.
-                Some((from, length)) if code == next => (from, length + 1),
-                Some(_) if code < next => {
-                    let (from, length) = strings.get(code).copied().ok_or_else(odd)?;
-                    (from as usize, length as usize)
-                }
-                _ => return Err(odd()),
-            };
-            let end = (at + length).min(target.len());
-            if from + length <= at {
-                target.copy_within(from..from + (end - at), at);
-            } else {
-                for to in at..end {
-                    let byte = target.get(from + to - at).copied().ok_or_else(odd)?;
-                    *target.get_mut(to).ok_or_else(odd)? = byte;
-                }
-            }
-            at = end;
-        }
-        if let Some((from, length)) = last
-            && let Some(place) = strings.get_mut(next)
+        at += write(target, at, text);
+        if let Some(last) = last
+            && let Some(place) = texts.get_mut(next)
         {
-            *place = (
-                u32::try_from(from).map_err(|_odd| odd())?,
-                u32::try_from(length + 1).map_err(|_odd| odd())?,
-            );
+            *place = longer(last, text.head);
             next += 1;
             // One earlier than needed, as its inventors had it.
             if next + 1 >= 1 << bits && bits < 12 {
                 bits += 1;
             }
         }
-        last = Some((begun, at - begun));
+        text.from = u32::try_from(begun).map_err(|_odd| odd())?;
+        last = Some(text);
     }
-    if at == target.len() { Ok(()) } else { Err(Error::corrupt("TIFF: LZW ends too early")) }
+    if at == target.len() { Ok(()) } else { Err(early()) }
+}
+
+/// A string with the first byte of `head` behind it.
+#[inline]
+const fn longer(text: Text, head: u64) -> Text {
+    let added =
+        if text.length < HEAD_BYTES as u32 { (head & 0xff) << (text.length * 8) } else { 0 };
+    Text { head: text.head | added, length: text.length + 1, ..text }
+}
+
+/// Writes a string, as far as there is room; gives how many bytes that was. What lies behind it is
+/// written over again by the next.
+#[inline]
+fn write(target: &mut [u8], at: usize, text: Text) -> usize {
+    let (from, length) = (text.from as usize, text.length as usize);
+    let head = text.head.to_le_bytes();
+    let Some((place, _)) = target.get_mut(at..).and_then(<[u8]>::split_first_chunk_mut) else {
+        // At the very end.
+        let mut written = 0;
+        for index in 0..length {
+            let known = head.get(index).copied();
+            let byte = known.or_else(|| target.get(from + index).copied()).unwrap_or_default();
+            let Some(place) = target.get_mut(at + index) else { break };
+            *place = byte;
+            written += 1;
+        }
+        return written;
+    };
+    *place = head;
+    if length > HEAD_BYTES {
+        let end = (at + length).min(target.len());
+        let source = from + HEAD_BYTES..from + (end - at).max(HEAD_BYTES);
+        target.copy_within(source, at + HEAD_BYTES);
+        return end - at;
+    }
+    length
 }
 
 #[cfg(test)]

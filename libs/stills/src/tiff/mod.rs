@@ -3,6 +3,7 @@
 mod lzw;
 mod pixels;
 mod shape;
+pub(crate) mod sparse;
 mod unpack;
 
 pub(crate) use shape::Shape;

@@ -6,11 +6,19 @@ use std::borrow::Cow;
 use fast_image_resize::Resizer;
 
 use super::shape::{Alpha, Colours, Packing, Shape};
-use super::unpack::unpack;
+use super::unpack::{unpack, whole_rows};
 use crate::colour::{cmyk_to_srgb, lab_to_srgb};
 use crate::error::Error;
 use crate::jpeg;
+use crate::media::Source;
 use crate::raster::{Layout, Raster, room};
+use crate::shrink::{Shrinker, Shrunk};
+
+/// A picture, how much of it is the page, and whether its colours are still those of its profile.
+type Decoded = (Raster, Option<(f64, f64)>, bool);
+
+/// What is read at once of rows that are needed once, in bytes.
+const READ_BYTES: usize = 1 << 20;
 
 /// Bytes of the picture, with so many channels.
 struct Canvas {
@@ -21,21 +29,95 @@ struct Canvas {
 }
 
 impl Shape<'_> {
-    /// The picture, and whether its colours still are those of its profile.
-    pub(crate) fn decode(&self) -> Result<(Raster, bool), Error> {
+    /// The picture, no smaller than `least`, how much of it is the page, and whether its colours
+    /// still are those of its profile. Strips of plain rows come from the source, if it is given.
+    pub(crate) fn decode(
+        &self,
+        least: (u32, u32),
+        source: Option<&mut dyn Source>,
+    ) -> Result<Decoded, Error> {
         match self.packing {
-            Packing::OldJpeg { at, length } => Ok((self.whole_jpeg(at, length)?, true)),
+            Packing::OldJpeg { at, length } => Ok((self.whole_jpeg(at, length)?, None, true)),
             Packing::Jpeg if !self.planar => {
                 let canvas = self.jpegs()?;
                 let cmyk = self.colours == Colours::Cmyk;
-                self.finished(canvas).map(|raster| (raster, !cmyk))
+                self.finished(canvas).map(|raster| (raster, None, !cmyk))
+            }
+            _ if self.is_in_rows() => {
+                self.in_rows(least, source).map(|(raster, reach)| (raster, reach, true))
             }
             _ => {
                 let canvas = self.unpacked()?;
                 let own = matches!(self.colours, Colours::Dark | Colours::Light | Colours::Rgb);
-                self.coloured(canvas).map(|raster| (raster, own))
+                self.coloured(canvas).map(|raster| (raster, None, own))
             }
         }
+    }
+
+    /// Whether it is of whole rows of bytes, each a channel that is shown.
+    fn is_in_rows(&self) -> bool {
+        !self.tiled
+            && !self.planar
+            && !self.signed
+            && self.bits == 8
+            && self.samples == self.colours.channels()
+            && matches!(self.colours, Colours::Dark | Colours::Light | Colours::Rgb)
+            && matches!(
+                self.packing,
+                Packing::Plain | Packing::Lzw | Packing::Deflate | Packing::Runs
+            )
+    }
+
+    /// Whether these rows lie in the file as they are.
+    pub(super) fn is_plain_rows(&self) -> bool {
+        self.is_in_rows() && self.packing == Packing::Plain && !self.differences && !self.reversed
+    }
+
+    /// Bytes of all rows of a plain strip.
+    pub(super) fn strip_bytes(&self, index: usize) -> Option<u64> {
+        let above = u64::try_from(index).ok()?.checked_mul(self.chunk.1.into())?;
+        let rows = u64::from(self.chunk.1).min(u64::from(self.dimensions().1).checked_sub(above)?);
+        rows.checked_mul(u64::from(self.dimensions().0) * self.samples as u64)
+    }
+
+    /// Row by row, so that of a plain file nothing is copied as a whole.
+    fn in_rows(
+        &self,
+        least: (u32, u32),
+        mut source: Option<&mut dyn Source>,
+    ) -> Result<Shrunk, Error> {
+        let layout = if self.colours == Colours::Rgb { Layout::Rgb } else { Layout::Gray };
+        let dimensions = self.dimensions();
+        let row = dimensions.0 as usize * self.samples;
+        let mut shrinker = Shrinker::new(dimensions, layout, least)?;
+        let mut buffer = Vec::new();
+        for index in 0..self.grid().1 {
+            let above = u32::try_from(index).unwrap_or(u32::MAX).saturating_mul(self.chunk.1);
+            let rows = self.chunk.1.min(dimensions.1.saturating_sub(above));
+            if let (Some(source), Some(at)) = (source.as_deref_mut(), self.offsets.get(index)) {
+                from_source(source, *at, (row, rows), &mut buffer, &mut shrinker)?;
+                continue;
+            }
+            let packed = self.chunk(index)?;
+            if self.is_plain_rows() {
+                for stored in whole_rows(&packed, row, rows)?.chunks_exact(row) {
+                    shrinker.row(stored)?;
+                }
+                continue;
+            }
+            unpack(self.packing, &packed, (dimensions.0, rows), row, &mut buffer)?;
+            for stored in buffer.chunks_exact_mut(row) {
+                if self.differences {
+                    self.sum_up(stored, self.samples);
+                }
+                shrinker.row(stored)?;
+            }
+        }
+        let (mut raster, reach) = shrinker.finish()?;
+        if self.colours == Colours::Dark {
+            raster.pixels.iter_mut().for_each(|gray| *gray = 255 - *gray);
+        }
+        Ok((raster, reach))
     }
 
     fn chunk(&self, index: usize) -> Result<Cow<'_, [u8]>, Error> {
@@ -68,16 +150,18 @@ impl Shape<'_> {
         let together = if self.planar { 1 } else { self.samples };
         let row = (wide as usize * together * self.bits as usize).div_ceil(8);
         let planes = if self.planar { self.kept() } else { 1 };
+        let mut bytes = Vec::new();
         for index in 0..across * down * planes {
             let (plane, place) = (index / (across * down), index % (across * down));
             let (left, top) = (place % across * wide as usize, place / across * high as usize);
             let left_over =
                 self.dimensions().1.saturating_sub(u32::try_from(top).unwrap_or(u32::MAX));
             let rows = if self.tiled { high } else { high.min(left_over) };
-            let mut bytes = match self.packing {
-                Packing::Jpeg => self.plane(&self.chunk(index)?, (wide, rows))?,
-                packing => unpack(packing, &self.chunk(index)?, (wide, rows), row)?,
-            };
+            let packed = self.chunk(index)?;
+            match self.packing {
+                Packing::Jpeg => bytes = self.plane(&packed, (wide, rows))?,
+                packing => unpack(packing, &packed, (wide, rows), row, &mut bytes)?,
+            }
             for (y, stored) in bytes.chunks_exact_mut(row.max(1)).enumerate() {
                 if self.differences {
                     self.sum_up(stored, together);
@@ -281,6 +365,31 @@ impl Shape<'_> {
         let segments = jpeg::segments(file);
         jpeg::decode(file, &segments, dimensions)?.into_raster(&mut Resizer::new())
     }
+}
+
+/// Rows of a strip that are read as they are needed.
+fn from_source(
+    source: &mut dyn Source,
+    mut at: u64,
+    (row, rows): (usize, u32),
+    buffer: &mut Vec<u8>,
+    shrinker: &mut Shrinker,
+) -> Result<(), Error> {
+    let mut left = rows as usize;
+    while left > 0 {
+        let count = (READ_BYTES / row.max(1)).clamp(1, left);
+        buffer.resize(count * row, 0);
+        let read = source.read_at(at, buffer).map_err(Error::Source)?;
+        if read < buffer.len() {
+            return Err(Error::corrupt("TIFF: ends too early"));
+        }
+        for stored in buffer.chunks_exact(row) {
+            shrinker.row(stored)?;
+        }
+        at = at.saturating_add(read as u64);
+        left -= count;
+    }
+    Ok(())
 }
 
 impl Canvas {

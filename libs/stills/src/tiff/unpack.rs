@@ -6,38 +6,56 @@ use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use super::lzw;
 use super::shape::Packing;
 use crate::error::Error;
+use crate::memory::zeroed;
 
-/// Unpacks `rows` rows of `row` bytes each; what is missing at the end is an error.
+/// So many rows of `row` bytes each; what is missing at the end is an error.
+pub(super) fn whole_rows(bytes: &[u8], row: usize, rows: u32) -> Result<&[u8], Error> {
+    let length = row.checked_mul(rows as usize).ok_or(Error::Memory { what: "a strip" })?;
+    bytes.get(..length).ok_or_else(|| Error::corrupt("TIFF: ends too early"))
+}
+
+/// Unpacks `rows` rows of `row` bytes each into `target`, whatever was there; what is missing at the
+/// end is an error.
 pub(super) fn unpack(
     packing: Packing,
     packed: &[u8],
     (columns, rows): (u32, u32),
     row: usize,
-) -> Result<Vec<u8>, Error> {
+    target: &mut Vec<u8>,
+) -> Result<(), Error> {
     let bytes = row.checked_mul(rows as usize).ok_or(Error::Memory { what: "a strip" })?;
-    let unpacked = match packing {
-        Packing::Plain => packed.get(..bytes).map(<[u8]>::to_vec).unwrap_or_default(),
+    match packing {
+        Packing::Plain => {
+            target.clear();
+            target.extend_from_slice(packed.get(..bytes).unwrap_or_default());
+        }
         Packing::Lzw => {
-            let mut target = vec![0; bytes];
-            lzw::unpack(packed, &mut target)?;
-            target
+            if target.len() < bytes {
+                *target = zeroed(bytes);
+            }
+            target.truncate(bytes);
+            lzw::unpack(packed, target)?;
         }
         // More than there is room for is cut off: it is no part of the picture.
         Packing::Deflate => {
-            decompress_to_vec_zlib_with_limit(packed, bytes).unwrap_or_else(|error| error.output)
+            *target = decompress_to_vec_zlib_with_limit(packed, bytes)
+                .unwrap_or_else(|error| error.output);
         }
-        Packing::Runs => runs(packed, bytes),
+        Packing::Runs => *target = runs(packed, bytes),
         Packing::Fax1 { aligned } => {
-            fax(packed, (columns, rows), row, EncodingMode::Group3_1D, aligned)
+            *target = fax(packed, (columns, rows), row, EncodingMode::Group3_1D, aligned);
         }
-        Packing::Fax2 => fax(packed, (columns, rows), row, EncodingMode::Group3_2D, false),
-        Packing::Fax4 => fax(packed, (columns, rows), row, EncodingMode::Group4, false),
-        Packing::Jpeg | Packing::OldJpeg { .. } => Vec::new(),
-    };
-    if unpacked.len() < bytes {
+        Packing::Fax2 => {
+            *target = fax(packed, (columns, rows), row, EncodingMode::Group3_2D, false);
+        }
+        Packing::Fax4 => *target = fax(packed, (columns, rows), row, EncodingMode::Group4, false),
+        Packing::Jpeg | Packing::OldJpeg { .. } => target.clear(),
+    }
+    if target.len() < bytes {
         return Err(Error::corrupt("TIFF: ends too early"));
     }
-    Ok(unpacked)
+    target.truncate(bytes);
+    Ok(())
 }
 
 /// Apple's way: a byte many times over, or some as they are.

@@ -1,0 +1,24 @@
+//! Memory for pixels and files: much at once, and used but once.
+
+#![allow(unsafe_code, reason = "no safe way to advise the kernel about memory")]
+
+use rustix::mm::{Advice, madvise};
+
+/// From here on memory is asked for in large pages, in bytes: getting it page by page takes longer
+/// than filling it.
+const MANY_BYTES: usize = 4 << 20;
+const PAGE_BYTES: usize = 4_096;
+
+/// So many zeros.
+pub(crate) fn zeroed(bytes: usize) -> Vec<u8> {
+    let mut memory = vec![0; bytes];
+    if bytes >= MANY_BYTES {
+        let start = memory.as_mut_ptr();
+        let skipped = start.align_offset(PAGE_BYTES).min(bytes);
+        let whole = (bytes - skipped) / PAGE_BYTES * PAGE_BYTES;
+        // SAFETY: the range lies within the vector, begins at a page, and the advice changes
+        // nothing about what is there. A kernel that does not know it says so, and that is all.
+        let _unknown = unsafe { madvise(start.add(skipped).cast(), whole, Advice::LinuxHugepage) };
+    }
+    memory
+}
