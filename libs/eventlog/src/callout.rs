@@ -10,6 +10,8 @@ mod desk;
 mod guests;
 mod review;
 mod rights;
+#[cfg(test)]
+mod strangers;
 mod token;
 mod wish;
 
@@ -43,7 +45,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// The password of `gate` and `usher`.
+    /// The password of `gate`, `desk` and `usher`.
     pub password: Secret,
     /// The seed of the account key that signs who is let in (`SA...`).
     pub issuer_seed: Secret,
@@ -156,8 +158,10 @@ pub struct Admission {
 /// The gate. Clones share its connections.
 #[derive(Clone)]
 pub struct Gate {
-    /// As `gate`: hears questions, asks JetStream.
+    /// As `gate`: hears who wants in.
     client: Client,
+    /// As `desk`: hears what customers ask, asks JetStream.
+    desk: Client,
     /// As `usher`: ends connections.
     usher: Client,
     keys: Arc<Keys>,
@@ -172,8 +176,9 @@ impl Gate {
     pub async fn open(nats: &Nats, settings: &Settings) -> Result<Self, GateError> {
         let keys = Keys::read(settings)?;
         let client = connect::connect(nats, "gate", "gate", &settings.password).await?;
+        let desk = connect::connect(nats, "desk", "desk", &settings.password).await?;
         let usher = connect::connect(nats, "usher", "usher", &settings.password).await?;
-        Ok(Self { client, usher, keys: keys.into(), guests: Arc::default() })
+        Ok(Self { client, desk, usher, keys: keys.into(), guests: Arc::default() })
     }
 
     /// Answers who may come in, until `shutdown`. `admit` is told what somebody shows, and answers
@@ -190,7 +195,7 @@ impl Gate {
         F: Fn(Claim) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Option<Admission>> + Send + 'static,
     {
-        let questions = self.hear(QUESTIONS).await?;
+        let questions = hear(&self.client, QUESTIONS).await?;
         let admit = Arc::new(admit);
         let answered =
             questions.take_until(shutdown.cancelled()).for_each_concurrent(AT_ONCE, |message| {
@@ -239,9 +244,9 @@ impl Gate {
     /// # Errors
     /// [`Unavailable`] when there is no connection to hear questions on.
     pub async fn serve(&self, shutdown: &CancellationToken) -> Result<(), Unavailable> {
-        let asked = self.hear(desk::ASKED).await?;
-        let settled = self.hear(desk::SETTLED).await?;
-        let desk = Arc::new(desk::Desk::new(self.client.clone()));
+        let asked = hear(&self.desk, desk::ASKED).await?;
+        let settled = hear(&self.desk, desk::SETTLED).await?;
+        let desk = Arc::new(desk::Desk::new(self.desk.clone()));
         let ask = asked.take_until(shutdown.cancelled()).for_each_concurrent(AT_ONCE, |message| {
             let desk = Arc::clone(&desk);
             async move { desk.ask(message).await }
@@ -253,11 +258,15 @@ impl Gate {
         future::join(ask, settle).await;
         Ok(())
     }
+}
 
-    async fn hear(&self, subject: &'static str) -> Result<async_nats::Subscriber, Unavailable> {
-        self.client
-            .queue_subscribe(subject, GROUP.to_owned())
-            .await
-            .map_err(|source| Unavailable::new("hear what customers ask", source))
-    }
+/// What one of all processes that listen is to answer.
+async fn hear(
+    client: &Client,
+    subject: &'static str,
+) -> Result<async_nats::Subscriber, Unavailable> {
+    client
+        .queue_subscribe(subject, GROUP.to_owned())
+        .await
+        .map_err(|source| Unavailable::new("hear what customers ask", source))
 }

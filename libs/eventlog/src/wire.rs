@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use async_nats::{Client, HeaderMap, Message, Request, Subscriber};
+use async_nats::{Client, HeaderMap, Message, Request, RequestError, RequestErrorKind, Subscriber};
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
 use jiff::Timestamp;
@@ -29,6 +29,8 @@ const LOST_RACE: [u64; 2] = [10_071, 10_164];
 const NO_MESSAGE: u64 = 10_037;
 /// No message has the sequence that was to be deleted.
 const NO_SEQUENCE: u64 = 10_043;
+/// What a role's account is told while nobody answers for the log's.
+const NO_JETSTREAM: u64 = 10_039;
 /// How much one batch of direct reads may hold.
 const PAGE_BYTES: usize = 4 << 20;
 /// How long a pull stays with the server.
@@ -45,6 +47,8 @@ pub(crate) struct Wire {
     pub(crate) replicas: u8,
     /// Shares commits, where a server does not do so itself.
     pub(crate) committer: Option<Committer>,
+    /// Whether consumers may be made.
+    pub(crate) consumes: bool,
 }
 
 #[derive(Deserialize)]
@@ -200,18 +204,19 @@ impl Wire {
         query: &Value,
         operation: &'static str,
     ) -> Result<Result<Value, ApiError>, Unavailable> {
-        let message = self
-            .client
-            .request(format!("$JS.API.{subject}"), encode(query))
-            .await
-            .map_err(|source| Unavailable::new(operation, source))?;
-        let body: Value = serde_json::from_slice(&message.payload)
-            .map_err(|source| Unavailable::new(operation, source))?;
-        match body.get("error") {
-            None => Ok(Ok(body)),
-            Some(error) => Ok(Err(ApiError::deserialize(error)
-                .map_err(|source| Unavailable::new(operation, source))?)),
+        let answer = question(&self.client, subject, encode(query)).await;
+        let body: Value =
+            answer.map_err(|source| Unavailable::new(operation, source)).and_then(|message| {
+                serde_json::from_slice(&message.payload)
+                    .map_err(|source| Unavailable::new(operation, source))
+            })?;
+        let Some(error) = body.get("error") else { return Ok(Ok(body)) };
+        let error =
+            ApiError::deserialize(error).map_err(|source| Unavailable::new(operation, source))?;
+        if error.err_code == NO_JETSTREAM {
+            return Err(Unavailable::new(operation, error));
         }
+        Ok(Err(error))
     }
 
     pub(crate) async fn publish(
@@ -427,6 +432,18 @@ fn read_ack(answer: Answer) -> Result<u64, AppendError> {
         (Some(error), _) => Err(AppendError::Unclear(error.into())),
         (None, Some(seq)) if seq > 0 => Ok(seq),
         (None, _) => Err(AppendError::Unclear("an answer without a sequence".into())),
+    }
+}
+
+/// Asks JetStream about its streams and consumers, under the name that `users.conf` gives such
+/// questions; where servers have another configuration, under JetStream's own.
+async fn question(client: &Client, subject: &str, body: Bytes) -> Result<Message, RequestError> {
+    let asked = client.request(format!("darkroom.jetstream.{subject}"), body.clone()).await;
+    match asked {
+        Err(error) if error.kind() == RequestErrorKind::NoResponders => {
+            client.request(format!("$JS.API.{subject}"), body).await
+        }
+        asked => asked,
     }
 }
 

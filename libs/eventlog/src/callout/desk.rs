@@ -17,10 +17,12 @@ use serde_json::{Value, json};
 
 use super::{rights::inbox, wish};
 
-/// What clients ask: `<account>.<rest of the API's subject>` follows (`users.conf`).
-pub(super) const ASKED: &str = "darkroom.asked.api.*.>";
-/// What clients acknowledge: `<stream>.<consumer>.<rest of the reply subject>` follows.
-pub(super) const SETTLED: &str = "darkroom.asked.ack.*.*.>";
+/// What clients ask, each with its account as the domain.
+pub(super) const ASKED: &str = "$JS.*.API.>";
+/// What clients acknowledge: stream, consumer, and the place of the message.
+pub(super) const SETTLED: &str = "$JS.ACK.*.*.>";
+/// Under which name `users.conf` imports what may be asked of JetStream.
+const DESK: &str = "darkroom.desk";
 /// Consumers of one account on each stream.
 pub(super) const MAX_CONSUMERS: u8 = 8;
 /// Largest body of a question, in bytes.
@@ -71,10 +73,11 @@ impl Desk {
     /// Answers a question. One whose answer would go anywhere but into the account's own inbox is
     /// not answered.
     pub(super) async fn ask(&self, message: Message) {
-        let mut tokens = message.subject.split('.').skip(3);
+        let mut tokens = message.subject.split('.').skip(1);
         let Some(account) = tokens.next().and_then(|token| token.parse::<AccountId>().ok()) else {
             return;
         };
+        let tokens = tokens.skip(1);
         let Some(reply) = message.reply.as_deref().filter(|reply| is_own(account, reply)) else {
             return;
         };
@@ -84,7 +87,7 @@ impl Desk {
             }
             Ok(Asked::Pull { stream, number }) => {
                 let name = consumer(account, number);
-                let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{name}");
+                let subject = format!("{DESK}.CONSUMER.MSG.NEXT.{stream}.{name}");
                 return self.say(subject, Some(reply.to_owned()), message.payload.clone()).await;
             }
             Ok(Asked::Answer(ask)) if self.busy().insert(account) => {
@@ -101,7 +104,7 @@ impl Desk {
 
     /// Hands on an acknowledgement of a message that one of the account's own consumers gave out.
     pub(super) async fn settle(&self, message: Message) {
-        let tokens: Vec<&str> = message.subject.split('.').skip(3).collect();
+        let tokens: Vec<&str> = message.subject.split('.').skip(2).collect();
         let [stream, name, place @ ..] = tokens.as_slice() else { return };
         let Some((account, _)) = owner(name) else { return };
         let numbers = place.iter().all(|token| token.bytes().all(|byte| byte.is_ascii_digit()));
@@ -110,7 +113,7 @@ impl Desk {
             return;
         }
         if is_settlement(&message.payload) {
-            let subject = format!("$JS.ACK.{stream}.{name}.{}", place.join("."));
+            let subject = format!("{DESK}.ACK.{stream}.{name}.{}", place.join("."));
             let reply = message.reply.map(|reply| reply.to_string());
             self.say(subject, reply, message.payload).await;
         }
@@ -170,8 +173,8 @@ impl Desk {
         more: &str,
         body: &Value,
     ) -> Result<Value, No> {
-        let subject =
-            format!("$JS.API.CONSUMER.{verb}.{stream}.{}{more}", consumer(account, number));
+        let name = consumer(account, number);
+        let subject = format!("{DESK}.CONSUMER.{verb}.{stream}.{name}{more}");
         let body = if body.is_null() { Bytes::new() } else { body.to_string().into() };
         let answer = self.client.request(subject, body).await.map_err(|error| {
             tracing::warn!(%error, verb, stream, "a customer's consumer was not answered for");
@@ -224,7 +227,7 @@ pub(super) fn consumer(account: AccountId, number: u8) -> String {
 }
 
 /// Whose consumer it is, and its number.
-fn owner(name: &str) -> Option<(AccountId, u8)> {
+pub(super) fn owner(name: &str) -> Option<(AccountId, u8)> {
     let (account, number) = name.rsplit_once('-')?;
     let (account, number) = (account.parse::<AccountId>().ok()?, numbered(number)?);
     (consumer(account, number) == name).then_some((account, number))
@@ -236,7 +239,7 @@ fn numbered(name: &str) -> Option<u8> {
 }
 
 /// Whether `reply` lies in the account's own inbox, and stands for one subject.
-fn is_own(account: AccountId, reply: &str) -> bool {
+pub(super) fn is_own(account: AccountId, reply: &str) -> bool {
     let Some(rest) = reply.strip_prefix(&inbox(account, "")) else { return false };
     let is_plain = |token: &str| {
         !token.is_empty()

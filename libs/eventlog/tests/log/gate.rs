@@ -80,48 +80,49 @@ fn own_consumers() -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn the_gate_touches_consumers_of_customers_and_none_of_darkrooms_own() {
+async fn the_desk_touches_consumers_of_customers_and_none_of_darkrooms_own() {
     let server = Server::start().await;
-    let mut gate = Watched::connect(&server, "gate").await;
+    let mut desk = Watched::connect(&server, "desk").await;
     let nouns = [("JOBS", "job"), ("UPLOADS", "upload"), ("DELIVERIES", "delivery")];
     let questions = |stream: &str, consumer: &str| {
         let noun = nouns.iter().find(|(name, _)| *name == stream).unwrap().1;
         [
-            format!("$JS.API.CONSUMER.CREATE.{stream}.{consumer}.darkroom.{noun}.a.>"),
-            format!("$JS.API.CONSUMER.DELETE.{stream}.{consumer}"),
-            format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"),
-            format!("$JS.ACK.{stream}.{consumer}.1.1.1.1.1"),
+            format!("darkroom.desk.CONSUMER.CREATE.{stream}.{consumer}.darkroom.{noun}.a.>"),
+            format!("darkroom.desk.CONSUMER.DELETE.{stream}.{consumer}"),
+            format!("darkroom.desk.CONSUMER.MSG.NEXT.{stream}.{consumer}"),
+            format!("darkroom.desk.ACK.{stream}.{consumer}.1.1.1.1.1"),
         ]
     };
     for (stream, _) in nouns {
         for subject in questions(stream, "a-1") {
-            assert!(gate.may_say(&subject).await, "{subject}");
+            assert!(desk.may_say(&subject).await, "{subject}");
         }
     }
     let own = own_consumers();
     assert!(own.len() >= 5, "{own:?}");
     for (stream, consumer) in own {
         for subject in questions(&stream, &consumer) {
-            let denied = "the deny list of `gate` in nats/users.conf lacks it";
-            assert!(!gate.may_say(&subject).await, "{subject}: {denied}");
+            let denied = "the deny list of `desk` in nats/users.conf lacks it";
+            assert!(!desk.may_say(&subject).await, "{subject}: {denied}");
         }
     }
     for subject in [
-        "$JS.API.CONSUMER.CREATE.JOBS.a-1",
-        "$JS.API.CONSUMER.CREATE.JOBS.a-1.darkroom.>",
-        "$JS.API.CONSUMER.DURABLE.CREATE.JOBS.a-1",
-        "$JS.API.CONSUMER.CREATE.ACCOUNTS.a-1.darkroom.account.>",
-        "$JS.API.CONSUMER.MSG.NEXT.WORK.worker-00",
-        "$JS.API.STREAM.DELETE.JOBS",
+        "darkroom.desk.CONSUMER.CREATE.JOBS.a-1",
+        "darkroom.desk.CONSUMER.CREATE.JOBS.a-1.darkroom.>",
+        "darkroom.desk.CONSUMER.DURABLE.CREATE.JOBS.a-1",
+        "darkroom.desk.CONSUMER.CREATE.ACCOUNTS.a-1.darkroom.account.>",
+        "darkroom.desk.CONSUMER.MSG.NEXT.WORK.worker-00",
+        "$JS.API.CONSUMER.MSG.NEXT.JOBS.a-1",
+        "darkroom.desk.STREAM.DELETE.JOBS",
         "$JS.API.DIRECT.GET.JOBS",
-        "$JS.ACK.WORK.worker-00.1.1.1.1.1",
+        "darkroom.desk.ACK.WORK.worker-00.1.1.1.1.1",
         "darkroom.job.a.j.requested",
         "_INBOX_api.x",
     ] {
-        assert!(!gate.may_say(subject).await, "{subject}");
+        assert!(!desk.may_say(subject).await, "{subject}");
     }
     for subject in ["darkroom.live.>", "_INBOX.>", "$KV.>", ">"] {
-        assert!(!gate.may_hear(subject).await, "{subject}");
+        assert!(!desk.may_hear(subject).await, "{subject}");
     }
 }
 

@@ -6,7 +6,7 @@ use async_nats::{ConnectOptions, Event};
 use eventlog::server::ROLES;
 use tokio::sync::mpsc;
 
-use crate::support::Server;
+use crate::support::{No, Server, Toy, fresh_id, now, request};
 
 /// The events of a noun: its name, the tokens between it and the event, and for each event the roles
 /// that may tell it.
@@ -138,10 +138,11 @@ const RIGHTS: &[(&str, &[&str])] = &[
     ("> darkroom.tile.JOBS.0.0", &["notary"]),
     ("> $JS.API.DIRECT.GET.TILES", &["api", "notary", "operator", "auditor"]),
     ("> $JS.API.DIRECT.GET.CHECKPOINTS", &["api", "notary", "operator", "auditor"]),
-    ("> $JS.API.STREAM.INFO.JOBS", &["notary", "operator"]),
-    ("> $JS.API.STREAM.INFO.KV_keys", &["operator"]),
-    ("> $JS.API.STREAM.PURGE.TILES", &["operator"]),
-    ("> $JS.API.STREAM.PURGE.CHECKPOINTS", &["operator"]),
+    ("> $JS.API.STREAM.INFO.JOBS", &["operator"]),
+    ("> darkroom.jetstream.STREAM.INFO.JOBS", &["notary", "operator"]),
+    ("> darkroom.jetstream.STREAM.INFO.KV_keys", &["operator"]),
+    ("> darkroom.jetstream.STREAM.PURGE.TILES", &["operator"]),
+    ("> darkroom.jetstream.STREAM.PURGE.CHECKPOINTS", &["operator"]),
     ("> darkroom.parked.WORK.worker-00", &["worker"]),
     ("> darkroom.parked.JOBS.dispatcher", &["dispatcher"]),
     ("> darkroom.progress.a.j", &["worker"]),
@@ -168,30 +169,33 @@ const RIGHTS: &[(&str, &[&str])] = &[
     ),
     ("> $JS.API.DIRECT.GET.DELIVERIES", &["api", "dispatcher", "notary", "operator", "auditor"]),
     ("> $JS.API.DIRECT.GET.PARKED", &["operator", "auditor"]),
-    ("> $JS.API.STREAM.MSG.GET.JOBS", &["api", "worker", "dispatcher", "operator"]),
-    ("> $JS.API.STREAM.MSG.DELETE.KV_keys", &["worker", "operator"]),
-    ("> $JS.API.STREAM.MSG.GET.MEMBERS", &["api", "worker", "operator"]),
-    ("> $JS.API.STREAM.MSG.DELETE.JOBS", &["operator"]),
-    ("> $JS.API.STREAM.MSG.DELETE.MEMBERS", &["operator"]),
-    ("> $JS.API.STREAM.PURGE.ACCOUNTS", &["operator"]),
-    ("> $JS.API.STREAM.PURGE.UPLOADS", &["operator"]),
-    ("> $JS.API.STREAM.CREATE.EVIL", &["operator"]),
-    ("> $JS.API.STREAM.UPDATE.JOBS", &["operator"]),
-    ("> $JS.API.STREAM.DELETE.JOBS", &["operator"]),
-    ("> $JS.API.STREAM.PURGE.JOBS", &["operator"]),
-    ("> $JS.API.STREAM.SNAPSHOT.JOBS", &["operator"]),
-    ("> $JS.API.CONSUMER.CREATE.JOBS", &["operator"]),
-    ("> $JS.API.CONSUMER.CREATE.JOBS.dispatcher", &["operator"]),
-    ("> $JS.API.CONSUMER.CREATE.WORK.worker-00", &["operator"]),
-    ("> $JS.API.CONSUMER.CREATE.WORK.worker-00.darkroom.work.0.>", &["worker", "operator"]),
-    ("> $JS.API.CONSUMER.CREATE.JOBS.dispatcher.darkroom.job.>", &["operator"]),
-    ("> $JS.API.CONSUMER.DELETE.WORK.worker-00", &["operator"]),
+    ("> darkroom.jetstream.STREAM.MSG.GET.JOBS", &["api", "worker", "dispatcher", "operator"]),
+    ("> darkroom.jetstream.STREAM.MSG.DELETE.KV_keys", &["worker", "operator"]),
+    ("> darkroom.jetstream.STREAM.MSG.GET.MEMBERS", &["api", "worker", "operator"]),
+    ("> darkroom.jetstream.STREAM.MSG.DELETE.JOBS", &["operator"]),
+    ("> darkroom.jetstream.STREAM.MSG.DELETE.MEMBERS", &["operator"]),
+    ("> darkroom.jetstream.STREAM.PURGE.ACCOUNTS", &["operator"]),
+    ("> darkroom.jetstream.STREAM.PURGE.UPLOADS", &["operator"]),
+    ("> darkroom.jetstream.STREAM.CREATE.EVIL", &["operator"]),
+    ("> darkroom.jetstream.STREAM.UPDATE.JOBS", &["operator"]),
+    ("> darkroom.jetstream.STREAM.DELETE.JOBS", &["operator"]),
+    ("> darkroom.jetstream.STREAM.PURGE.JOBS", &["operator"]),
+    ("> darkroom.jetstream.STREAM.SNAPSHOT.JOBS", &["operator"]),
+    ("> darkroom.jetstream.CONSUMER.CREATE.JOBS", &["operator"]),
+    ("> darkroom.jetstream.CONSUMER.CREATE.JOBS.dispatcher", &["operator"]),
+    ("> darkroom.jetstream.CONSUMER.CREATE.WORK.worker-00", &["operator"]),
+    (
+        "> darkroom.jetstream.CONSUMER.CREATE.WORK.worker-00.darkroom.work.0.>",
+        &["worker", "operator"],
+    ),
+    ("> darkroom.jetstream.CONSUMER.CREATE.JOBS.dispatcher.darkroom.job.>", &["operator"]),
+    ("> darkroom.jetstream.CONSUMER.DELETE.WORK.worker-00", &["operator"]),
     ("> $JS.API.CONSUMER.MSG.NEXT.WORK.worker-00", &["worker", "operator"]),
     ("> $JS.API.CONSUMER.MSG.NEXT.JOBS.dispatcher", &["dispatcher", "operator"]),
     ("> $JS.API.CONSUMER.MSG.NEXT.ACCOUNTS.prover", &["worker", "operator"]),
     ("> $JS.API.CONSUMER.MSG.NEXT.ACCOUNTS.janitor", &["worker", "operator"]),
     ("> $JS.API.CONSUMER.MSG.NEXT.UPLOADS.janitor", &["worker", "operator"]),
-    ("> $JS.API.CONSUMER.CREATE.ACCOUNTS.prover", &["operator"]),
+    ("> darkroom.jetstream.CONSUMER.CREATE.ACCOUNTS.prover", &["operator"]),
     ("> $JS.ACK.ACCOUNTS.prover.1.1.1.1.1", &["worker", "operator"]),
     ("> $JS.ACK.UPLOADS.janitor.1.1.1.1.1", &["worker", "operator"]),
     ("> darkroom.parked.ACCOUNTS.prover", &["worker"]),
@@ -301,4 +305,113 @@ async fn every_role_may_do_what_it_needs_and_nothing_else() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What a role's account has of the log beside what its user may publish: nothing. An answer may be
+/// sent to whatever the account imports, and permissions are not asked about that.
+#[test]
+fn an_account_imports_what_its_user_may_publish_and_nothing_else() {
+    let users = include_str!("../../../../nats/users.conf");
+    let accounts: Vec<&str> = users.split("\n  }\n").collect();
+    for role in ROLES.into_iter().chain(["desk"]).filter(|role| *role != "operator") {
+        let user = format!("{{ user: {role},");
+        let account = accounts.iter().find(|account| account.contains(&user)).unwrap();
+        let imported: BTreeSet<String> = account
+            .lines()
+            .filter_map(|line| line.split_once("{ service: { account: DARKROOM, subject: "))
+            .filter_map(|(_, names)| quoted(names).last())
+            .map(|name| {
+                name.split('.')
+                    .map(|token| {
+                        if token.starts_with("$1") || token.starts_with("$2") { "*" } else { token }
+                    })
+                    .collect::<Vec<_>>()
+                    .join(".")
+            })
+            .collect();
+        let (_, rest) = account.split_once(&user).unwrap();
+        let (_, rest) = rest.split_once("allow: [").unwrap();
+        let (allowed, _) = rest.split_once(']').unwrap();
+        let published: BTreeSet<String> = allowed
+            .lines()
+            .filter(|line| !line.trim().starts_with('#'))
+            .flat_map(quoted)
+            .map(str::to_owned)
+            .collect();
+        let at_home: Vec<_> = published.difference(&imported).collect();
+        assert_eq!(imported.difference(&published).count(), 0, "{role} has more than it may say");
+        let expected: &[&str] = match role {
+            "api" => &["darkroom.cancel.*.*"],
+            "worker" => &["darkroom.cancel.*.*", "darkroom.progress.*.*"],
+            "dispatcher" => &["darkroom.feed.*.*.*"],
+            "desk" => &["_INBOX.*.>"],
+            _ => &[],
+        };
+        assert_eq!(at_home, expected, "{role} says what reaches nobody");
+    }
+}
+
+fn quoted(line: &str) -> impl Iterator<Item = &str> {
+    line.split('"').skip(1).step_by(2)
+}
+
+/// Each way in which JetStream can be made to say something, with the reply to where somebody else
+/// speaks: events, keys, and questions of its own.
+#[tokio::test]
+async fn no_answer_can_be_had_where_another_role_speaks() {
+    let server = Server::start().await;
+    let log = server.log("api").await;
+    let id = fresh_id();
+    log.transact::<Toy, No>(&id, now(), request).await.unwrap();
+    let operator = server.bare("operator").await;
+    let before = last_stored(&operator).await;
+    let ends = [
+        "darkroom.job.a.j.completed",
+        "darkroom.account.a.opened",
+        "darkroom.account.a.quotas_set",
+        "darkroom.checkpoint.JOBS",
+        "$JS.API.STREAM.PURGE.JOBS",
+        "darkroom.jetstream.STREAM.PURGE.JOBS",
+        "$JS.API.STREAM.DELETE.ACCOUNTS",
+        "darkroom.ops.readmodel",
+    ];
+    let questions = [
+        ("$JS.API.DIRECT.GET.JOBS", r#"{"seq":1}"#),
+        ("$JS.API.DIRECT.GET.JOBS", r#"{"seq":1,"batch":1}"#),
+        ("darkroom.jetstream.STREAM.MSG.GET.JOBS", r#"{"seq":1}"#),
+        ("$JS.API.CONSUMER.MSG.NEXT.JOBS.dispatcher", r#"{"batch":1,"no_wait":true}"#),
+        ("$JS.API.CONSUMER.MSG.NEXT.WORK.worker-00", r#"{"batch":1,"no_wait":true}"#),
+        ("darkroom.jetstream.STREAM.INFO.JOBS", ""),
+        ("$KV.keys.job.a", "?"),
+    ];
+    for role in ROLES.into_iter().filter(|role| *role != "operator") {
+        let client = server.bare(role).await;
+        for (question, body) in questions {
+            for end in ends.iter().filter(|end| !may(role, end)) {
+                let ask = client.publish_with_reply(question, (*end).to_owned(), body.into());
+                ask.await.unwrap();
+            }
+        }
+        // Answered behind all of these.
+        client.request("$JS.API.DIRECT.GET.JOBS", r#"{"seq":1}"#.into()).await.unwrap();
+        let after = last_stored(&operator).await;
+        assert_eq!(after, before, "{role} had something stored where it may not speak");
+    }
+}
+
+fn may(role: &str, subject: &str) -> bool {
+    let right = format!("> {subject}");
+    rights().iter().any(|(other, holders)| *other == right && holders.contains(&role))
+}
+
+/// The first and last sequence of each stream that holds what is said.
+async fn last_stored(operator: &async_nats::Client) -> Vec<(&'static str, u64, u64)> {
+    let mut found = Vec::new();
+    for stream in ["JOBS", "ACCOUNTS", "CHECKPOINTS"] {
+        let info = operator.request(format!("$JS.API.STREAM.INFO.{stream}"), "".into()).await;
+        let info: serde_json::Value = serde_json::from_slice(&info.unwrap().payload).unwrap();
+        let at = |name: &str| info["state"][name].as_u64().unwrap();
+        found.push((stream, at("first_seq"), at("last_seq")));
+    }
+    found
 }
