@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     callers::Callers,
+    console::Console,
     currency::Currency,
     demands::Demands,
     fresh::Fresh,
@@ -61,6 +62,7 @@ pub(crate) struct App {
     pub(crate) uses: Uses,
     pub(crate) views: Views,
     pub(crate) routes: Arc<Routes>,
+    pub(crate) console: Console,
     pub(crate) sessions: Sessions,
     /// One for each event stream and export.
     pub(crate) places: Places,
@@ -89,6 +91,7 @@ impl App {
             uses: Uses::default(),
             views: Views::default(),
             routes: Arc::new(Routes::new()),
+            console: Console::new(&parts.public_url, &parts.custody.download_origins()),
             sessions: parts.sessions,
             accounts: barrier(topology::ACCOUNTS),
             jobs: barrier(topology::JOBS),

@@ -13,6 +13,7 @@ use domain::{
 };
 use http::{HeaderMap, HeaderValue, header};
 use readmodel::{Holder, Stream};
+use url::form_urlencoded;
 
 use crate::{app::App, callers::Known, problem::Problem, sessions};
 
@@ -23,6 +24,11 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 
 /// How public keys begin; what follows is 33 random characters and a check sum of six.
 pub(crate) const KEY_PREFIXES: [&str; 2] = ["dk_live_", "dk_test_"];
+
+/// How their secrets begin, of the same form.
+const SECRET_PREFIXES: [&str; 2] = ["ds_live_", "ds_test_"];
+/// What follows a prefix: random characters and a check sum.
+const TOKEN_CHARS: usize = 39;
 
 /// The cookie that holds the token of a session.
 pub(crate) const SESSION_COOKIE: &str = "__Host-darkroom_session";
@@ -77,11 +83,11 @@ pub(crate) struct Member {
 }
 
 impl Caller {
-    /// The key pair that asks, for what only a key pair can ask.
-    pub(crate) fn application(&self) -> Result<&Arc<Application>, Problem> {
+    /// The key pair that asks, if one does.
+    pub(crate) const fn application(&self) -> Option<&Arc<Application>> {
         match &self.by {
-            By::Secret(application) | By::Origin(application, _) => Ok(application),
-            By::Session(_) => Err(Problem::KeyNeeded),
+            By::Secret(application) | By::Origin(application, _) => Some(application),
+            By::Session(_) => None,
         }
     }
 
@@ -221,6 +227,29 @@ fn is_damaged(key: &str) -> bool {
         .any(|prefix| key.starts_with(prefix) && !vault::secrets::is_token(prefix, key))
 }
 
+/// Refuses a request that has a key or a secret in its URL, whatever else it shows: URLs end up in
+/// logs, histories and referrers.
+pub(crate) fn not_in_url(path: &str, query: &str) -> Result<(), Problem> {
+    // All that most requests cost here: tokens are long and have a `_`, if it is not spelled `%5F`.
+    let may_hold = |text: &&str| {
+        text.len() > TOKEN_CHARS && text.bytes().any(|byte| byte == b'_' || byte == b'%')
+    };
+    let texts = [path, query].into_iter().filter(may_hold);
+    let mut parts = texts.flat_map(|text| form_urlencoded::parse(text.as_bytes()));
+    let found = parts.any(|(name, value)| has_token(&name) || has_token(&value));
+    if found { Err(Problem::KeyInUrl) } else { Ok(()) }
+}
+
+/// Whether something of the form of a key or a secret stands anywhere in a text, damaged or not.
+fn has_token(text: &str) -> bool {
+    KEY_PREFIXES.iter().chain(&SECRET_PREFIXES).any(|prefix| {
+        text.match_indices(prefix).any(|(at, _)| {
+            let rest = text.get(at + prefix.len()..).unwrap_or_default();
+            rest.bytes().take_while(u8::is_ascii_alphanumeric).count() >= TOKEN_CHARS
+        })
+    })
+}
+
 fn claim(value: &HeaderValue) -> Result<Claim, Problem> {
     let text = value.to_str().unwrap_or_default().trim();
     let Some((scheme, rest)) = text.split_once(' ') else { return Err(Problem::NoCredentials) };
@@ -260,6 +289,28 @@ mod tests {
             }
         }
         assert!(!is_damaged("dk_of_another_form"));
+    }
+
+    #[test]
+    fn a_key_or_a_secret_is_found_wherever_it_stands_in_a_url() {
+        for prefix in KEY_PREFIXES.iter().chain(&SECRET_PREFIXES) {
+            let token = vault::secrets::token(prefix);
+            let token = token.expose();
+            for (path, query) in [
+                ("/v1/jobs", format!("key={token}")),
+                ("/v1/jobs", format!("a=b&{token}")),
+                ("/v1/jobs", format!("next=https://u:{token}@host/")),
+                ("/v1/jobs", token.replace('_', "%5f")),
+                (&format!("/v1/jobs/{token}"), String::new()),
+                (&format!("/{}/x", token.replace('_', "%5F")), String::new()),
+            ] {
+                assert_eq!(not_in_url(path, &query), Err(Problem::KeyInUrl), "{path}?{query}");
+            }
+            let cut = &token[..token.len() - 1];
+            for fine in ["", prefix, cut, &token.replace('_', "-")] {
+                assert_eq!(not_in_url("/v1/jobs", fine), Ok(()), "{fine}");
+            }
+        }
     }
 
     #[test]

@@ -1,18 +1,27 @@
 //! What every request passes: from warp's filters to a handler, and what every answer gets on its way out.
 
-use std::{convert::Infallible, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::IpAddr,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::{Buf, Bytes};
 use futures::{FutureExt as _, Stream};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version, header};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header,
+};
 use tokio::sync::Semaphore;
 use tower_service::Service;
-use warp::{Filter, filters::path::FullPath, reply::Response};
+use warp::{Filter, reply::Response};
 
 use crate::{
     app::App,
     auth::{self, By},
     call::{Call, json_bytes},
+    console::OwnPolicy,
     incoming::read_body,
     problem::{Problem, Spelling},
     routes::{Matched, Routes},
@@ -37,41 +46,62 @@ const ALWAYS: [(HeaderName, HeaderValue); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
 ];
 
+/// The head of a request, taken out of it once, so that nothing on its way to a handler copies it.
+struct Head {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    peer: Option<IpAddr>,
+}
+
+/// How it gets through warp's filters: whoever takes it has it alone.
+#[derive(Clone)]
+struct Handed(Arc<Mutex<Option<Head>>>);
+
+impl Handed {
+    fn over<B>(request: &mut Request<B>) -> Self {
+        let peer = request.extensions_mut().remove::<Peer>().map(|Peer(address)| address);
+        let headers = std::mem::take(request.headers_mut());
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        Self(Arc::new(Mutex::new(Some(Head { method, uri, headers, peer }))))
+    }
+
+    fn take(&self) -> Option<Head> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// All endpoints as one filter. It turns nothing away: what fits no endpoint is answered here.
 pub(crate) fn filter(
     app: Arc<App>,
 ) -> impl Filter<Extract = (Response,), Error = Infallible> + Clone + Send + Sync + 'static {
-    let query =
-        warp::query::raw().or_else(|_| async { Ok::<(String,), Infallible>((String::new(),)) });
-    warp::any()
-        .map(move || app.clone())
-        .and(warp::method())
-        .and(warp::path::full())
-        .and(query)
-        .and(warp::header::headers_cloned())
-        .and(warp::ext::optional())
+    let internal = || Problem::Internal.into_response(Spelling::Details);
+    warp::ext::get::<Handed>()
         .and(warp::body::stream())
-        .then(respond)
-        // Reading the body is the one part that could refuse, were it read twice.
-        .or_else(|_| async {
-            Ok::<_, Infallible>((Problem::Internal.into_response(Spelling::Details),))
+        .then(move |handed: Handed, body| {
+            let app = app.clone();
+            // Boxed: what is large is not moved about while it waits.
+            Box::pin(async move {
+                match handed.take() {
+                    Some(head) => respond(app, head, body).await,
+                    None => internal(),
+                }
+            })
         })
+        // Taking head or body is what could refuse, were it done twice.
+        .or_else(move |_| async move { Ok::<_, Infallible>((internal(),)) })
 }
 
-async fn respond<S, B>(
-    app: Arc<App>,
-    method: Method,
-    path: FullPath,
-    query: String,
-    headers: HeaderMap,
-    peer: Option<Peer>,
-    body: S,
-) -> Response
+async fn respond<S, B>(app: Arc<App>, head: Head, body: S) -> Response
 where
     S: Stream<Item = Result<B, warp::Error>> + Send,
     B: Buf + Send,
 {
-    let path = path.as_str();
+    let Head { method, uri, headers, peer } = head;
+    let path = uri.path();
+    if let Some(response) = app.console.answer(&method, path, &headers) {
+        return response;
+    }
     let spelling = Spelling::of_path(path);
     let (endpoint, [id, name]) = match app.routes.find(&method, path) {
         Matched::Endpoint(endpoint, [id, name]) => (endpoint, [id.to_owned(), name.to_owned()]),
@@ -81,10 +111,11 @@ where
         }
         Matched::Nothing => return Problem::NoSuchPath.into_response(spelling),
     };
-    let peer = peer.map(|Peer(address)| address);
+    let query = uri.query().unwrap_or_default().to_owned();
     let mut call = Call { headers, id, name, query, body: Bytes::new(), caller: None, peer };
     let mut origin = None;
     let answer = async {
+        auth::not_in_url(path, &call.query)?;
         call.caller = auth::identify(&app, &call.headers, endpoint.access).await?;
         sessions::guard(&app, &call, endpoint.verb)?;
         origin = allowed_origin(&call);
@@ -197,7 +228,7 @@ impl<S> Edge<S> {
         response
     }
 
-    async fn limited<B>(mut self, request: Request<B>, spelling: Spelling) -> Response
+    async fn limited<B>(mut self, mut request: Request<B>, spelling: Spelling) -> Response
     where
         S: Service<Request<B>, Response = Response, Error = Infallible> + Send,
         S::Future: Send,
@@ -205,6 +236,8 @@ impl<S> Edge<S> {
         let Ok(_permit) = self.in_flight.clone().try_acquire_owned() else {
             return Problem::Overloaded.into_response(spelling);
         };
+        let handed = Handed::over(&mut request);
+        request.extensions_mut().insert(handed);
         match AssertUnwindSafe(self.filters.call(request)).catch_unwind().await {
             Ok(Ok(response)) => response,
             Ok(Err(never)) => match never {},
@@ -226,9 +259,12 @@ pub(crate) fn busy<B>(request: &Request<B>) -> Response {
 }
 
 fn finish(response: &mut Response, version: Version) {
+    let says_itself = response.extensions_mut().remove::<OwnPolicy>().is_some();
     let headers = response.headers_mut();
     for (name, value) in ALWAYS {
-        headers.insert(name, value);
+        if !(says_itself && headers.contains_key(&name)) {
+            headers.insert(name, value);
+        }
     }
     // HTTP/2 knows no such header; there, a stream is closed alone.
     if response.extensions_mut().remove::<LastAnswer>().is_some() && version < Version::HTTP_2 {

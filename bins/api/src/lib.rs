@@ -8,6 +8,7 @@ mod app;
 mod auth;
 mod call;
 mod callers;
+mod console;
 mod currency;
 mod demands;
 mod document;

@@ -24,10 +24,10 @@ pub(crate) enum Problem {
     NoCredentials,
     /// Whoever asks is not known.
     WrongKey,
+    /// A key or a secret stands in the URL.
+    KeyInUrl,
     /// Whoever asks is not allowed that.
     ScopeMissing(Scope),
-    /// Only a key pair can ask for that.
-    KeyNeeded,
     /// Whoever wants to log in is nobody, or did not show the right things.
     LoginFailed,
     /// Too many log-ins were tried.
@@ -100,9 +100,9 @@ impl Problem {
             Self::Malformed(String::new()),
             Self::NoCredentials,
             Self::WrongKey,
+            Self::KeyInUrl,
             Self::OriginNotAllowed,
             Self::ScopeMissing(Scope::JobsRead),
-            Self::KeyNeeded,
             Self::LoginFailed,
             Self::TooManyAttempts { retry_after_s: 1 },
             Self::SessionEnded,
@@ -136,13 +136,14 @@ impl Problem {
             Self::FieldMissing(_)
             | Self::FieldBlank(_)
             | Self::FieldInvalid { .. }
+            | Self::KeyInUrl
             | Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::NoCredentials | Self::WrongKey | Self::LoginFailed | Self::SessionEnded => {
                 StatusCode::UNAUTHORIZED
             }
             Self::ForeignOrigin | Self::OwnersOnly => StatusCode::FORBIDDEN,
             Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::OriginNotAllowed | Self::ScopeMissing(_) | Self::KeyNeeded => {
+            Self::OriginNotAllowed | Self::ScopeMissing(_) => {
                 StatusCode::FORBIDDEN
             }
             Self::NotFound { .. }
@@ -172,9 +173,9 @@ impl Problem {
             Self::Malformed(_) => "malformed_request",
             Self::NoCredentials => "no_credentials",
             Self::WrongKey => "wrong_key",
+            Self::KeyInUrl => "key_in_url",
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::ScopeMissing(_) => "scope_missing",
-            Self::KeyNeeded => "key_needed",
             Self::LoginFailed => "login_failed",
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::SessionEnded => "session_ended",
@@ -207,14 +208,14 @@ impl Problem {
             Self::FieldInvalid { message, .. } | Self::Malformed(message) => message.clone(),
             Self::NoCredentials => "Authentication credentials were not provided.".to_owned(),
             Self::WrongKey => "Invalid API Key provided.".to_owned(),
+            Self::KeyInUrl => {
+                "An API key or its secret stands in the URL, which logs and histories keep. Send both in the Authorization header alone, and rotate this one: POST /v1/applications/{id}/rotate.".to_owned()
+            }
             Self::OriginNotAllowed => {
                 "This API key cannot be used from pages of this origin.".to_owned()
             }
             Self::ScopeMissing(scope) => {
                 format!("This needs the scope \"{}\", which the caller does not have.", scope.name())
-            }
-            Self::KeyNeeded => {
-                "This can only be asked for with an application's key and secret.".to_owned()
             }
             Self::LoginFailed => {
                 "The address, the password or the one-time code is wrong. Who belongs to several accounts must name one.".to_owned()

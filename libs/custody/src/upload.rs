@@ -32,6 +32,14 @@ impl Custody {
         &self.uploads
     }
 
+    /// Where links to uploads and downloads lead, as origins that a browser has to be told of.
+    #[must_use]
+    pub fn download_origins(&self) -> Vec<String> {
+        let bucket = self.development.object_url("origin").ok();
+        let bucket = bucket.map(|url| url.origin().ascii_serialization());
+        bucket.into_iter().chain(self.cdn.as_ref().map(|cdn| cdn.origin().to_owned())).collect()
+    }
+
     /// Seals what S3 calls a multipart upload. Bound to the upload, so that it opens no other's.
     ///
     /// # Errors

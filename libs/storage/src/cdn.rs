@@ -129,6 +129,12 @@ impl Cdn {
         })
     }
 
+    /// The origin of its links.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        self.base.trim_end_matches('/')
+    }
+
     /// Whether objects of this size are downloaded through it.
     #[must_use]
     pub const fn serves(&self, size_bytes: u64) -> bool {

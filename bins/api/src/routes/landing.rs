@@ -1,8 +1,8 @@
-//! `GET /`: what this is, and where to go on.
+//! `GET /`: what this is, and where to go on; a browser goes on to the console.
 
 use std::sync::Arc;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 use warp::reply::Response;
 
@@ -11,6 +11,7 @@ use crate::{
     app::App,
     auth::Access,
     call::{self, Call},
+    console,
     document::Doc,
     problem::Problem,
 };
@@ -30,12 +31,20 @@ pub(crate) const GET: Endpoint = Endpoint {
     },
 };
 
-async fn get(app: Arc<App>, _call: Call) -> Result<Response, Problem> {
+async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
+    if call.accepts("text/html") {
+        let body = json!({ "name": "Darkroom", "version": env!("CARGO_PKG_VERSION"), "links": {} });
+        let mut response = call::json(StatusCode::SEE_OTHER, &body)?;
+        let location = HeaderValue::from_str(&console::location(&app.public_url));
+        response.headers_mut().insert(header::LOCATION, location.or(Err(Problem::Internal))?);
+        return Ok(response);
+    }
     let link = |path: &str| format!("{}{path}", app.public_url);
     let body = json!({
         "name": "Darkroom",
         "version": env!("CARGO_PKG_VERSION"),
         "links": {
+            "console": link("/console/"),
             "openapi": link("/openapi.json"),
             "asyncapi": link("/asyncapi.json"),
             "previews": link("/v2/previews/"),

@@ -5,12 +5,33 @@ use std::{
     path::Path,
 };
 
+use zeroize::Zeroizing;
+
+use super::owner::EMAIL;
+
+/// The lines about the console: a link that lets somebody in, once, or whom it lets in.
+pub(crate) fn console(env: &[(&str, String)], token: Option<&str>) -> Zeroizing<String> {
+    let url = value(env, "DARKROOM_URL");
+    // What follows the # never leaves the browser but in the body of the one request that uses it.
+    Zeroizing::new(match token {
+        Some(token) => format!(
+            "{url}/console/join#{token}\n              the link works once, and makes you {EMAIL}"
+        ),
+        None => format!(
+            "{url}/console/\n              lost the password? darkroom member list {account}; darkroom member reset {account} {EMAIL}",
+            account = value(env, "DARKROOM_ACCOUNT")
+        ),
+    })
+}
+
+fn value<'a>(env: &'a [(&str, String)], name: &str) -> &'a str {
+    let found = env.iter().find(|(known, _)| *known == name);
+    found.map_or("", |(_, value)| value.as_str())
+}
+
 /// Says where everything is and what to try next, as commands that can be pasted.
-pub(crate) fn show(data: &Path, env: &[(&str, String)]) -> io::Result<()> {
-    let value = |name: &str| {
-        let found = env.iter().find(|(known, _)| *known == name);
-        found.map_or("", |(_, value)| value.as_str())
-    };
+pub(crate) fn show(data: &Path, env: &[(&str, String)], console: &str) -> io::Result<()> {
+    let value = |name| value(env, name);
     let file = data.join(super::demo_env::NAME);
     let file = file.display();
     let mut out = io::stdout().lock();
@@ -19,6 +40,7 @@ pub(crate) fn show(data: &Path, env: &[(&str, String)]) -> io::Result<()> {
         "
   Darkroom is ready
 
+    console   {console}
     API       {url}
     key       {key}
     secret    in {file}

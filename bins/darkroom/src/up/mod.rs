@@ -7,6 +7,7 @@ mod account;
 mod banner;
 pub(crate) mod demo_env;
 pub(crate) mod keepsake;
+mod owner;
 mod parts;
 mod servers;
 pub(crate) mod settings;
@@ -121,14 +122,16 @@ async fn serve(
     Log::prove_durability(&nats).await?;
     let operator = Log::connect(&nats, "operator").await?;
     topology::apply(&operator, nats.replicas).await?;
-    account::open(&operator, servers, keepsake, clock.now()).await?;
+    let invitation = account::open(&operator, servers, keepsake, clock.now()).await?;
     drop(operator);
     let mut parts = parts::start(servers, &clock, &shutdown).await?;
     let env = parts.demo_env(servers, keepsake);
     let ready = parts.ready(&shutdown).await?;
     let written = if ready {
         let written = DemoEnv::write(data, &env)?;
-        banner::show(data, &env)?;
+        let console = banner::console(&env, invitation.as_ref().map(|token| token.as_str()));
+        banner::show(data, &env, &console)?;
+        drop((console, invitation));
         Some(written)
     } else {
         None

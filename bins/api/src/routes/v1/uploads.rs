@@ -125,7 +125,7 @@ async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     };
     let lives = Duration::from_secs(app.api.upload_expires_s);
     let started = Started {
-        application: caller.application().ok().map(|application| application.application),
+        application: caller.application().map(|application| application.application),
         file_name: sealed_name,
         size_bytes: plan.size_bytes,
         part_bytes: plan.part_bytes,

@@ -8,19 +8,20 @@ use std::sync::Arc;
 
 use domain::{
     filepreviews::Opened,
-    id::JobId,
+    id::{AccountId, ApplicationId, JobId},
     job::{self, Job, Jobs, Kind, Refusal, Requested, State},
     scope::Scope,
 };
 use eventlog::{Committed, Loaded, Moment, TransactError};
 use http::{HeaderValue, StatusCode, header};
+use readmodel::Stream;
 use warp::reply::Response;
 
 use self::request::Request;
 use crate::{
     app::App,
     auth::{Access, Caller},
-    call::{self, Call},
+    call::{self, Call, quote},
     document::{Doc, Parameter, Place},
     problem::Problem,
     routes::{Endpoint, Verb},
@@ -37,11 +38,18 @@ pub(crate) const POST: Endpoint = Endpoint {
     handler: |app, call| Box::pin(post(app, call)),
     doc: Doc {
         summary: "Asks for a preview of a file.",
-        parameters: &[Parameter {
-            place: Place::Header,
-            name: "Idempotency-Key",
-            description: "1 to 255 visible ASCII characters. The same key with the same request is the same preview, for ever.",
-        }],
+        parameters: &[
+            Parameter {
+                place: Place::Header,
+                name: "Idempotency-Key",
+                description: "1 to 255 visible ASCII characters. The same key with the same request is the same preview, for ever.",
+            },
+            Parameter {
+                place: Place::Query,
+                name: "application",
+                description: "For a member who logged in: the key pair in whose name they ask, by its id; the account's oldest if absent. A key pair asks in its own name.",
+            },
+        ],
         request: Some("PreviewRequest"),
         status: 201,
         answer: "Preview",
@@ -50,12 +58,13 @@ pub(crate) const POST: Endpoint = Endpoint {
 };
 
 async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
-    let caller = call.caller()?;
+    let asking = Asking { caller: call.caller()?, application: in_name_of(&app, &call).await? };
+    let Asking { caller, application } = asking;
     let key = idempotency_key(&call)?;
     let request = Request::read(&call.body)?;
     let fingerprint = app.custody.fingerprint(&request.canonical());
     let moment = Moment { now: app.clock.now(), traceparent: call.traceparent() };
-    let id = job::Id { account: caller.account, job: job_id(&app, caller, key)? };
+    let id = job::Id { account: caller.account, job: job_id(&app, caller.account, application, key) };
     let known = match key {
         Some(_) => app.log.load::<Jobs>(&id).await?,
         // A fresh id has no history.
@@ -66,7 +75,7 @@ async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
             (job.clone(), app.open_view(&id, job).await?)
         }
         State::Present(_) => return Err(Problem::OtherRequest),
-        State::Absent => submit(&app, &id, caller, request, fingerprint, known, moment).await?,
+        State::Absent => submit(&app, &id, asking, request, fingerprint, known, moment).await?,
     };
     let style = id::style(&app, caller);
     let body = domain::filepreviews::body(id.job, &job, &opened, &style);
@@ -78,10 +87,44 @@ async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     Ok(response)
 }
 
+/// Who asks, and in the name of which key pair.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    caller: &'a Caller,
+    application: ApplicationId,
+}
+
+/// The key pair that asks; of a member, the one they name, or their account's oldest.
+async fn in_name_of(app: &App, call: &Call) -> Result<ApplicationId, Problem> {
+    let caller = call.caller()?;
+    if let Some(own) = caller.application() {
+        return Ok(own.application);
+    }
+    let named = call.query(&["application"])?.into_iter().next().map(|(_, id)| id);
+    app.catch_up(Stream::Accounts).await;
+    let account = app.store.account(caller.account)?.ok_or(Problem::SessionEnded)?;
+    let now = app.clock.now();
+    let pairs = account.state.applications.values().filter(|pair| !pair.digests(now).is_empty());
+    let found = match &named {
+        None => pairs.min_by_key(|pair| pair.added_at),
+        Some(id) => {
+            let id = id.parse::<ApplicationId>().ok();
+            pairs.into_iter().find(|pair| Some(pair.application.application) == id)
+        }
+    };
+    found.map(|pair| pair.application.application).ok_or_else(|| match named {
+        Some(id) => Problem::NotFound { what: "application", id: quote(&id) },
+        None => Problem::Conflict {
+            code: "no_application",
+            message: "A job is asked for in the name of a key pair, and the account has none that opens anything: make one with POST /v1/applications.".to_owned(),
+        },
+    })
+}
+
 async fn submit(
     app: &App,
     id: &job::Id,
-    caller: &Caller,
+    asking: Asking<'_>,
     request: Request,
     fingerprint: String,
     known: Loaded<Jobs>,
@@ -89,10 +132,10 @@ async fn submit(
 ) -> Result<(Box<Job>, Opened), Problem> {
     app.may_store(id.account)?;
     let place = app.admit_job(id.account)?;
-    let upload = reads::settle(app, caller, id, &request.source, &moment).await?;
+    let upload = reads::settle(app, asking.caller, id, &request.source, &moment).await?;
     let sealed = app.custody.seal_request(id, &request.fields).await?;
     let requested = Requested {
-        application: caller.application()?.application,
+        application: asking.application,
         kind: Kind::Preview { wish: request.wish },
         source_url: sealed.source_url,
         upload,
@@ -161,13 +204,12 @@ fn idempotency_key(call: &Call) -> Result<Option<&str>, Problem> {
     }
 }
 
-fn job_id(app: &Arc<App>, caller: &Caller, key: Option<&str>) -> Result<JobId, Problem> {
-    let application = caller.application()?.application;
-    Ok(match key {
+fn job_id(app: &Arc<App>, account: AccountId, application: ApplicationId, key: Option<&str>) -> JobId {
+    match key {
         Some(key) => {
             let name = format!("idempotency:{application}:{key}");
-            JobId::derived(caller.account.as_uuid(), name.as_bytes())
+            JobId::derived(account.as_uuid(), name.as_bytes())
         }
-        None => app.fresh_job(caller.account),
-    })
+        None => app.fresh_job(account),
+    }
 }
