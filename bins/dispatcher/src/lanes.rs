@@ -28,6 +28,9 @@ const A_MOMENT: Duration = Duration::from_secs(1);
 const LONGEST_MOMENT: Duration = Duration::from_secs(10);
 /// The shortest wait of a delivery that finds no room.
 const SHORTEST_WAIT: Duration = Duration::from_millis(200);
+/// How far apart those come back that wait for an endpoint which does not do well: looking at each of
+/// thousands costs those of others.
+const SLOW_TURN: Duration = Duration::from_millis(50);
 /// Over how long those that found no room come back at most, beyond what they have to wait anyway.
 const LONGEST_TURN: Duration = Duration::from_secs(600);
 /// After how long of nothing but failures an endpoint is disabled.
@@ -295,11 +298,19 @@ impl Book {
     /// Until when it makes sense to wait here for room: as long as the endpoint does well and its
     /// lane moves.
     fn patience(&self, width: Width, began: Instant) -> Option<Instant> {
-        let does_well =
-            self.failures == 0 && self.closed_until.is_none() && width.per_second.is_none();
         let moved = self.moved.unwrap_or(began);
         let until = (moved + A_MOMENT).min(began + LONGEST_MOMENT);
-        (does_well && Instant::now() < until).then_some(until)
+        let worth_it = self.does_well() && width.per_second.is_none() && Instant::now() < until;
+        worth_it.then_some(until)
+    }
+
+    const fn does_well(&self) -> bool {
+        self.failures == 0 && self.closed_until.is_none()
+    }
+
+    /// Whether a delivery began or ended just now.
+    fn moves(&self) -> bool {
+        self.moved.is_some_and(|moved| moved.elapsed() < A_MOMENT)
     }
 
     fn note_end(&mut self, now: Instant) {
@@ -321,7 +332,8 @@ impl Book {
         self.turned_away = self.turned_away.saturating_add(1);
         let each = match width.per_second {
             Some(rate) => Duration::from_secs(1) / rate.max(1),
-            None => SHORTEST_WAIT / width.at_once.max(1),
+            None if self.does_well() && self.moves() => SHORTEST_WAIT / width.at_once.max(1),
+            None => SLOW_TURN,
         };
         let round = LONGEST_TURN.as_micros() / each.as_micros().max(1);
         let place = u128::from(self.turned_away) % round.max(1);

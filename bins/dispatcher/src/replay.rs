@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{
     Aggregate as _, Timestamp,
-    delivery::{self, Deliveries, Phase, State},
+    delivery::{self, Deliveries, Event, Phase, State},
     endpoint::{self, Endpoint, Endpoints, ReplayOnly, RunningReplay},
     id::ReplayId,
     job::Jobs,
@@ -121,7 +121,8 @@ impl Deliverer {
         Ok(made_due)
     }
 
-    /// Makes one delivery due, if the replay asks for it.
+    /// Makes one delivery due, if the replay asks for it; whether it is one of the replay's, be it
+    /// that a dispatcher made it due which died before it could say so.
     async fn tell_again(
         &self,
         id: endpoint::Id,
@@ -138,19 +139,15 @@ impl Deliverer {
         }
         let delivery_id = delivery::Id::of(id, happening.told.event_id);
         let known = self.log.load::<Deliveries>(&delivery_id).await?;
-        let over = |phase| match phase {
-            Phase::Waiting { .. } => None,
-            Phase::Delivered { at } => Some((at, ReplayOnly::All)),
-            Phase::Exhausted { at, .. } => Some((at, ReplayOnly::Exhausted)),
-        };
-        let before = known.state.delivery().map(|delivery| over(delivery.phase));
-        let wanted = match before {
-            None => only == ReplayOnly::All,
-            Some(None) => false,
-            Some(Some((at, how))) => at < asked && (only == ReplayOnly::All || how == only),
+        let before = known.state.delivery().map(|delivery| delivery.phase);
+        let (wanted, since) = match before {
+            None => (only == ReplayOnly::All, false),
+            Some(Phase::Waiting { .. }) => (false, true),
+            Some(Phase::Delivered { at }) => (at < asked && only == ReplayOnly::All, at >= asked),
+            Some(Phase::Exhausted { at, .. }) => (at < asked, at >= asked),
         };
         if !wanted {
-            return Ok(false);
+            return Ok(since && self.was_made_due(&delivery_id, (only, asked)).await?);
         }
         let now = self.clock.now();
         let decide = |state: &State| match state {
@@ -161,5 +158,22 @@ impl Deliverer {
         let done =
             self.log.transact_from::<Deliveries, _>(&delivery_id, known, now, decide).await?;
         Ok(!done.recorded.is_empty())
+    }
+
+    /// Whether a delivery became due since a replay was asked for.
+    async fn was_made_due(
+        &self,
+        id: &delivery::Id,
+        (only, asked): (ReplayOnly, Timestamp),
+    ) -> Result<bool, Error> {
+        let history = self.log.history::<Deliveries>(id).await?;
+        let mut since = history.iter().filter(|recorded| recorded.time >= asked);
+        Ok(since.any(|recorded| match &recorded.event {
+            Event::RedeliveryRequested {} => true,
+            Event::Due { .. } | Event::Delivered { told: Some(_), .. } => only == ReplayOnly::All,
+            Event::Delivered { .. } | Event::AttemptFailed { .. } | Event::Exhausted { .. } => {
+                false
+            }
+        }))
     }
 }

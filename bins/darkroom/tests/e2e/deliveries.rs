@@ -344,6 +344,12 @@ async fn replay(events: usize, kills: usize) {
         ("replay_requested", "replay_ended"),
         "{names:?}"
     );
+    let ended = &history.last().unwrap().event;
+    let counted = matches!(
+        ended,
+        endpoint::Event::ReplayEnded { deliveries, .. } if *deliveries == events as u64
+    );
+    assert!(counted, "{ended:?}");
     let deliveries = operator.replay(topology::DELIVERIES, Span::default());
     let deliveries: Vec<_> = deliveries.try_collect().await.unwrap();
     let delivered = deliveries.iter().filter(|raw| raw.event_name() == "delivered").count();

@@ -157,3 +157,15 @@ fn thousands_that_wait_for_one_endpoint_come_back_over_minutes_and_after_its_bre
     assert!(busiest.max().unwrap() < 300, "they do not come all at once");
     assert!(lane.turns_away(WIDE, at(15)).is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_for_an_endpoint_that_does_not_move_come_back_seldom() {
+    let lane = Arc::new(Lane::default());
+    let _hang: Vec<Pass> = (0..4).filter_map(|_| enter(&lane, WIDE, 0)).collect();
+    let longest = |count: u32| {
+        (0..count).map(|_| lane.turns_away(WIDE, at(0)).unwrap()).max().unwrap() / count
+    };
+    assert!(longest(1_000) <= SHORTEST_WAIT / WIDE.at_once);
+    tokio::time::advance(A_MOMENT).await;
+    assert!(longest(1_000) >= SLOW_TURN);
+}

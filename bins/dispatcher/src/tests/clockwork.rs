@@ -153,3 +153,44 @@ async fn an_endpoint_that_only_fails_for_five_days_is_disabled_across_restarts()
     now.deliverer.tell(&stage.happening(), false, None).await.unwrap();
     assert_eq!(receiver.received().len(), before);
 }
+
+#[tokio::test]
+async fn two_dispatchers_that_make_the_same_attempt_leave_both_in_the_log() {
+    let receiver = WebhookReceiver::start().await;
+    let stage = Stage::set().await;
+    let endpoint = stage.add(&receiver.url("/"), OWN).await;
+    let (one, other) = (stage.dispatcher(receiver.port()), stage.dispatcher(receiver.port()));
+    for statuses in [[204, 204], [204, 503], [503, 204], [503, 503], [410, 204], [410, 503]] {
+        let happening = stage.happening();
+        let id = delivery::Id::of(endpoint, happening.told.event_id);
+        let before = receiver.received().len();
+        receiver.script(statuses.map(Reply::Status));
+        let both = tokio::join!(
+            one.deliverer.tell(&happening, false, None),
+            other.deliverer.tell(&happening, false, None),
+        );
+        assert!(both.0.is_ok() && both.1.is_ok(), "{both:?}");
+        assert_eq!(receiver.received().len() - before, 2, "{statuses:?}");
+        let history = stage.history(id).await;
+        let attempts: Vec<(u32, Option<u16>)> = history
+            .iter()
+            .filter_map(|recorded| match recorded.event {
+                Event::AttemptFailed { attempt, status, .. }
+                | Event::Exhausted { attempts: attempt, status, .. } => Some((attempt, status)),
+                Event::Delivered { attempt, status, .. } => Some((attempt, Some(status))),
+                Event::Due { .. } | Event::RedeliveryRequested {} => None,
+            })
+            .collect();
+        assert_eq!(attempts.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2]);
+        let mut recorded: Vec<u16> = attempts.iter().filter_map(|(_, status)| *status).collect();
+        recorded.sort_unstable();
+        let mut given = statuses.to_vec();
+        given.sort_unstable();
+        assert_eq!(recorded, given);
+        let delivery = stage.load(id).await.state.delivery().unwrap().clone();
+        let delivered = matches!(delivery.phase, Phase::Delivered { .. });
+        assert_eq!((delivery.attempts, delivered), (2, statuses.contains(&204)), "{statuses:?}");
+        let enable = |state: &endpoint::State| endpoint::enable(state);
+        stage.log.transact::<Endpoints, _>(&endpoint, stage.now(), enable).await.unwrap();
+    }
+}

@@ -66,8 +66,9 @@ pub fn due(state: &State, told: Told) -> Decision {
     })
 }
 
-/// Records an attempt. What another dispatcher has recorded meanwhile stands: then nothing is
-/// added. `jitter` in `0.0..=1.0` lengthens the wait for the next.
+/// Records an attempt. Where another dispatcher made one at the same time and was faster, this one
+/// counts as the next: whatever was asked of the endpoint is told of, also once the delivery is over.
+/// `jitter` in `0.0..=1.0` lengthens the wait for the next.
 ///
 /// # Errors
 /// None; a `Result` as every decision.
@@ -77,18 +78,33 @@ pub fn record(
     schedule: &Schedule,
     (now, jitter): (Timestamp, f64),
 ) -> Decision {
-    let Attempted { told, attempt, outcome, latency_ms, answer } = attempted;
-    let (before, first) = match state.delivery() {
-        None => (0, Some(told)),
-        Some(known) if !known.is_waiting() || known.attempts >= attempt => return Ok(vec![]),
-        Some(known) => (known.attempts_before, None),
-    };
+    let Attempted { told, attempt: mine, outcome, latency_ms, answer } = attempted;
+    let known = state.delivery();
+    let attempt = known.map_or(mine, |known| mine.max(known.attempts + 1));
+    let before = known.map_or(0, |known| known.attempts_before);
+    let first = known.is_none().then_some(told);
     let (code, status, not_before) = match outcome {
         Outcome::Taken { status } => {
             return Ok(vec![Event::Delivered { attempt, status, latency_ms, answer, told: first }]);
         }
         Outcome::NotTaken { code, status, not_before } => (code, status, not_before),
     };
+    let is_over = known.is_some_and(|known| !known.is_waiting());
+    if (is_over || attempt > mine) && !code.is_the_endpoints() {
+        // Nobody was asked anything, and somebody else said so.
+        return Ok(vec![]);
+    }
+    if is_over {
+        let retry_at = now;
+        return Ok(vec![Event::AttemptFailed {
+            attempt,
+            code,
+            status,
+            latency_ms,
+            retry_at,
+            answer,
+        }]);
+    }
     let next = schedule.after(attempt.saturating_sub(before), now, jitter);
     let failed = match next.filter(|_| !code.is_lasting()) {
         Some(retry_at) => {

@@ -32,7 +32,7 @@ pub enum Event {
         status: Option<u16>,
         /// How long it took, in milliseconds.
         latency_ms: u64,
-        /// When the next attempt is due.
+        /// When the next attempt is due; where the delivery was over by then, when this one ended.
         retry_at: Timestamp,
         /// Who answered, and what.
         #[serde(flatten)]

@@ -105,10 +105,16 @@ impl Delivery {
                 self.attempts = *attempt;
                 self.phase = Phase::Waiting { retry_at: Some(*retry_at) };
             }
-            (Phase::Waiting { .. }, Event::Delivered { attempt, .. }) => {
+            (Phase::Waiting { .. } | Phase::Exhausted { .. }, Event::Delivered { attempt, .. }) => {
                 self.attempts = *attempt;
                 self.phase = Phase::Delivered { at };
             }
+            // Two attempts were made at the same time, and this one ended after it was over.
+            (Phase::Delivered { .. }, Event::Delivered { attempt, .. })
+            | (
+                Phase::Delivered { .. } | Phase::Exhausted { .. },
+                Event::AttemptFailed { attempt, .. },
+            ) => self.attempts = *attempt,
             (Phase::Waiting { .. }, Event::Exhausted { attempts, code, .. }) => {
                 self.attempts = *attempts;
                 self.phase = Phase::Exhausted { at, code: *code };
