@@ -100,13 +100,18 @@ pub fn join(state: &State, token_digest: &str, password: &Sealed, now: Timestamp
     Ok(vec![Event::Joined { password: password.clone() }])
 }
 
-/// Makes a member something else; nothing to do when they are.
+/// Makes a member something else; nothing to do when they are. Their sessions end before, so that no
+/// token that was good for one role is ever good for another.
 ///
 /// # Errors
 /// [`Refusal::Unknown`].
 pub fn set_role(state: &State, role: Role, by: Option<MemberId>) -> Decision {
     let known = state.role.ok_or(Refusal::Unknown)?;
-    Ok(if known == role { vec![] } else { vec![Event::RoleSet { role, by }] })
+    if known == role {
+        return Ok(vec![]);
+    }
+    let ended = state.sessions.keys().map(|session| Event::LoggedOut { session: *session });
+    Ok(ended.chain([Event::RoleSet { role, by }]).collect())
 }
 
 /// Lets a member choose a new password by a token; without their one-time codes, if they lost what
@@ -232,6 +237,15 @@ pub fn log_out(state: &State, session: SessionId) -> Decision {
     joined(state)?;
     let there = state.sessions.contains_key(&session);
     Ok(if there { vec![Event::LoggedOut { session }] } else { vec![] })
+}
+
+/// Ends every session; nothing to do when there is none.
+///
+/// # Errors
+/// [`Refusal::Unknown`], [`Refusal::NotJoined`].
+pub fn log_out_everywhere(state: &State) -> Decision {
+    joined(state)?;
+    Ok(state.sessions.keys().map(|session| Event::LoggedOut { session: *session }).collect())
 }
 
 /// Takes a member, or an invitation, out of the account.

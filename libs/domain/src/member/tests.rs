@@ -200,3 +200,27 @@ fn an_owner_is_removed_by_becoming_something_else_first() {
     assert_eq!(gone, State::default());
     assert!(invite(&gone, &invitation(Role::Member)).is_ok());
 }
+
+#[test]
+fn sessions_end_with_a_role_and_when_their_member_says_so() {
+    let mut events = joined_as(Role::Member);
+    for n in [1, 2] {
+        events.extend(log_in(&after(&events), &shown(None), &beginning(n), at(2)).unwrap());
+    }
+    let both = after(&events);
+    assert_eq!(both.sessions.len(), 2);
+    assert_eq!(set_role(&both, Role::Member, None), Ok(vec![]), "nothing changes, nobody goes");
+    let promoted = set_role(&both, Role::Admin, None).unwrap();
+    // Sessions go first: what breaks off in between leaves nobody with more than they had.
+    for cut in 1..promoted.len() {
+        let state = with(events.clone(), promoted[..cut].to_vec());
+        assert_eq!((state.role, state.sessions.len()), (Some(Role::Member), 2 - cut));
+    }
+    let state = with(events.clone(), promoted);
+    assert_eq!((state.role, state.sessions.len()), (Some(Role::Admin), 0));
+
+    let gone = with(events, log_out_everywhere(&both).unwrap());
+    assert!(gone.sessions.is_empty());
+    assert_eq!(log_out_everywhere(&gone), Ok(vec![]));
+    assert_eq!(log_out_everywhere(&State::default()), Err(Refusal::Unknown));
+}
