@@ -112,6 +112,7 @@ pub(crate) const TABLE: &[Endpoint] = &[
     v1::account_erasure::DELETE,
     v1::sessions::POST,
     v1::sessions::GET,
+    v1::sessions::DELETE,
     v1::sessions::id::DELETE,
     v1::me::GET,
     v1::me::password::PUT,

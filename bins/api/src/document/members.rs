@@ -17,6 +17,10 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ("TotpConfirmation", object(&["enrolment", "code"], &[])),
         ("TotpEnrolment", object(&["secret", "url", "enrolment", "expires_at"], &[])),
         ("Ended", object(&["ended"], &[])),
+        (
+            "SessionsEnded",
+            json!({ "type": "object", "required": ["ended"], "properties": { "ended": { "type": "integer", "description": "How many sessions there were." } } }),
+        ),
         ("MemberRemoved", object(&["removed"], &[])),
         (
             "Reset",

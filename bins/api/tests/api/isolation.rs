@@ -3,7 +3,7 @@
 //! Routes come from `/openapi.json`, so one that is added is tested without anybody thinking of it.
 //! A path with `{id}` needs something of its kind that belongs to somebody: see [`make`].
 
-mod fixtures;
+pub(crate) mod fixtures;
 mod timing;
 
 use bytes::Bytes;
@@ -23,11 +23,11 @@ pub(crate) struct Route {
     pub(crate) method: Method,
     pub(crate) path: String,
     /// What a key must be allowed; `None`: keys open nothing here.
-    scope: Option<Scope>,
+    pub(crate) scope: Option<Scope>,
 }
 
 impl Route {
-    fn has_id(&self) -> bool {
+    pub(crate) fn has_id(&self) -> bool {
         self.path.contains("{id}")
     }
 

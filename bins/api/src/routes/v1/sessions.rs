@@ -1,9 +1,10 @@
-//! `POST /v1/sessions`: logs in. `GET /v1/sessions`: where the caller is logged in.
+//! `POST /v1/sessions`: logs in. `GET`: where the caller is logged in. `DELETE`: nowhere any more.
 
 pub(crate) mod id;
 
 use std::sync::Arc;
 
+use domain::member;
 use http::{StatusCode, header};
 use serde::Serialize;
 use serde_json::json;
@@ -50,6 +51,21 @@ pub(crate) const GET: Endpoint = Endpoint {
     },
 };
 
+pub(crate) const DELETE: Endpoint = Endpoint {
+    verb: Verb::Delete,
+    path: "/v1/sessions",
+    access: Access::Session,
+    handler: |app, call| Box::pin(delete(app, call)),
+    doc: Doc {
+        summary: "Logs the caller out everywhere, here included.",
+        parameters: &[],
+        request: None,
+        status: 200,
+        answer: "SessionsEnded",
+        streams: false,
+    },
+};
+
 /// A session as its member sees it.
 #[derive(Serialize)]
 struct SessionView {
@@ -92,4 +108,19 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
         })
         .collect();
     call::json(StatusCode::OK, &json!({ "sessions": sessions }))
+}
+
+async fn delete(app: Arc<App>, call: Call) -> Result<Response, Problem> {
+    let row = members::own(&app, &call).await?;
+    let mut ended = 0;
+    let step = |state: &member::State| {
+        ended = state.sessions.len();
+        Ok(member::log_out_everywhere(state)?)
+    };
+    members::decide(&app, &call, &row.id, step).await?;
+    let mut response = call::json(StatusCode::OK, &json!({ "ended": ended }))?;
+    if let Some(cookie) = cookie::clear() {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
 }

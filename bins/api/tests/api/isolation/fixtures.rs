@@ -18,7 +18,7 @@ use crate::stage::{Running, Tenant, World};
 ///
 /// # Panics
 /// When nobody has said yet how: add a line for the path here.
-pub(super) async fn make(world: &World, api: &Running, owner: &Tenant, route: &Route) -> String {
+pub(crate) async fn make(world: &World, api: &Running, owner: &Tenant, route: &Route) -> String {
     let by = |method: Method, path: &str, body: &Value| {
         api.request(method, path).by(owner).body(body.to_string())
     };
@@ -72,7 +72,7 @@ pub(super) async fn make(world: &World, api: &Running, owner: &Tenant, route: &R
 
 /// A body with which the route gets as far as looking for what `{id}` names. One without need of a
 /// body takes this as well.
-pub(super) fn body(route: &Route) -> String {
+pub(crate) fn body(route: &Route) -> String {
     let fields = match (route.method.as_str(), route.path.as_str()) {
         ("PATCH", "/v1/members/{id}") => json!({ "role": "member" }),
         ("POST", "/v1/endpoints/{id}/replays") => json!({ "from_seq": 1 }),

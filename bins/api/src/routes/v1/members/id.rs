@@ -46,7 +46,7 @@ pub(crate) const PATCH: Endpoint = Endpoint {
     access: Access::Caller(Scope::MembersWrite),
     handler: |app, call| Box::pin(patch(app, call)),
     doc: Doc {
-        summary: "Makes a member something else. Only an owner makes or unmakes owners; an account keeps one.",
+        summary: "Makes a member something else, and ends their sessions. Only an owner makes or unmakes owners; an account keeps one.",
         parameters: &[],
         request: Some("RoleChange"),
         status: 200,
