@@ -5,7 +5,7 @@ import { copyable, fill, h, table, tag, toast, top } from './dom.js';
 import { STATES, count, when } from './say.js';
 
 /** What may change a list. */
-export const HAPPENINGS = ['requested', 'started', 'attempt_failed', 'completed', 'failed', 'cancel_requested', 'cancelled', 'expired', 'erased'];
+const HAPPENINGS = ['requested', 'started', 'attempt_failed', 'completed', 'failed', 'cancel_requested', 'cancelled', 'expired', 'erased'];
 /** How long happenings are gathered before the list is asked for anew. */
 const GATHER_MS = 250;
 /** How often it is asked for anyhow. */
@@ -69,7 +69,7 @@ function keep(load, signal) {
     }, GATHER_MS);
   };
   const types = HAPPENINGS.map(name => `job.${name}`);
-  const source = listen(`/v1/events${query({ types: types.join(',') })}`, types, again);
+  const source = listen(`/v1/events${query({ types: 'job.*' })}`, types, again);
   const timer = setInterval(again, LOOK_MS);
   signal.addEventListener('abort', () => {
     source.close();

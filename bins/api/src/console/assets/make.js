@@ -1,6 +1,6 @@
 // The form that asks for a preview, of a file here or a URL anywhere.
 
-import { ask, get, post, query } from './api.js';
+import { get, post, query } from './api.js';
 import { field, fill, h, top } from './dom.js';
 import { bytes } from './say.js';
 import { upload } from './upload.js';

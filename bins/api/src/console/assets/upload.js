@@ -1,6 +1,6 @@
 // Sends a file straight to the bucket, in parts, by links that the API signs.
 
-import { get, post } from './api.js';
+import { ask, get, post } from './api.js';
 
 /** Parts under way at once. */
 const AT_ONCE = 3;
@@ -26,6 +26,16 @@ export function crc32c(crc, bytes) {
 /** Uploads `file`; `tell` hears `(stage, sent bytes)`. Resolves to what a job names it by. */
 export async function upload(file, tell, signal) {
   const begun = await post('/v1/uploads', { file_name: file.name, size_bytes: file.size });
+  try {
+    return await parts(begun, file, tell, signal);
+  } catch (error) {
+    // Nobody goes on with it. What is not removed now ends by itself.
+    ask('DELETE', `/v1/uploads/${begun.id}`).catch(() => {});
+    throw error;
+  }
+}
+
+async function parts(begun, file, tell, signal) {
   const links = new Map(begun.parts.map(part => [part.number, part]));
   const sent = new Map();
   const tags = [];
@@ -52,6 +62,8 @@ export async function upload(file, tell, signal) {
       tags.push({ number, etag });
       under.delete(going);
     });
+    // One that fails is heard of below, with whoever waits for it.
+    going.catch(() => {});
     under.add(going);
   }
   await Promise.all(under);
