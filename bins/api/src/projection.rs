@@ -32,8 +32,9 @@ const DAMAGE_PAUSE: Duration = Duration::from_secs(30);
 const SURE_AFTER: u32 = 5;
 /// How long to wait between two looks at that.
 const SURE_PAUSE: Duration = Duration::from_millis(200);
-/// Pages applied at once, at most, when everything is read again.
-const REBUILD_PAGES: usize = 8;
+/// Pages applied at once when everything is read again: of rows that change often only the last
+/// state is written.
+const REBUILD_PAGES: usize = 16;
 /// Such batches that are read and decoded ahead.
 const REBUILD_AHEAD: usize = 2;
 
@@ -55,7 +56,7 @@ pub async fn rebuild(
             continue;
         }
         let span = Span { from_seq: Some(from), to_seq: Some(until.of(stream)), ..Span::default() };
-        let pages = log.replay_pages(app::name(stream), span).ready_chunks(REBUILD_PAGES);
+        let pages = log.replay_pages(app::name(stream), span).chunks(REBUILD_PAGES);
         // What comes next is read and decoded while what came before is written.
         let mut batches = pages
             .map(|pages| {
@@ -303,8 +304,8 @@ pub fn entry(stream: Stream, raw: &Raw) -> Entry {
 }
 
 fn decode<A: Aggregate>(raw: &Raw, change: impl Fn(A::Id, A::Event) -> Change) -> Change {
-    match raw.decode::<A>() {
-        Ok(recorded) => change(recorded.id, recorded.event),
+    match raw.event::<A>() {
+        Ok((id, event, _)) => change(id, event),
         Err(error) => {
             tracing::error!(
                 error = %service::Chain(&error), stream.seq = raw.seq,

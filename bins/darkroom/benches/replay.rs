@@ -1,13 +1,17 @@
 //! Events a second of `darkroom replay` and of a read model made again, beside what reads the same
-//! stream and does nothing with it.
+//! stream and does nothing with it; and what proving an event of it takes, beside what it must take.
 //!
-//! The peer of both is an ordered consumer of the broker's own client, which counts messages. A read
-//! model is also held against sled alone, which is handed as many rows in batches as large. Both
-//! commands are the real programs, their start included.
+//! The peer of both is an ordered consumer of the broker's own client, which counts messages. A
+//! replay is the operator's, who may have a consumer too; auditors may only read, by direct gets, and
+//! have a line of their own. A read model is also held against sled alone, which is handed as many
+//! rows in batches as large. Commands are the real programs, their start included.
 
+#[path = "replay/proof.rs"]
+mod proof;
 mod support;
 
 use std::{
+    ops::Range,
     path::Path,
     process::Stdio,
     time::{Duration, Instant},
@@ -46,6 +50,8 @@ const QUIET: &str = "warn,nats_server=off,eventlog::connect=off";
 const EVENTS: usize = 5;
 /// Accounts that the jobs belong to.
 const ACCOUNTS: u64 = 16;
+/// When the first job was asked for, in seconds since 1970.
+const BEGUN_S: u64 = 1_790_000_000;
 /// Jobs that are written at once while the stream is filled.
 const IN_FLIGHT: usize = 256;
 /// How often a program's memory is looked at.
@@ -65,6 +71,9 @@ struct Arguments {
     /// Events in the stream.
     #[arg(long, default_value_t = 1_000_000)]
     events: usize,
+    /// For how long the notary is looked at while events are written.
+    #[arg(long, default_value_t = 20)]
+    lag_s: u64,
     /// What cargo tells every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
@@ -81,13 +90,17 @@ async fn main() -> Result<(), Trouble> {
     let jobs = arguments.events.div_ceil(EVENTS);
     let events = jobs * EVENTS;
     say(&format!("filling JOBS with {events} events of {jobs} jobs"));
-    stage.fill(jobs).await?;
+    let begun = Instant::now();
+    stage.fill(0..jobs).await?;
+    let filled = rate(events, begun.elapsed());
     let mut figures = Figures::default();
     for pair in 1..=arguments.pairs {
         show_load(&format!("pair {pair}"));
         let bare = rate(events, stage.ordered(events).await?);
-        let replay = stage.replay().await?;
+        let replay = stage.replay("operator").await?;
         figures.add("replay", rate(events, replay.took), bare);
+        let audit = stage.replay("auditor").await?;
+        figures.add("replay-as-auditor", rate(events, audit.took), bare);
         let rebuild = stage.rebuild().await?;
         figures.add("rebuild", rate(events, rebuild.took), bare);
         let sled = rate(events, stage.sled(events)?);
@@ -97,6 +110,8 @@ async fn main() -> Result<(), Trouble> {
         figures.add("replay-peak-mib", mib(replay.peak), mib(half.peak));
         say(&format!("  rebuild peaks at {:.0} MiB", mib(rebuild.peak)));
     }
+    proof::measure(&stage, jobs, &mut figures).await?;
+    proof::lag(&stage, jobs, filled, Duration::from_secs(arguments.lag_s), &mut figures).await?;
     figures.conclude();
     stage.server.stop().await;
     Ok(())
@@ -141,11 +156,11 @@ impl Stage {
     }
 
     /// Whole histories of jobs, several of them interleaved, as workers would write them.
-    async fn fill(&self, jobs: usize) -> Result<(), Trouble> {
+    async fn fill(&self, jobs: Range<usize>) -> Result<(), Trouble> {
         let context = self.bare().await?;
-        for first in (0..jobs).step_by(IN_FLIGHT) {
+        for first in jobs.clone().step_by(IN_FLIGHT) {
             let histories: Vec<_> =
-                (first..jobs.min(first + IN_FLIGHT)).map(|job| history(job as u64)).collect();
+                (first..jobs.end.min(first + IN_FLIGHT)).map(|job| history(job as u64)).collect();
             for turn in 0..EVENTS {
                 let raws = histories.iter().filter_map(|history| history.get(turn));
                 let sent = raws.map(|raw| publish(&context, raw));
@@ -168,14 +183,14 @@ impl Stage {
         Ok(begun.elapsed())
     }
 
-    async fn replay(&self) -> Result<Ran, Trouble> {
-        self.run(&["replay", "--stream", "JOBS", "--format", "ndjson"], "auditor").await
+    async fn replay(&self, role: &str) -> Result<Ran, Trouble> {
+        self.run(&["replay", "--stream", "JOBS", "--format", "ndjson"], role).await
     }
 
     async fn replay_to(&self, seq: usize) -> Result<Ran, Trouble> {
         let seq = seq.max(1).to_string();
         let arguments = ["replay", "--stream", "JOBS", "--format", "ndjson", "--to-seq", &seq];
-        self.run(&arguments, "auditor").await
+        self.run(&arguments, "operator").await
     }
 
     async fn rebuild(&self) -> Result<Ran, Trouble> {
@@ -255,15 +270,23 @@ impl Stage {
     }
 }
 
+/// Of version 7, as the API makes them: later jobs have larger ones.
 fn history_id(job: u64) -> Uuid {
-    Uuid::from_u128(u128::from(job.wrapping_mul(0x9e37_79b9_7f4a_7c15)) << 64 | u128::from(job))
+    let scattered = job.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
+    let mut rest = [0; 10];
+    rest.split_at_mut(2).1.copy_from_slice(&scattered);
+    uuid::Builder::from_unix_timestamp_millis(BEGUN_S * 1_000 + 10 * job, &rest).into_uuid()
+}
+
+fn history_account(job: u64) -> AccountId {
+    AccountId::from_uuid(Uuid::from_u128(u128::from(job % ACCOUNTS)))
 }
 
 /// All that happened to a job that could not be done, chained.
 fn history(job: u64) -> Vec<Raw> {
-    let account = AccountId::from_uuid(Uuid::from_u128(u128::from(job % ACCOUNTS)));
+    let account = history_account(job);
     let id = JobId::from_uuid(history_id(job));
-    let at = Timestamp::from_second(1_790_000_000 + (job / 100).cast_signed()).unwrap_or_default();
+    let at = Timestamp::from_second((BEGUN_S + job / 100).cast_signed()).unwrap_or_default();
     let sealed = || Sealed::from_envelope("c2VhbGVk".repeat(16));
     let requested = Requested {
         application: ApplicationId::from_uuid(Uuid::from_u128(1)),

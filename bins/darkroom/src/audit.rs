@@ -6,6 +6,7 @@ mod check;
 mod export;
 mod find;
 mod keys;
+mod packed;
 mod prove;
 mod receipt;
 mod source;

@@ -27,6 +27,10 @@ use crate::{
     exit::Exit,
 };
 
+/// The role that may read the log and nothing else.
+const AUDITOR: &str = "auditor";
+/// The role that may do anything to it.
+const OPERATOR: &str = "operator";
 /// How long the outcome of a delivery may take to be in the log.
 const DELIVERY_WITHIN: Duration = Duration::from_secs(10);
 /// How long between two looks.
@@ -118,7 +122,7 @@ pub(crate) async fn run(arguments: Arguments, clock: &dyn Clock) -> Result<Exit,
         Some(path) => Bookmark::open(path, asked)?,
         None => Bookmark::none(arguments.after.clone().unwrap_or_default()),
     };
-    let log = Log::connect(&connection.nats()?, "auditor").await?;
+    let log = open(&connection).await?;
     let mut selection = sought.find(&log).await?;
     selection.start_after(bookmark.reached());
     let format = if arguments.json { Format::Ndjson } else { arguments.format };
@@ -126,9 +130,17 @@ pub(crate) async fn run(arguments: Arguments, clock: &dyn Clock) -> Result<Exit,
     show::run(&log, Plan { selection, bookmark, format, places }).await
 }
 
+/// As whoever the credentials are for: an auditor may read the log and nothing else; long stretches are
+/// read faster for an operator.
+async fn open(connection: &Connection) -> Result<Log, Failure> {
+    let nats = connection.nats()?;
+    let role = if nats.user == OPERATOR { OPERATOR } else { AUDITOR };
+    Ok(Log::connect(&nats, role).await?)
+}
+
 /// Shows one job and its webhook.
 pub(crate) async fn of_job(connection: &Connection, job: JobId) -> Result<Exit, Failure> {
-    let log = Log::connect(&connection.nats()?, "auditor").await?;
+    let log = open(connection).await?;
     let selection = job_and_webhook(job, &log).await?;
     let bookmark = Bookmark::none(Positions::default());
     show::run(&log, Plan { selection, bookmark, format: Format::Human, places: false }).await
@@ -136,7 +148,7 @@ pub(crate) async fn of_job(connection: &Connection, job: JobId) -> Result<Exit, 
 
 /// Waits until the log says what became of a job's webhook, or for a while.
 pub(crate) async fn wait_for_delivery(connection: &Connection, job: JobId) -> Result<(), Failure> {
-    let log = Log::connect(&connection.nats()?, "auditor").await?;
+    let log = open(connection).await?;
     let selection = job_and_webhook(job, &log).await?;
     let of_webhook = |(stream, _): &&(String, Span)| stream == topology::DELIVERIES;
     let Some((_, span)) = selection.sources.iter().find(of_webhook) else { return Ok(()) };

@@ -10,6 +10,7 @@ use crate::{
     error::{Cause, Unavailable},
     headers::Headers,
     memory::{self, Memory},
+    sweep::Sweep,
     wire::{self, Wire},
 };
 
@@ -133,6 +134,22 @@ impl Backend {
         match self {
             Self::Server(wire) => wire.last(stream, filter).await,
             Self::Memory(memory) => Ok(memory.last(stream, filter)),
+        }
+    }
+
+    /// Everything from `from` on through a consumer of its own, for those who may have one.
+    pub(crate) fn sweep(&self, stream: &str, filter: Option<&str>, from: u64) -> Option<Sweep> {
+        match self {
+            Self::Server(wire) if wire.consumes => Some(Sweep::start(wire, stream, filter, from)),
+            Self::Server(_) | Self::Memory(_) => None,
+        }
+    }
+
+    /// Whether there is such a thing.
+    pub(crate) const fn sweeps(&self) -> bool {
+        match self {
+            Self::Server(wire) => wire.consumes,
+            Self::Memory(_) => false,
         }
     }
 

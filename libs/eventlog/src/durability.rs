@@ -91,7 +91,7 @@ async fn collect(settings: &Settings) -> Result<Vec<Value>, DurabilityError> {
     const ASKING: &str = "ask servers for their reports";
     let (user, password) = (&settings.system_user, &settings.system_password);
     let client = connect::connect(settings, ROLE, user, password).await?;
-    let wire = Wire { client, replicas: settings.replicas, committer: None };
+    let wire = Wire { client, replicas: settings.replicas, committer: None, consumes: false };
     let mut answers = wire.ask(REPORT.to_owned(), bytes::Bytes::new()).await?;
     let mut deadline = Instant::now() + FIRST;
     let mut reports = Vec::new();

@@ -50,7 +50,10 @@ impl Hash {
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        let mut text = [0; 64];
+        // A hash has as many digits as that.
+        hex::encode_to_slice(self.0, &mut text).ok().ok_or(fmt::Error)?;
+        f.write_str(std::str::from_utf8(&text).ok().ok_or(fmt::Error)?)
     }
 }
 
@@ -142,6 +145,20 @@ impl Raw {
     /// # Errors
     /// [`Malformed`] when it is none, or one of a kind or version that this release does not know.
     pub fn decode<A: Aggregate>(&self) -> Result<Recorded<A>, Malformed> {
+        Ok(Recorded { hash: self.hash(), ..self.decode_unhashed()? })
+    }
+
+    /// The same for those who make rows of it: the history and the event, and when it was decided.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub fn event<A: Aggregate>(&self) -> Result<(A::Id, A::Event, Timestamp), Malformed> {
+        let Recorded { id, event, time, .. } = self.decode_unhashed::<A>()?;
+        Ok((id, event, time))
+    }
+
+    /// Everything but the hash, which takes as long as all the rest.
+    fn decode_unhashed<A: Aggregate>(&self) -> Result<Recorded<A>, Malformed> {
         let (prefix, name) =
             self.subject.rsplit_once('.').ok_or_else(|| self.malformed("no event name"))?;
         let id = A::parse_prefix(prefix)
@@ -167,7 +184,7 @@ impl Raw {
             seq: self.seq,
             event_id: self.event_id().ok_or_else(|| self.malformed("ce-id is no event id"))?,
             time: self.time().ok_or_else(|| self.malformed("ce-time is no time"))?,
-            hash: self.hash(),
+            hash: Hash::default(),
             prev: self.prev().ok_or_else(|| self.malformed("darkroom-prev is no hash"))?,
         })
     }

@@ -28,6 +28,7 @@ mod settings;
 mod snapshot;
 mod stored;
 pub mod subject;
+mod sweep;
 pub mod topology;
 mod transact;
 mod wire;

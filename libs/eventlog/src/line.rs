@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, value::RawValue};
 
 use crate::envelope::{Hash, Raw};
@@ -19,7 +19,8 @@ pub struct Line<'a> {
     time: Option<&'a str>,
     traceparent: Option<&'a str>,
     prev: Option<&'a str>,
-    hash: String,
+    #[serde(serialize_with = "as_text")]
+    hash: Hash,
     data: Data<'a>,
 }
 
@@ -63,7 +64,7 @@ impl<'a> Line<'a> {
             time: raw.headers.get("ce-time"),
             traceparent: raw.traceparent(),
             prev: raw.headers.get(crate::envelope::PREV),
-            hash: hash.to_string(),
+            hash,
             data,
         }
     }
@@ -85,6 +86,7 @@ impl<'a> Line<'a> {
                 &told
             }
         };
+        let hash = self.hash.to_string();
         field(out, self.stream);
         let _written = write!(out, ",{}", self.seq).is_ok();
         let texts = [
@@ -94,7 +96,7 @@ impl<'a> Line<'a> {
             self.id,
             self.traceparent,
             self.prev,
-            Some(&self.hash),
+            Some(&hash),
             Some(data),
         ];
         for text in texts {
@@ -103,6 +105,10 @@ impl<'a> Line<'a> {
         }
         out.extend_from_slice(b"\r\n");
     }
+}
+
+fn as_text<S: Serializer>(hash: &Hash, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(hash)
 }
 
 fn field(out: &mut Vec<u8>, text: &str) {

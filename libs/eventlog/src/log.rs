@@ -13,6 +13,9 @@ use crate::{
     wire::Wire,
 };
 
+/// The role that may have consumers made.
+const OPERATOR: &str = "operator";
+
 /// A handle on the log; clones share one connection.
 #[derive(Clone)]
 pub struct Log {
@@ -29,7 +32,8 @@ impl Log {
         let client = connect::connect(settings, role, &settings.user, &settings.password).await?;
         let alone = settings.replicas <= 1 && settings.durability == Durability::Synced;
         let committer = alone.then(|| Committer::new(client.clone()));
-        let wire = Wire { client, replicas: settings.replicas, committer };
+        let consumes = role == OPERATOR;
+        let wire = Wire { client, replicas: settings.replicas, committer, consumes };
         Ok(Self { backend: Arc::new(Backend::Server(Box::new(wire))) })
     }
 

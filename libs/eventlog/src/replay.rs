@@ -1,8 +1,9 @@
 //! Reading stretches of the log again, with nothing but the right to read.
 //!
-//! Everything is read by direct gets, several of them under way: a consumer would be a little less
-//! work for the server, but whoever may have one made also chooses where the server publishes to,
-//! and could so write what they may only read.
+//! Everything is read by direct gets, several of them under way. A consumer is less work for the
+//! server, but whoever may have one made also chooses where the server publishes to, and could so
+//! write what they may only read. Operators may write anyhow: a long stretch is read through one for
+//! them.
 
 use std::collections::VecDeque;
 
@@ -15,6 +16,7 @@ use crate::{
     envelope::Raw,
     error::{Cause, Unavailable},
     log::Log,
+    sweep::Sweep,
     topology,
 };
 
@@ -22,6 +24,9 @@ use crate::{
 const PAGE: u64 = 500;
 /// Reads under way at once, where it is known in advance what each of them has to bring.
 const LANES: usize = 4;
+
+/// Of fewer sequences than that nobody has a consumer made.
+const SHORT: u64 = PAGE * LANES as u64;
 
 /// By how much the clocks of those who decide and those who store may differ.
 const SKEW: SignedDuration = SignedDuration::from_mins(1);
@@ -92,6 +97,7 @@ impl Log {
             next: Some(span.from_seq.unwrap_or(1).max(1)),
             span,
             lanes: VecDeque::new(),
+            consumer: if self.backend.sweeps() { Consumer::Untried } else { Consumer::None },
             started: false,
         };
         stream::unfold(reader, |mut reader| async move {
@@ -182,7 +188,17 @@ struct Reader {
     /// The first sequence that no lane brings.
     next: Option<u64>,
     lanes: VecDeque<Lane>,
+    consumer: Consumer,
     started: bool,
+}
+
+/// Whether a consumer is read from.
+enum Consumer {
+    /// A first page will tell whether it is worth one.
+    Untried,
+    Reads(Sweep),
+    /// There is none to be had, or none any more.
+    None,
 }
 
 impl Reader {
@@ -197,6 +213,12 @@ impl Reader {
             self.next = first;
         }
         loop {
+            if let Some(raws) = self.swept().await {
+                if !raws.is_empty() {
+                    return Ok(Some(raws));
+                }
+                continue;
+            }
             self.fill();
             let Some(lane) = self.lanes.pop_front() else { return Ok(None) };
             let page = lane.page.await.map_err(|source| failed(source.into()))??;
@@ -207,9 +229,46 @@ impl Reader {
         }
     }
 
+    /// What a consumer brings, while there is one.
+    async fn swept(&mut self) -> Option<Vec<Raw>> {
+        let Consumer::Reads(sweep) = &mut self.consumer else { return None };
+        match sweep.next().await {
+            Some(Ok(raws)) => {
+                self.next = raws.last().map(|raw| raw.seq + 1);
+                Some(self.within(raws))
+            }
+            Some(Err(error)) => {
+                let (error, stream) = (crate::error::chain(&error), &self.stream);
+                tracing::warn!(%error, stream, self.next, "reading on without a consumer");
+                self.consumer = Consumer::None;
+                None
+            }
+            None => {
+                self.end();
+                None
+            }
+        }
+    }
+
+    /// Has a consumer made for what lies behind `last`, where that is long and may be done.
+    fn sweep(&mut self, last: u64) {
+        let Consumer::Untried = self.consumer else { return };
+        self.consumer = Consumer::None;
+        if self.span.to_seq.is_some_and(|to| to.saturating_sub(last) < SHORT) {
+            return;
+        }
+        let filter = (!self.whole).then_some(self.filter.as_str());
+        if let Some(sweep) = self.log.backend.sweep(&self.stream, filter, last + 1) {
+            self.lanes.clear();
+            self.next = Some(last + 1);
+            self.consumer = Consumer::Reads(sweep);
+        }
+    }
+
     /// Sets out as many reads as may be under way.
     fn fill(&mut self) {
-        let lanes = if self.whole { LANES } else { 1 };
+        let untried = matches!(self.consumer, Consumer::Untried);
+        let lanes = if self.whole && !untried { LANES } else { 1 };
         while self.lanes.len() < lanes {
             let Some(from) = self.next.filter(|next| !self.span.is_behind(*next)) else { return };
             let end = self.whole.then(|| from.saturating_add(PAGE));
@@ -247,6 +306,16 @@ impl Reader {
             (Some(end), Some(_)) => raws.retain(|raw| raw.seq < end),
             (None, Some((_, last))) => self.next = Some(last + 1),
         }
+        let last = raws.last().map(|raw| raw.seq);
+        let raws = self.within(raws);
+        if let (Some(_), Some(last)) = (self.next, last) {
+            self.sweep(last);
+        }
+        raws
+    }
+
+    /// What of these messages is asked for; ends behind the last that is.
+    fn within(&mut self, mut raws: Vec<Raw>) -> Vec<Raw> {
         let past = |raw: &Raw| self.span.is_behind(raw.seq) || self.span.is_past(raw);
         if let Some(past) = raws.iter().position(past) {
             raws.truncate(past);
@@ -259,6 +328,7 @@ impl Reader {
     fn end(&mut self) {
         self.next = None;
         self.lanes.clear();
+        self.consumer = Consumer::None;
     }
 }
 

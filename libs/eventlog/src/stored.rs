@@ -1,8 +1,9 @@
 //! How a stored message looks in each of the ways the server hands it out.
 
-use async_nats::{HeaderMap, HeaderValue, Message};
+use async_nats::{HeaderMap, Message};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::{backend::Note, envelope::Raw, headers::Headers};
@@ -11,6 +12,9 @@ use crate::{backend::Note, envelope::Raw, headers::Headers};
 pub(crate) const STATUS: &str = ":status";
 /// And its explanation.
 pub(crate) const DESCRIPTION: &str = ":description";
+
+/// Where a direct read says when a message was stored.
+const STORED_AT: &str = "Nats-Time-Stamp";
 
 pub(crate) fn header_map(headers: &Headers) -> HeaderMap {
     let mut map = HeaderMap::new();
@@ -22,26 +26,45 @@ pub(crate) fn header_map(headers: &Headers) -> HeaderMap {
 
 /// A message as it came over the connection.
 pub(crate) fn note(message: Message) -> Note {
-    // With room for the status and for what a twin adds.
-    let count = message.headers.as_ref().map_or(0, HeaderMap::len);
-    let mut headers: Vec<(String, String)> = Vec::with_capacity(count + 2);
-    for (name, values) in message.headers.iter().flat_map(HeaderMap::iter) {
-        let pair = |value: &HeaderValue| {
-            (AsRef::<str>::as_ref(name).to_owned(), value.as_str().to_owned())
-        };
-        headers.extend(values.iter().map(pair));
-    }
-    headers.sort_unstable();
+    let mut headers = received(message.headers.as_ref());
     if let Some(status) = message.status {
-        headers.push((STATUS.to_owned(), status.as_u16().to_string()));
-        headers.push((DESCRIPTION.to_owned(), message.description.unwrap_or_default()));
+        headers.push(STATUS, status.as_u16().to_string());
+        headers.push(DESCRIPTION, message.description.unwrap_or_default());
     }
     Note {
         subject: message.subject.to_string(),
-        headers: headers.into_iter().collect(),
+        headers,
         body: message.payload,
         reply: message.reply.map(|reply| reply.to_string()),
     }
+}
+
+/// Headers in the order of their names, with room for a status and for what a twin adds.
+fn received(map: Option<&HeaderMap>) -> Headers {
+    let mut headers = Headers::with_room(map.map_or(0, HeaderMap::len) + 2);
+    for (name, values) in map.into_iter().flat_map(HeaderMap::iter) {
+        for value in values {
+            headers.push_received(name.as_ref(), value.as_str().to_owned());
+        }
+    }
+    headers.sort();
+    headers
+}
+
+/// A message that a consumer of the whole stream delivered, with the time at which it was stored where
+/// a direct read says it.
+pub(crate) fn swept(
+    stream: String,
+    seq: u64,
+    stored_at: Option<Timestamp>,
+    message: Message,
+) -> Raw {
+    let mut headers = received(message.headers.as_ref());
+    if let Some(at) = stored_at {
+        headers.push_received(STORED_AT, at.to_string());
+    }
+    let subject = message.subject.to_string();
+    Raw { stream, subject, seq, headers, body: message.payload }
 }
 
 /// A message answered by a direct read, or republished: its place is in its headers.

@@ -2,7 +2,7 @@
 
 use std::{
     fs::OpenOptions,
-    io::{BufWriter, Write, stdout},
+    io::{self, BufWriter, Stdout, Write, stdout},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
@@ -11,7 +11,11 @@ use clap::Args;
 use eventlog::Log;
 use service::{Clock, Failure};
 
-use super::{Place, source};
+use super::{
+    Place,
+    packed::{Packed, Packing},
+    source,
+};
 use crate::{backup::failed, exit::Exit};
 
 /// Write all events as they are stored, with their tiles and checkpoints, as lines of JSON
@@ -20,6 +24,7 @@ use crate::{backup::failed, exit::Exit};
 Examples:
   darkroom audit export /archive              into /archive/audit-<time>.ndjson
   darkroom audit export log.ndjson
+  darkroom audit export log.ndjson.gz         packed with gzip
   darkroom audit export - | zstd > log.ndjson.zst
   darkroom audit export - | jq -r 'select(.event) | .event.body | @base64d'
 
@@ -44,28 +49,49 @@ pub(super) async fn run(arguments: Arguments, clock: &dyn Clock) -> Result<Exit,
     } else {
         arguments.to
     };
-    let (mut out, file) = create(&path)?;
+    let mut out = create(&path)?;
     let written = source::lines(&log, now, |line| {
         serde_json::to_writer(&mut out, &line)?;
         Ok(out.write_all(b"\n").map_err(failed("write", &path))?)
     })
     .await?;
-    out.flush().map_err(failed("write", &path))?;
-    drop(out);
-    if let Some(file) = file {
-        file.sync_all().map_err(failed("write", &path))?;
-        writeln!(stdout(), "{}: {} events", path.display(), written.events)?;
+    match out {
+        Out::Pipe(mut out) => out.flush().map_err(failed("write", &path))?,
+        Out::File(out) => {
+            out.finish().map_err(failed("write", &path))?;
+            writeln!(stdout(), "{}: {} events", path.display(), written.events)?;
+        }
     }
     Ok(Exit::Well)
 }
 
-/// Where it goes, and the file if it is one.
-fn create(path: &Path) -> Result<(Box<dyn Write + Send>, Option<std::fs::File>), Failure> {
-    if path == Path::new("-") {
-        return Ok((Box::new(BufWriter::new(stdout())), None));
+/// Where it goes.
+enum Out {
+    Pipe(BufWriter<Stdout>),
+    File(Packed),
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Pipe(out) => out.write(bytes),
+            Self::File(out) => out.write(bytes),
+        }
     }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Pipe(out) => out.flush(),
+            Self::File(out) => out.flush(),
+        }
+    }
+}
+
+fn create(path: &Path) -> Result<Out, Failure> {
+    if path == Path::new("-") {
+        return Ok(Out::Pipe(BufWriter::new(stdout())));
+    }
+    let packing = Packing::of(path)?;
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let file = file.map_err(failed("make", path))?;
-    let handle = file.try_clone().map_err(failed("make", path))?;
-    Ok((Box::new(BufWriter::with_capacity(1 << 20, file)), Some(handle)))
+    Ok(Out::File(packing.pack(file.map_err(failed("make", path))?)))
 }

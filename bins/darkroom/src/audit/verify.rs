@@ -14,7 +14,7 @@ use evidence::{
 };
 use service::{Clock, Failure, OrTry};
 
-use super::{Place, keys, source};
+use super::{Place, keys, packed::Packing, source};
 use crate::{backup::failed, exit::Exit};
 
 /// The longest line of an export: the largest event, as base64, and what stands around it.
@@ -28,7 +28,7 @@ const KEPT_BYTES: u64 = 64 << 20;
 Examples:
   darkroom audit verify                                  the live log
   darkroom audit verify --key notary.pub --checkpoint kept/2026-11-01.txt
-  darkroom audit verify --export log.ndjson --key KEY    offline
+  darkroom audit verify --export log.ndjson --key KEY    offline; log.ndjson.gz too
   zstd -dc log.ndjson.zst | darkroom audit verify --export - --key KEY
 
 What is looked at: that every event continues the one before it in its history, that no sequence is
@@ -102,7 +102,7 @@ fn offline(mut verifier: Verifier, path: &Path) -> Result<Report, Failure> {
     let from: Box<dyn Read> = if path == Path::new("-") {
         Box::new(stdin().lock())
     } else {
-        Box::new(File::open(path).map_err(failed("open", path))?)
+        Packing::of(path)?.unpack(File::open(path).map_err(failed("open", path))?)
     };
     let mut from = BufReader::with_capacity(1 << 20, from);
     let mut line = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
-    hash::{BuildHasher as _, RandomState},
+    hash::{BuildHasher as _, BuildHasherDefault, Hasher, RandomState},
 };
 
 use eventlog::{Hash, Raw};
@@ -31,11 +31,26 @@ struct Head {
     ended: bool,
 }
 
+/// What is a keyed hash already needs no other.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // Some of a hash is one.
+        self.0 = bytes.first_chunk().map_or(0, |some| u64::from_ne_bytes(*some));
+    }
+}
+
 /// Every history read so far, as far as there is room.
 pub(super) struct Chains {
     reach: Reach,
     /// By a keyed hash of the history's name, so that all take the same room.
-    heads: HashMap<u128, Head>,
+    heads: HashMap<u128, Head, BuildHasherDefault<Hashed>>,
     ended: VecDeque<u128>,
     keys: [RandomState; 2],
     room: usize,
@@ -58,7 +73,7 @@ impl Chains {
     fn with_room(reach: Reach, room: usize) -> Self {
         Self {
             reach,
-            heads: HashMap::new(),
+            heads: HashMap::default(),
             ended: VecDeque::new(),
             keys: [RandomState::new(), RandomState::new()],
             room,

@@ -8,4 +8,5 @@ mod following;
 mod gate;
 mod guards;
 mod rights;
+mod stretches;
 mod support;

@@ -74,7 +74,7 @@ impl Report {
     fn verdict(&self) -> String {
         let events: u64 = self.streams.iter().map(|stream| stream.events).sum();
         match (&self.first_bad, self.holds) {
-            (_, true) => format!("the log holds: {events} events, as of {:.0}", self.as_of),
+            (_, true) => format!("the log holds: {}, as of {:.0}", events_of(events), self.as_of),
             (Some(bad), false) => {
                 let stream = bad.stream.as_deref().unwrap_or_default();
                 let seq = bad.seq.unwrap_or_default();
@@ -110,7 +110,7 @@ impl fmt::Display for Report {
 impl fmt::Display for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = if self.findings.is_empty() { "holds" } else { "DOES NOT HOLD" };
-        write!(f, "{:<11} {verdict}: {} events", self.stream, self.events)?;
+        write!(f, "{:<11} {verdict}: {}", self.stream, events_of(self.events))?;
         if let Some(first) = self.first_seq {
             write!(f, " ({first} to {})", self.last_seq)?;
         }
@@ -120,7 +120,12 @@ impl fmt::Display for Stream {
             (covered, None) => write!(f, ", checkpoint over {covered}")?,
         }
         if self.witnesses > 0 {
-            write!(f, ", {} witnesses up to {}", self.witnesses, self.witnessed)?;
+            let witnesses = if self.witnesses == 1 {
+                "1 witness"
+            } else {
+                &format!("{} witnesses", self.witnesses)
+            };
+            write!(f, ", {witnesses} up to {}", self.witnessed)?;
         }
         writeln!(f)?;
         let notes = [
@@ -139,6 +144,10 @@ impl fmt::Display for Stream {
         }
         self.findings.iter().try_for_each(|finding| writeln!(f, "  ! {}", Shown(finding)))
     }
+}
+
+fn events_of(count: u64) -> String {
+    if count == 1 { "1 event".to_owned() } else { format!("{count} events") }
 }
 
 /// One finding as a line.
