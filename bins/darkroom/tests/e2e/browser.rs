@@ -1,5 +1,7 @@
 //! A real browser logs in: what it keeps, what it shows to scripts, and what pages of others can do with it.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use testkit::{Source, SourceServer, free_port};
 
