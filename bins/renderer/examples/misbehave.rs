@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use domain::FailureCode;
 use domain::job::Role;
 use domain::wish::Format;
-use enclave::inside::walls::{self, Walls};
 use enclave::inside::{Picture, Visit, VisitError};
 use enclave::{Sniffed, Stage};
 use serde_json::{Map, Value};
@@ -18,13 +17,11 @@ use serde_json::{Map, Value};
 static ALLOCATOR: renderer::memory::Limited = renderer::memory::Limited;
 
 fn main() -> ExitCode {
-    let parent = std::env::args().nth(2).and_then(|word| word.parse().ok());
-    let visit = Visit::over_stdin();
-    if let Ok(built) = walls::build(Walls::All, parent.unwrap_or_default()) {
-        // A test that sees no outcome fails by itself.
-        let _ = visit.announce(built).and_then(|()| renderer::survive(&visit, || go_wrong(&visit)));
-    }
-    ExitCode::SUCCESS
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    // A test that sees no outcome fails by itself.
+    let job = |visit: &Visit| renderer::survive(visit, || go_wrong(visit));
+    ExitCode::from(enclave::inside::serve(&words, || {}, job))
 }
 
 fn go_wrong(visit: &Visit) -> Result<(), VisitError> {
@@ -46,6 +43,12 @@ fn go_wrong(visit: &Visit) -> Result<(), VisitError> {
         b"hang" => loop {
             std::thread::park();
         },
+        b"hide" => {
+            hang_up();
+            loop {
+                std::thread::park();
+            }
+        }
         b"spin" => loop {
             black_box(0);
         },
@@ -105,6 +108,14 @@ fn go_wrong(visit: &Visit) -> Result<(), VisitError> {
         _ => hand_out(picture(PNG)).and_then(|()| visit.done(Map::new(), BTreeMap::new()))?,
     }
     Ok(())
+}
+
+/// Closes the socket, which a renderer may.
+#[allow(unsafe_code, reason = "standard input is owned by nobody")]
+fn hang_up() {
+    // SAFETY: nothing is read or written in this process any more.
+    let socket = unsafe { std::os::fd::FromRawFd::from_raw_fd(0) };
+    drop::<std::os::fd::OwnedFd>(socket);
 }
 
 /// The header of a PNG of 1 × 1 pixel.

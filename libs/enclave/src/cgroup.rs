@@ -2,7 +2,7 @@
 //! one: version 1 (memory, pids) and version 2, of which neither is required.
 
 use std::fs::{self, File};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -31,18 +31,33 @@ struct Folder {
     version: u8,
 }
 
-impl Cgroup {
-    /// Makes groups for one process and all that it will start. `None` where there are none to be
-    /// had.
-    pub(crate) fn make(processes: u32) -> Option<Self> {
-        let folders: Vec<Folder> =
-            parents().iter().filter_map(|parent| parent.make(processes)).collect();
-        (!folders.is_empty()).then_some(Self { folders })
+/// Where this process may make groups.
+#[derive(Debug)]
+pub(crate) struct Ground {
+    parents: Vec<Parent>,
+}
+
+impl Ground {
+    /// Looks for it, and sweeps up what workers that have gone left there.
+    pub(crate) fn find() -> Self {
+        let parents = parents();
+        parents.iter().for_each(Parent::sweep);
+        Self { parents }
     }
 
+    /// Makes groups for one process and all that it will start. `None` where there are none to be
+    /// had.
+    pub(crate) fn make(&self, processes: u32) -> Option<Cgroup> {
+        let folders: Vec<Folder> =
+            self.parents.iter().filter_map(|parent| parent.make(processes)).collect();
+        (!folders.is_empty()).then_some(Cgroup { folders })
+    }
+}
+
+impl Cgroup {
     /// Where to write a zero to go inside.
-    pub(crate) fn doors(&self) -> Vec<RawFd> {
-        self.folders.iter().map(|folder| folder.door.as_raw_fd()).collect()
+    pub(crate) fn doors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.folders.iter().map(|folder| folder.door.as_fd())
     }
 
     /// Sets the most memory of all inside together, what lies in their tmpfs included.
@@ -80,6 +95,10 @@ impl Drop for Cgroup {
 impl Folder {
     /// Kills all inside, waits for their end, and removes the folder.
     fn end(&self) {
+        // Where all inside have ended, as they mostly have, that is all.
+        if fs::remove_dir(&self.path).is_ok() {
+            return;
+        }
         let listed = fs::read_to_string(self.path.join("cgroup.procs")).unwrap_or_default();
         let pids = listed.lines().filter_map(|line| Pid::from_raw(line.parse().ok()?));
         let handles: Vec<_> =
@@ -98,6 +117,7 @@ impl Folder {
 }
 
 /// A group that may hold ours.
+#[derive(Debug)]
 struct Parent {
     path: PathBuf,
     version: u8,
@@ -105,7 +125,6 @@ struct Parent {
 
 impl Parent {
     fn make(&self, processes: u32) -> Option<Folder> {
-        self.sweep();
         let mut random = [0; 8];
         rustix::rand::getrandom(&mut random, GetRandomFlags::empty()).ok()?;
         let name = format!("{PREFIX}{}-{:016x}", std::process::id(), u64::from_ne_bytes(random));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use domain::FailureCode;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::fonts;
 use crate::keeper::Keeper;
@@ -93,6 +93,12 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The process that renderers are forked from cannot fork one.
+    #[error("fork a renderer: {detail}")]
+    Template {
+        /// What is known about it.
+        detail: String,
+    },
     /// It ended, or fell silent, before its walls stood.
     #[error("the renderer did not get its walls up: {detail}")]
     Walls {
@@ -163,11 +169,20 @@ impl Pool {
         let _killer = process.killer();
         // The thread that started the renderer must outlive it: the keeper goes along.
         let session = Session::new(process, self.fonts.clone(), job, source, events);
+        let (answer, outcome) = oneshot::channel();
         let drawn = tokio::task::spawn_blocking(move || {
-            let result = session.run();
-            drop((running, keeper));
-            result
+            let (result, process) = session.run();
+            drop(running);
+            // Whoever asked may have gone. Who waits need not wait for the kernel to clear up.
+            let _ = answer.send(result);
+            drop((process, keeper));
         });
-        drawn.await.map_err(RenderError::Thread)?
+        match outcome.await {
+            Ok(result) => result,
+            Err(_gone) => {
+                drawn.await.map_err(RenderError::Thread)?;
+                Err(StartError::Closed.into())
+            }
+        }
     }
 }

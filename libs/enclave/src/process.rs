@@ -1,9 +1,9 @@
 //! A renderer's process as the worker holds it: started bare, killed on drop, always waited for.
 
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,30 +11,48 @@ use domain::FailureCode;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_open, pidfd_send_signal,
+    waitid,
+};
 
-use crate::cgroup::Cgroup;
-use crate::inside::EXIT_MEMORY;
+use crate::cgroup::{Cgroup, Ground};
+use crate::inside::{EXIT_MEMORY, withheld_signal};
 use crate::pool::StartError;
 use crate::socket::Socket;
+use crate::template::Layout;
 
-/// Processes of a renderer: itself, its shadow outside, and room for a reader of its last words.
-pub(crate) const RENDERER_PROCESSES: u32 = 8;
+/// Processes of a template: itself, and those that it forks until they go into groups of their own.
+const TEMPLATE_PROCESSES: u32 = 8;
+/// Signals by which a process ends that went wrong in its own memory, or was led astray.
+const CRASHES: [i32; 7] = [
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGILL,
+    libc::SIGABRT,
+    libc::SIGFPE,
+    libc::SIGTRAP,
+    libc::SIGSYS,
+];
 
 /// How long a shadow may take to end after what it shadows.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a process may take to end after it has hung up.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A started renderer, or host of a program. Dropped, it is killed and waited for.
+/// A renderer, a template that renderers are forked from, or the host of a program. Dropped, it is
+/// killed and waited for.
 ///
-/// It dies with the *thread* that started it, so that thread must outlive it. What is held here is
-/// the shadow that stays outside the process namespace; it ends as the process inside ends.
+/// It dies with the *thread* that started it, or its template, so that thread must outlive it.
 #[derive(Debug)]
 pub(crate) struct Process {
     /// The worker's end of the socket pair.
     pub(crate) socket: Socket<OwnedFd>,
-    child: Child,
     handle: Arc<Handle>,
-    /// Dropped after the child has been waited for.
+    ended: Option<ExitStatus>,
+    /// What its end may say about its template.
+    layout: Option<Layout>,
+    /// Dropped after the process has been waited for.
     cgroup: Option<Cgroup>,
 }
 
@@ -49,25 +67,21 @@ impl Drop for KillOnDrop {
     }
 }
 
-/// A way to the shadow and to what is inside.
+/// A way to a process.
 #[derive(Debug)]
 struct Handle {
-    shadow: OwnedFd,
-    pid: u32,
+    process: OwnedFd,
+    /// The id of one that is but the shadow of what is inside a process namespace, and ends as that
+    /// ends.
+    shadow: Option<u32>,
 }
 
 impl Handle {
-    /// Kills what is inside, whereupon the shadow ends too. The other way round, what is inside
-    /// would lose the parent that takes leave of it, and stay a zombie where this worker is the
-    /// first process of its container.
+    /// Kills the process; for a shadow what is inside, whereupon the shadow ends too. The other way
+    /// round, what is inside would lose the parent that takes leave of it, and stay a zombie where
+    /// this worker is the first process of its container.
     fn kill(&self) {
-        let path = format!("/proc/{0}/task/{0}/children", self.pid);
-        let inside = std::fs::read_to_string(path).unwrap_or_default();
-        let inside: Vec<OwnedFd> = inside
-            .split_whitespace()
-            .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
-            .filter_map(|pid| pidfd_open(pid, PidfdFlags::empty()).ok())
-            .collect();
+        let inside = self.inside();
         // While the shadow lives its id is its own, and what was read is true.
         if self.ended_within(Duration::ZERO) {
             return;
@@ -77,13 +91,24 @@ impl Handle {
             let _ = pidfd_send_signal(process, Signal::KILL);
         }
         if inside.is_empty() {
-            self.kill_shadow();
+            self.kill_itself();
         }
     }
 
-    fn kill_shadow(&self) {
+    fn inside(&self) -> Vec<OwnedFd> {
+        let Some(pid) = self.shadow else { return Vec::new() };
+        let path = format!("/proc/{pid}/task/{pid}/children");
+        let inside = std::fs::read_to_string(path).unwrap_or_default();
+        inside
+            .split_whitespace()
+            .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
+            .filter_map(|pid| pidfd_open(pid, PidfdFlags::empty()).ok())
+            .collect()
+    }
+
+    fn kill_itself(&self) {
         // An error means that it has ended already.
-        let _ = pidfd_send_signal(&self.shadow, Signal::KILL);
+        let _ = pidfd_send_signal(&self.process, Signal::KILL);
     }
 
     fn ended_within(&self, wait: Duration) -> bool {
@@ -91,7 +116,7 @@ impl Handle {
             tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: wait.subsec_nanos().into(),
         };
-        let ended = poll(&mut [PollFd::new(&self.shadow, PollFlags::IN)], Some(&wait));
+        let ended = poll(&mut [PollFd::new(&self.process, PollFlags::IN)], Some(&wait));
         ended.is_ok_and(|ended| ended > 0)
     }
 }
@@ -115,39 +140,35 @@ fn enter(command: &mut Command, doors: Vec<RawFd>) {
 }
 
 impl Process {
-    /// Starts the renderer with nothing but one end of a socket pair: no environment, no working
-    /// folder of ours, no other descriptor.
+    /// Starts a host with nothing but one end of a socket pair: no environment, no working folder
+    /// of ours, no other descriptor. What is held of it is its shadow.
     pub(crate) fn start(
         executable: &Path,
         mode: &[&str],
         processes: u32,
     ) -> Result<Self, StartError> {
-        let spawn = |source: std::io::Error| StartError::Spawn {
-            executable: executable.to_owned(),
-            source,
-        };
-        let (ours, theirs) =
-            socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
-                .map_err(|errno| spawn(errno.into()))?;
-        let mut command = Command::new(executable);
-        command
-            .args(mode)
-            .arg(std::process::id().to_string())
-            .env_clear()
-            .current_dir("/")
-            .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let cgroup = Cgroup::make(processes);
-        if let Some(cgroup) = &cgroup {
-            enter(&mut command, cgroup.doors());
-        }
-        let child = command.spawn().map_err(spawn)?;
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH);
-        let handle = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
-        let handle = handle.map_err(|errno| spawn(errno.into()))?;
-        let handle = Arc::new(Handle { shadow: handle, pid: child.id() });
-        Ok(Self { socket: Socket(ours), child, handle, cgroup })
+        let mut command = bare(executable);
+        command.args(mode);
+        spawn(command, executable, SocketType::STREAM, processes, true)
+    }
+
+    /// Starts a template, just as bare. Its libraries are bound as they are loaded, so that nothing
+    /// is left to do for what is forked from it.
+    pub(crate) fn template(executable: &Path) -> Result<Self, StartError> {
+        let mut command = bare(executable);
+        command.arg("template").env("LD_BIND_NOW", "1");
+        spawn(command, executable, SocketType::SEQPACKET, TEMPLATE_PROCESSES, false)
+    }
+
+    /// A renderer that a template has forked as a child of this process.
+    pub(crate) fn forked(
+        socket: Socket<OwnedFd>,
+        process: OwnedFd,
+        cgroup: Option<Cgroup>,
+        layout: Layout,
+    ) -> Self {
+        let handle = Arc::new(Handle { process, shadow: None });
+        Self { socket, handle, ended: None, layout: Some(layout), cgroup }
     }
 
     /// Caps the memory of the process, and of all that it starts, from outside. Does nothing where
@@ -170,22 +191,91 @@ impl Process {
 
     /// Whether it has ended without having been asked to.
     pub(crate) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().map_or(true, |status| status.is_some())
+        self.take_leave(WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        self.ended.is_some()
     }
 
-    /// Waits for its end. To be called when it has hung up, or been killed.
+    /// Waits for the end of one that has hung up, or been killed. `None` for one that did not end
+    /// by itself: it is ended then.
     pub(crate) fn wait(&mut self) -> Option<ExitStatus> {
-        self.child.wait().ok()
+        let ends = self.ended.is_some() || self.handle.ended_within(LEAVE_TIMEOUT);
+        if !ends {
+            self.end();
+        }
+        self.take_leave(WaitIdOptions::EXITED);
+        self.ended.filter(|_| ends)
+    }
+
+    /// Kills it, unless it has ended.
+    pub(crate) fn end(&self) {
+        if self.ended.is_none() {
+            self.handle.kill();
+        }
     }
 
     /// Kills it and waits for its end.
     pub(crate) fn kill(&mut self) -> Option<ExitStatus> {
-        self.handle.kill();
-        if !self.handle.ended_within(END_TIMEOUT) {
-            self.handle.kill_shadow();
+        self.end();
+        if self.ended.is_none() {
+            if !self.handle.ended_within(END_TIMEOUT) {
+                self.handle.kill_itself();
+            }
         }
         self.wait()
     }
+
+    fn take_leave(&mut self, options: WaitIdOptions) {
+        while self.ended.is_none() {
+            match waitid(WaitId::PidFd(self.handle.process.as_fd()), options) {
+                Ok(Some(status)) => self.ended = Some(exit_status(&status)),
+                Err(rustix::io::Errno::INTR) => continue,
+                Ok(None) | Err(_) => return,
+            }
+            let crashed =
+                self.ended.and_then(|end| end.signal()).is_some_and(|end| CRASHES.contains(&end));
+            if let (true, Some(layout)) = (crashed, &self.layout) {
+                layout.suspect();
+            }
+        }
+    }
+}
+
+/// As the kernel would have told it of a process that no signal is withheld from.
+fn exit_status(status: &WaitIdStatus) -> ExitStatus {
+    let code = status.exit_status().unwrap_or_default();
+    let signal = status.terminating_signal().or_else(|| withheld_signal(code));
+    ExitStatus::from_raw(signal.unwrap_or(code << 8))
+}
+
+fn bare(executable: &Path) -> Command {
+    let mut command = Command::new(executable);
+    command.env_clear().current_dir("/").stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// The process is told the worker's id as its last word.
+fn spawn(
+    mut command: Command,
+    executable: &Path,
+    kind: SocketType,
+    processes: u32,
+    is_shadow: bool,
+) -> Result<Process, StartError> {
+    let failed =
+        |source: std::io::Error| StartError::Spawn { executable: executable.to_owned(), source };
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None)
+        .map_err(|errno| failed(errno.into()))?;
+    command.arg(std::process::id().to_string()).stdin(Stdio::from(theirs));
+    let cgroup = Ground::find().make(processes);
+    if let Some(cgroup) = &cgroup {
+        enter(&mut command, cgroup.doors().map(|door| door.as_raw_fd()).collect());
+    }
+    let child = command.spawn().map_err(failed)?;
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH);
+    let process = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()));
+    let process = process.map_err(|errno| failed(errno.into()))?;
+    let handle = Arc::new(Handle { process, shadow: is_shadow.then(|| child.id()) });
+    Ok(Process { socket: Socket(ours), handle, ended: None, layout: None, cgroup })
 }
 
 impl Drop for Process {
@@ -197,7 +287,7 @@ impl Drop for Process {
 /// What the way a renderer ended says about the job, when nobody here killed it.
 pub(crate) fn post_mortem(status: Option<ExitStatus>) -> (FailureCode, String) {
     let Some(status) = status else {
-        return (FailureCode::RendererCrashed, "the renderer cannot be waited for".to_owned());
+        return (FailureCode::RendererCrashed, "it hung up and did not end".to_owned());
     };
     match status.signal() {
         Some(libc::SIGXCPU) => {

@@ -4,13 +4,15 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::control::Purpose;
 use crate::frame::{self, Kind};
 use crate::inside::escape::{ATTEMPTS, EXIT_ESCAPED, EXIT_REFUSED};
 use crate::inside::walls::Walls;
 use crate::message::{Failed, Ready};
 use crate::pool::{Config, StartError};
-use crate::process::{Process, RENDERER_PROCESSES, post_mortem};
+use crate::process::{Process, post_mortem};
 use crate::socket::SocketError;
+use crate::template::Template;
 use crate::words;
 
 /// Longest time for all attempts together.
@@ -53,11 +55,11 @@ pub async fn prove(config: &Config) -> Result<WallProof, ProveError> {
     tokio::task::spawn_blocking(move || prove_all(&executable)).await.map_err(ProveError::Thread)?
 }
 
-/// All at once: most of the time goes into starting processes.
 fn prove_all(executable: &Path) -> Result<WallProof, ProveError> {
-    let started: Result<Vec<_>, StartError> = ATTEMPTS
-        .iter()
-        .map(|attempt| Process::start(executable, &["prove", attempt.name], RENDERER_PROCESSES))
+    let mut template = Template::start(executable)?;
+    let started: Result<Vec<_>, StartError> = (0..)
+        .zip(ATTEMPTS)
+        .map(|(number, _attempt)| template.fork(Purpose::Prove(number)))
         .collect();
     let until = Instant::now() + PROVE_TIMEOUT;
     let mut walls = Vec::new();

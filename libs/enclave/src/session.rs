@@ -58,8 +58,16 @@ impl Session {
         }
     }
 
-    /// Draws the job to its end. The renderer has ended when this returns.
-    pub(crate) fn run(mut self) -> Result<Outcome, RenderError> {
+    /// Draws the job to its end. Gives the renderer back, to be taken leave of: that it has ended
+    /// need not be waited for.
+    pub(crate) fn run(mut self) -> (Result<Outcome, RenderError>, Process) {
+        let result = self.draw();
+        // Whatever it still does, it does in vain.
+        self.process.end();
+        (result, self.process)
+    }
+
+    fn draw(&mut self) -> Result<Outcome, RenderError> {
         self.start()?;
         self.process.cap_memory(self.tally.job().limits.renderer_memory_bytes);
         self.order()?;
@@ -178,10 +186,11 @@ impl Session {
         })
     }
 
-    fn rendered(self, done: Done) -> Result<Outcome, RenderError> {
+    fn rendered(&mut self, done: Done) -> Result<Outcome, RenderError> {
         let (artifacts, output_bytes) = (self.tally.artifacts(), self.tally.output_bytes);
         let wall_ms = self.wall_ms();
-        let (Some(sniffed), Some(total_pages)) = (self.tally.sniffed, self.tally.total_pages)
+        let (Some(sniffed), Some(total_pages)) =
+            (self.tally.sniffed.take(), self.tally.total_pages)
         else {
             return Err(lie(&"done before it knew the file"));
         };
@@ -199,9 +208,9 @@ impl Session {
         }))
     }
 
-    fn handed_over(self, Handover { to, so_far }: Handover) -> Result<Outcome, RenderError> {
+    fn handed_over(&mut self, Handover { to, so_far }: Handover) -> Result<Outcome, RenderError> {
         let wall_ms = self.wall_ms();
-        let Some(sniffed) = self.tally.sniffed else {
+        let Some(sniffed) = self.tally.sniffed.take() else {
             return Err(lie(&"a handover before it knew the file"));
         };
         let (metadata, engines) = (so_far.metadata, so_far.engines);

@@ -175,7 +175,7 @@ impl<F: AsFd> Socket<F> {
 
     /// Waits for the socket. Without a time limit the call itself blocks, so that a renderer
     /// needs no polling.
-    fn wait(&self, what: PollFlags, until: Option<Instant>) -> Result<(), SocketError> {
+    pub(crate) fn wait(&self, what: PollFlags, until: Option<Instant>) -> Result<(), SocketError> {
         let Some(until) = until else { return Ok(()) };
         loop {
             let left = until.saturating_duration_since(Instant::now());

@@ -32,8 +32,14 @@ pub(crate) struct Took {
 
 impl Light {
     pub(crate) fn start() -> Result<Self, Trouble> {
+        Self::of_slots(1)
+    }
+
+    /// With as many jobs at once, and as many renderers started ahead.
+    pub(crate) fn of_slots(slots: usize) -> Result<Self, Trouble> {
         let mut config = Config::of(program(Config::EXECUTABLE)?);
         config.av_executable = Some(program(Config::AV_EXECUTABLE)?);
+        (config.ready, config.running) = (slots, slots);
         Ok(Self(Pool::start(&config)?))
     }
 
@@ -45,7 +51,7 @@ impl Light {
         wish: &PreviewWish,
         jobs: u32,
     ) -> Result<Took, Trouble> {
-        let before = cpu::own()?;
+        let before = spent()?;
         let mut took = Took::default();
         for _ in 0..jobs {
             let began = Instant::now();
@@ -54,7 +60,7 @@ impl Light {
             took.peak_mib = took.peak_mib.max(drawn.peak_bytes as f64 / MIB);
             took.read_bytes = drawn.read_bytes as f64;
         }
-        took.cpu_s = (cpu::own()? - before) / f64::from(jobs);
+        took.cpu_s = (spent()? - before) / f64::from(jobs);
         Ok(took)
     }
 
@@ -78,6 +84,35 @@ impl Light {
             }
         }
     }
+}
+
+/// CPU seconds of this process, of all its children that have ended, and of those that live: the
+/// templates that renderers are forked from, and what is not yet cleared away.
+fn spent() -> Result<f64, Trouble> {
+    const TRIES: usize = 8;
+    let mut tried = 0;
+    loop {
+        let living = children()?;
+        let sum = cpu::of_all(living.clone()).and_then(|living| Ok(living + cpu::own()?));
+        tried += 1;
+        // One that ends meanwhile would be counted twice, or not at all.
+        match sum {
+            Ok(sum) if children()? == living || tried == TRIES => return Ok(sum),
+            Err(error) if tried == TRIES => return Err(error),
+            _ => {}
+        }
+    }
+}
+
+fn children() -> Result<Vec<u32>, Trouble> {
+    let mut all = Vec::new();
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        // A thread may end meanwhile: then it has no children.
+        let children = std::fs::read_to_string(thread?.path().join("children"));
+        let children = children.unwrap_or_default();
+        all.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+    }
+    Ok(all)
 }
 
 /// CPU seconds of one run of a program.

@@ -51,7 +51,9 @@ pub(crate) async fn measure(arguments: &Arguments, figures: &mut Figures) -> Res
         }
     }
     if arguments.wants("hostile-beside-legal") {
-        beside(&ours, &photo, &wish, figures).await?;
+        // As a worker does, which has a slot for each core. In one slot they would take turns.
+        let slots = std::thread::available_parallelism()?.get().max(2);
+        beside(&Light::of_slots(slots)?, &photo, &wish, figures).await?;
     }
     Ok(())
 }

@@ -84,10 +84,13 @@ async fn a_renderer_that_goes_wrong_fails_its_job_with_a_reason_and_no_other() {
 #[tokio::test]
 async fn a_renderer_that_does_not_end_is_ended() {
     let pool = Pool::start(&misbehaving()).expect("a pool");
-    for (how, most) in [("spin", 2.5), ("hang", 4.0)] {
+    let timeout = "renderer_timeout";
+    for (how, code, most) in
+        [("spin", timeout, 2.5), ("hang", timeout, 4.0), ("hide", "renderer_crashed", 6.0)]
+    {
         let began = Instant::now();
         let outcome = draw_with(&pool, how.as_bytes(), wish(&["original"], None), tight()).await;
-        assert_eq!(outcome.failure(), "renderer_timeout", "{how}");
+        assert_eq!(outcome.failure(), code, "{how}");
         assert!(began.elapsed().as_secs_f64() < most + 2.0, "{how}: {:?}", began.elapsed());
     }
 }
@@ -137,7 +140,7 @@ async fn fifty_jobs_leave_no_process_and_no_descriptor_behind() {
     }
     // Other tests of this process come and go; growth by jobs would be fifty and more.
     assert!(descriptors() < before + 40, "{before} to {}", descriptors());
-    // Only the one that waits, and its shadow outside the namespace.
+    // Only the one that waits, and its template.
     left("fifty-jobs", 2).await;
     drop(pool);
     gone("fifty-jobs").await;
@@ -172,30 +175,153 @@ fn processes(name: &str) -> usize {
         .count()
 }
 
-/// A renderer started by a thread that ends as soon as the walls stand, and what it said.
-fn orphan(parent: u32) -> (std::process::Child, std::os::unix::net::UnixStream, u8) {
+/// What the kernel tells of a process of this name.
+struct Told {
+    pid: i32,
+    status: String,
+}
+
+impl Told {
+    fn all(name: &str) -> Vec<Self> {
+        let pids = std::fs::read_dir("/proc").expect("listed").flatten();
+        let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let told = |pid| {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            Some(Self { pid, status })
+        };
+        pids.filter_map(told).filter(|told| told.says("Name") == name).collect()
+    }
+
+    fn says(&self, what: &str) -> &str {
+        let line = self.status.lines().find_map(|line| line.strip_prefix(what)?.strip_prefix(':'));
+        line.unwrap_or_default().trim()
+    }
+
+    /// Whether it is a template; renderers are in process namespaces of their own.
+    fn is_template(&self) -> bool {
+        self.says("NSpid").split_whitespace().count() == 1
+    }
+}
+
+#[tokio::test]
+async fn a_renderer_and_its_template_have_no_rights_and_are_nobodys_kin() {
+    let (config, _folder) = named(&misbehaving(), "kin");
+    let _pool = Pool::start(&Config { ready: 3, ..config }).expect("a pool");
+    let all = Told::all("kin");
+    assert_eq!(all.iter().filter(|told| told.is_template()).count(), 1);
+    assert_eq!(all.len(), 4);
+    for told in all {
+        let own = std::process::id().to_string();
+        for (what, expected) in [("PPid", own.as_str()), ("Threads", "1"), ("NoNewPrivs", "1")] {
+            assert_eq!(told.says(what), expected, "{what}");
+        }
+        for set in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+            assert_eq!(told.says(set).trim_start_matches('0'), "", "{set}");
+        }
+        if !told.is_template() {
+            assert_eq!(told.says("NSpid").split_whitespace().nth(1), Some("1"));
+            assert_eq!(told.says("Seccomp"), "2");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_crash_ends_the_template_and_a_failure_does_not() {
+    let (config, _folder) = named(&misbehaving(), "crash-template");
+    let pool = Pool::start(&config).expect("a pool");
+    let template = || {
+        let all = Told::all("crash-template");
+        all.iter().find(|told| told.is_template()).map(|told| told.pid)
+    };
+    let first = template().expect("a template");
+    for how in ["exit", "panic", "memory", "done", "spin", "well"] {
+        draw_with(&pool, how.as_bytes(), wish(&["original"], None), tight()).await;
+        assert_eq!(template(), Some(first), "after {how}");
+    }
+    for how in ["abort", "overflow", "file"] {
+        draw_with(&pool, how.as_bytes(), wish(&["original"], None), tight()).await;
+        let before: Vec<i32> = Told::all("crash-template").iter().map(|told| told.pid).collect();
+        let next = draw_with(&pool, b"well", wish(&["original"], None), tight()).await;
+        assert_eq!(next.artifacts.len(), 1, "after {how}: {:?}", next.result);
+        let after: Vec<i32> = Told::all("crash-template").iter().map(|told| told.pid).collect();
+        assert!(!after.iter().any(|pid| before.contains(pid)), "{how}: {before:?}, {after:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_template_that_dies_is_replaced_and_leaves_its_renderers_at_work() {
+    let (config, _folder) = named(&misbehaving(), "dead-template");
+    let pool = Pool::start(&config).expect("a pool");
+    let template = Told::all("dead-template").into_iter().find(Told::is_template);
+    let template = rustix::process::Pid::from_raw(template.expect("a template").pid);
+    rustix::process::kill_process(template.expect("a pid"), rustix::process::Signal::KILL)
+        .expect("killed");
+    // The first was forked before, the others are by another.
+    for _ in 0..3 {
+        let outcome = draw_with(&pool, b"well", wish(&["original"], None), tight()).await;
+        assert_eq!(outcome.artifacts.len(), 1, "{:?}", outcome.result);
+    }
+    left("dead-template", 2).await;
+}
+
+const KILLED: &str = "killed-worker";
+
+/// Not a test of its own: what a worker would do, in a process that can be killed.
+#[tokio::test]
+async fn worker_to_be_killed() {
+    if !std::env::args().any(|word| word == KILLED) {
+        return;
+    }
+    let (config, _folder) = named(&misbehaving(), KILLED);
+    let pool = Pool::start(&config).expect("a pool");
+    let spins = Limits { renderer_cpu_ms: 60_000, renderer_wall_ms: 60_000, ..tight() };
+    draw_with(&pool, b"spin", wish(&["original"], None), spins).await;
+}
+
+#[tokio::test]
+async fn killing_the_worker_ends_templates_and_renderers_at_work() {
+    let own = std::env::current_exe().expect("a path");
+    let mut worker = std::process::Command::new(own)
+        .args(["--exact", "walls::worker_to_be_killed", "--nocapture", "--", KILLED])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("started");
+    // The template, the one that waits, and the one at work.
+    left(KILLED, 3).await;
+    worker.kill().and_then(|()| worker.wait()).expect("killed");
+    gone(KILLED).await;
+}
+
+/// A template started by a thread that ends as soon as it has spoken, and the first byte it said.
+fn orphan(parent: u32) -> (std::process::Child, std::os::fd::OwnedFd, u8) {
+    use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair};
     let starter = std::thread::spawn(move || {
-        let (mut ours, theirs) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        let (family, kind) = (AddressFamily::UNIX, SocketType::SEQPACKET);
+        let (ours, theirs) = socketpair(family, kind, SocketFlags::CLOEXEC, None).expect("a pair");
         let child = std::process::Command::new(env!("CARGO_BIN_EXE_darkroom-renderer"))
-            .args(["job", &parent.to_string()])
-            .stdin(std::os::fd::OwnedFd::from(theirs))
+            .args(["template", &parent.to_string()])
+            .stdin(theirs)
             .spawn()
             .expect("started");
-        let mut kind = [0];
-        std::io::Read::read_exact(&mut ours, &mut kind).expect("it speaks");
-        (child, ours, kind[0])
+        let mut said = [0; 300];
+        recv(&ours, &mut said, RecvFlags::empty()).expect("it speaks");
+        (child, ours, said[0])
     });
     starter.join().expect("started")
 }
 
 #[test]
-fn a_renderer_dies_with_whoever_started_it() {
+fn a_template_dies_with_whoever_started_it() {
     use std::os::unix::process::ExitStatusExt;
     let (mut child, _ours, said) = orphan(std::process::id());
-    assert_eq!(said, enclave::frame::Kind::Ready as u8);
+    assert_eq!(said, READY);
     assert_eq!(child.wait().expect("ended").signal(), Some(9));
     // One that finds another parent than it was told has lost its worker on the way.
     let (mut child, _ours, said) = orphan(1);
-    assert_eq!(said, enclave::frame::Kind::Failed as u8);
+    assert_eq!(said, TROUBLE);
     assert!(!child.wait().expect("ended").success());
 }
+
+/// How the first word of a template begins.
+const READY: u8 = 1;
+const TROUBLE: u8 = 3;

@@ -1,7 +1,7 @@
-//! Becoming the first process of a process namespace of its own, with a shadow left outside.
+//! Being the first process of a process namespace.
 //!
-//! A process cannot enter a process namespace itself: its children do. So the process that the
-//! worker started forks once. The child goes on; the parent stays as its shadow, reads nothing,
+//! A process cannot enter a process namespace itself: its children do. A template forks renderers
+//! right into theirs. A host is started by the worker, so it forks once. The child goes on; the parent stays as its shadow, reads nothing,
 //! holds no descriptor, and ends exactly as the child ended, so that the worker learns the cause.
 //! When the worker dies, the shadow does; when the shadow dies, the child does; and with the first
 //! process of the namespace the kernel ends all others in it.
@@ -54,7 +54,7 @@ fn die_with_shadow(shadow: &OwnedFd) -> Result<(), WallError> {
 
 /// Ends as the kernel would have ended any other process.
 #[allow(unsafe_code, reason = "no safe wrapper of signal")]
-fn restore_withheld() {
+pub(super) fn restore_withheld() {
     extern "C" fn end(signal: libc::c_int) {
         // SAFETY: ends the process; may be called from a signal handler.
         unsafe { libc::_exit(BY_SIGNAL + signal) }
@@ -64,6 +64,11 @@ fn restore_withheld() {
         // SAFETY: the handler calls nothing but `_exit`.
         unsafe { libc::signal(signal, handler as libc::sighandler_t) };
     }
+}
+
+/// The signal that a status stands for which [`restore_withheld`] ends with.
+pub(crate) fn withheld_signal(code: i32) -> Option<i32> {
+    WITHHELD.into_iter().find(|signal| BY_SIGNAL + signal == code)
 }
 
 fn be_shadow_of(child: Pid) -> ! {
@@ -93,8 +98,7 @@ fn close_standard() {
 #[allow(unsafe_code, reason = "no safe wrappers of signal and _exit")]
 fn end_as(status: WaitStatus) -> ! {
     let code = status.exit_status().unwrap_or(BY_SIGNAL);
-    let withheld = WITHHELD.into_iter().find(|signal| BY_SIGNAL + signal == code);
-    if let Some(signal) = status.terminating_signal().or(withheld) {
+    if let Some(signal) = status.terminating_signal().or_else(|| withheld_signal(code)) {
         // SAFETY: the default action ends this process; should it not, the exit below does.
         unsafe {
             libc::signal(signal, libc::SIG_DFL);

@@ -5,10 +5,13 @@ mod filter;
 mod first;
 mod fonts;
 mod hosted;
+mod template;
 mod visit;
 pub mod walls;
 
+pub(crate) use first::withheld_signal;
 pub use fonts::Fonts;
 pub use hosted::run as host;
 pub(crate) use hosted::{ATTEMPTS as HOSTED_ATTEMPTS, tasks as hosted_tasks};
+pub use template::serve;
 pub use visit::{EXIT_MEMORY, Picture, Visit, VisitError, exit_for_want_of_memory};

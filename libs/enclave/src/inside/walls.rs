@@ -1,23 +1,31 @@
-//! The walls around a renderer, built by itself before it reads the first untrusted byte.
+//! The walls around a renderer, built by its template and by itself before it reads the first
+//! untrusted byte.
 //!
 //! Each stands alone: an empty file system, namespaces without network, no privileges, Landlock
-//! without a single rule, resource limits, and a short list of system calls. Where one cannot be
-//! built, the renderer ends.
+//! without a single rule, resource limits, and a short list of system calls. A template stands
+//! behind its own but for the limits and the list; what is forked from it gets namespaces, Landlock
+//! and privileges anew, and the rest. Where a wall cannot be built, the process ends.
 
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetStatus,
     Scope,
 };
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, mount_remount, unmount,
 };
-use rustix::process::{DumpableBehavior, Pid, Resource, Rlimit, Signal};
+use rustix::process::{
+    DumpableBehavior, Gid, Pid, Resource, Rlimit, Signal, Uid, set_dumpable_behavior,
+};
 use rustix::thread::{CapabilitySet, CapabilitySets, UnshareFlags};
 
-use super::{filter, first};
+use super::first;
+use super::template::Doors;
 
 /// Address space before a job says otherwise, in bytes.
 pub const IDLE_MEMORY_BYTES: u64 = 512 << 20;
@@ -26,7 +34,14 @@ pub const IDLE_CPU_S: u64 = 10;
 /// Descriptors: the socket, two for nothing, and a memory file or two.
 const DESCRIPTORS: u64 = 16;
 /// The overflow user, who owns nothing.
-pub(super) const NOBODY: u32 = 65_534;
+const NOBODY: u32 = 65_534;
+/// Every namespace that a process can enter itself. It can enter one of processes only by forking.
+pub(super) const NAMESPACES: UnshareFlags = UnshareFlags::NEWUSER
+    .union(UnshareFlags::NEWNS)
+    .union(UnshareFlags::NEWNET)
+    .union(UnshareFlags::NEWIPC)
+    .union(UnshareFlags::NEWUTS)
+    .union(UnshareFlags::NEWCGROUP);
 
 /// Which walls to build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +69,9 @@ pub enum WallError {
         #[source]
         source: Errno,
     },
+    /// What is loaded has started threads, which a fork does not take along.
+    #[error("{0} threads where there must be one")]
+    Threads(usize),
     /// Landlock failed.
     #[error("landlock: restrict")]
     Landlock(#[from] landlock::RulesetError),
@@ -68,19 +86,37 @@ pub enum WallError {
     Install(#[from] seccompiler::Error),
 }
 
-/// Builds the walls and names them. `parent` is the worker's process id.
-///
-/// # Errors
-/// When one cannot be built; the process must then end without reading anything.
-pub fn build(walls: Walls, parent: i32) -> Result<Vec<String>, WallError> {
+/// Builds the walls around a template. `parent` is the worker's process id.
+pub(super) fn around_template(parent: i32) -> Result<(), WallError> {
     let parent = Pid::from_raw(parent).ok_or(WallError::Orphan)?;
-    close_strangers()?;
     become_nobody()?;
-    enter_namespaces()?;
+    // Whom this process was outside is all that the namespace will know.
+    let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
+    enter_namespaces(NAMESPACES)?;
+    // Who is nobody in a namespace cannot open further ones.
+    stand_for(user, group)?;
     // Only now: becoming somebody else and entering a user namespace both clear it.
     die_with(parent)?;
-    first::go_on_as_first_process()?;
     empty_file_system()?;
+    drop_privileges()?;
+    limit(Resource::Core, 0)?;
+    restrict().map(drop)
+}
+
+/// Builds the walls around a renderer that has just been forked into namespaces of its own, and
+/// names them. Nothing of its template is left open after that.
+pub(super) fn around_renderer(
+    walls: Walls,
+    doors: &Doors,
+    filter: seccompiler::BpfProgramRef<'_>,
+) -> Result<Vec<String>, WallError> {
+    die_with_worker()?;
+    for group in &doors.groups {
+        rustix::io::write(group, b"0").map_err(refused("control group", "enter"))?;
+    }
+    take_stdin(&doors.socket)?;
+    close_strangers()?;
+    first::restore_withheld();
     drop_privileges()?;
     limit_idle()?;
     let landlock = restrict()?;
@@ -90,7 +126,7 @@ pub fn build(walls: Walls, parent: i32) -> Result<Vec<String>, WallError> {
             .to_vec();
     built.push(landlock);
     if walls == Walls::All {
-        seccompiler::apply_filter(&filter::compile()?)?;
+        seccompiler::apply_filter(filter)?;
         built.push("seccomp".to_owned());
     }
     Ok(built)
@@ -113,9 +149,10 @@ pub(super) fn refused(wall: &'static str, step: &'static str) -> impl Fn(Errno) 
 }
 
 /// Everything but the socket and the two ends of nothing.
-#[allow(unsafe_code, reason = "no safe wrapper of close_range; nothing has been opened yet")]
+#[allow(unsafe_code, reason = "no safe wrapper of close_range")]
 pub(super) fn close_strangers() -> Result<(), WallError> {
-    // SAFETY: called first in a single-threaded process that owns no descriptor above 2.
+    // SAFETY: called where nothing is open that will be used again: first in a process, and by a
+    // renderer, which never drops what its template owned.
     let result = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) };
     if result == 0 { Ok(()) } else { Err(refused("descriptors", "close_range")(last_errno())) }
 }
@@ -126,7 +163,6 @@ pub(super) fn last_errno() -> Errno {
 
 /// Root outside would still own root's files, namespaces or not.
 pub(super) fn become_nobody() -> Result<(), WallError> {
-    use rustix::process::{Gid, Uid};
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
@@ -142,17 +178,51 @@ pub(super) fn die_with(parent: Pid) -> Result<(), WallError> {
     if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(WallError::Orphan) }
 }
 
+/// The worker's id cannot be seen from inside, but its end of the socket can. The kernel closes that
+/// before it tells children of their parent's death: one of the two always comes.
+fn die_with_worker() -> Result<(), WallError> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(refused("death", "prctl"))
+}
+
+/// Makes the job's socket standard input, in place of the template's own.
+#[allow(unsafe_code, reason = "no safe wrapper of dup2; standard input is owned by nobody")]
+fn take_stdin(socket: &OwnedFd) -> Result<(), WallError> {
+    // SAFETY: the template's socket, which is replaced, is not used in a renderer.
+    if unsafe { libc::dup2(socket.as_raw_fd(), 0) } < 0 {
+        return Err(refused("descriptors", "dup2")(last_errno()));
+    }
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut stdin = [PollFd::new(socket, PollFlags::empty())];
+    poll(&mut stdin, Some(&now)).map_err(refused("death", "poll"))?;
+    let [stdin] = stdin;
+    if stdin.revents().contains(PollFlags::HUP) { Err(WallError::Orphan) } else { Ok(()) }
+}
+
 #[allow(unsafe_code, reason = "unshare is unsafe only for CLONE_FILES, which is not used")]
-pub(super) fn enter_namespaces() -> Result<(), WallError> {
-    let flags = UnshareFlags::NEWUSER
-        | UnshareFlags::NEWNS
-        | UnshareFlags::NEWPID
-        | UnshareFlags::NEWNET
-        | UnshareFlags::NEWIPC
-        | UnshareFlags::NEWUTS
-        | UnshareFlags::NEWCGROUP;
+pub(super) fn enter_namespaces(flags: UnshareFlags) -> Result<(), WallError> {
     // SAFETY: the descriptor table is not unshared, and there is one thread.
     unsafe { rustix::thread::unshare_unsafe(flags) }.map_err(refused("namespaces", "unshare"))
+}
+
+/// Maps the one user and group that this process may be in its user namespace, so that files can
+/// have an owner and further namespaces be opened.
+pub(super) fn stand_for(user: Uid, group: Gid) -> Result<(), WallError> {
+    write_own("uid_map", &format!("{NOBODY} {} 1", user.as_raw()))?;
+    write_own("setgroups", "deny")?;
+    write_own("gid_map", &format!("{NOBODY} {} 1", group.as_raw()))
+}
+
+/// Writes a file of this process's own in `/proc`.
+fn write_own(file: &'static str, text: &str) -> Result<(), WallError> {
+    let step = |step| refused("namespaces", step);
+    // A process that has changed its user does not own its files in /proc until it is dumpable.
+    set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(step("dumpable"))?;
+    let path = format!("/proc/self/{file}");
+    let opened = openat(CWD, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+    let written = rustix::io::write(opened.map_err(step("open a map"))?, text.as_bytes());
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(step("not dumpable"))?;
+    written.map(drop).map_err(step("write a map"))
 }
 
 /// An empty, read-only root: no path leads anywhere.
@@ -178,7 +248,7 @@ pub(super) fn drop_privileges() -> Result<(), WallError> {
     };
     rustix::thread::set_capabilities(None, none).map_err(refused("privileges", "capset"))?;
     rustix::thread::set_no_new_privs(true).map_err(refused("privileges", "no_new_privs"))?;
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(refused("privileges", "not dumpable"))
 }
 

@@ -6,15 +6,15 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd,
     Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
 };
-use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::process::{DumpableBehavior, Pid, Resource, set_dumpable_behavior};
+use rustix::process::{Pid, Resource};
+use rustix::thread::UnshareFlags;
 
 use super::{filter, room};
 use crate::hosted::Name;
 use crate::inside::first;
 use crate::inside::walls::{
-    NOBODY, WallError, become_nobody, close_strangers, die_with, drop_privileges, enter_namespaces,
-    limit, refused,
+    NAMESPACES, WallError, become_nobody, close_strangers, die_with, drop_privileges,
+    enter_namespaces, limit, stand_for,
 };
 
 /// Most bytes that a program may have written at once: profile, source, product and scratch.
@@ -47,10 +47,8 @@ pub(super) fn build(
     // Whom this process was outside is all that the namespace will know.
     become_nobody()?;
     let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
-    enter_namespaces()?;
-    stand_for("uid_map", user.as_raw())?;
-    write_own("setgroups", "deny")?;
-    stand_for("gid_map", group.as_raw())?;
+    enter_namespaces(NAMESPACES | UnshareFlags::NEWPID)?;
+    stand_for(user, group)?;
     die_with(parent)?;
     first::go_on_as_first_process()?;
     // Two above the program: /opt/office/program/soffice.bin needs all of /opt/office.
@@ -71,23 +69,6 @@ pub(super) fn build(
         built.push("seccomp".to_owned());
     }
     Ok(built)
-}
-
-/// Maps the one user that this process may be in its namespace, so that files can have an owner.
-fn stand_for(map: &'static str, outside: u32) -> Result<(), WallError> {
-    write_own(map, &format!("{NOBODY} {outside} 1"))
-}
-
-/// Writes a file of this process's own in `/proc`.
-fn write_own(file: &'static str, text: &str) -> Result<(), WallError> {
-    let step = |step| refused("namespaces", step);
-    // A process that has changed its user does not own its files in /proc until it is dumpable.
-    set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(step("dumpable"))?;
-    let path = format!("/proc/self/{file}");
-    let opened = openat(CWD, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
-    let written = rustix::io::write(opened.map_err(step("open a map"))?, text.as_bytes());
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(step("not dumpable"))?;
-    written.map(drop).map_err(step("write a map"))
 }
 
 /// Threads and processes together.
