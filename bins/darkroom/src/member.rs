@@ -29,6 +29,7 @@ Examples:
   darkroom member list ACCOUNT
   darkroom member role ACCOUNT alice@example.com admin
   darkroom member reset ACCOUNT alice@example.com
+  darkroom member log-out ACCOUNT alice@example.com
   darkroom member remove ACCOUNT alice@example.com
 
 A token is shown once. Hand it to whom it is for by a way that you trust: whoever has it can use it,
@@ -56,7 +57,7 @@ enum Verb {
         #[arg(long, value_name = "ROLE", default_value = "member", value_parser = role)]
         role: Role,
     },
-    /// Make a member something else
+    /// Make a member something else, and end their sessions
     Role {
         #[command(flatten)]
         of: Of,
@@ -77,6 +78,14 @@ enum Verb {
         /// They lost what makes their one-time codes: ask for these no more
         #[arg(long)]
         clear_totp: bool,
+    },
+    /// End every session of a member
+    LogOut {
+        #[command(flatten)]
+        of: Of,
+        /// Their id or address
+        #[arg(value_name = "MEMBER")]
+        member: String,
     },
     /// Take a member, or an invitation, out of the account
     Remove {
@@ -140,6 +149,10 @@ pub(crate) async fn run(arguments: Arguments, clock: &dyn Clock) -> Result<Exit,
             let (desk, way) = Box::pin(of.open(clock)).await?;
             let totp = if clear_totp { Totp::Cleared } else { Totp::Kept };
             ending(Box::pin(desk.reset(&member, totp)).await, way).await?;
+        }
+        Verb::LogOut { of, member } => {
+            let (desk, way) = Box::pin(of.open(clock)).await?;
+            ending(Box::pin(desk.log_out(&member)).await, way).await?;
         }
         Verb::Remove { of, member } => {
             let (desk, way) = Box::pin(of.open(clock)).await?;
@@ -221,6 +234,18 @@ impl Desk<'_> {
         }
         self.decide(id, |state| member::set_role(state, role, None)).await?;
         writeln!(stdout(), "{}  {}", id.member, role.name())?;
+        Ok(())
+    }
+
+    async fn log_out(&self, name: &str) -> Result<(), Failure> {
+        let id = self.named(name)?;
+        let mut ended = 0;
+        self.decide(id, |state| {
+            ended = state.sessions.len();
+            member::log_out_everywhere(state)
+        })
+        .await?;
+        writeln!(stdout(), "{}  {ended} sessions ended", id.member)?;
         Ok(())
     }
 
