@@ -55,7 +55,8 @@ pub struct Settings {
     pub url: String,
     /// The user of this process' role.
     pub user: String,
-    /// Its password.
+    /// Its password; or the seed of its NKey (`SU...`), which is not sent: the process signs what the
+    /// server asks of it, and the server knows the public half alone.
     pub password: Secret,
     /// Certificates that vouch for the servers, in PEM; the system's own if absent.
     pub ca_file: Option<PathBuf>,

@@ -7,6 +7,7 @@ mod faults;
 mod following;
 mod gate;
 mod guards;
+mod nkeys;
 mod rights;
 mod stretches;
 mod support;
