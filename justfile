@@ -84,6 +84,13 @@ drill-webhooks:
     cargo build --workspace --bins
     cargo test --workspace --test e2e -- --ignored --nocapture --test-threads 1 deliveries::
 
+# Kill a worker 200 times while it is at a job, and look for anything of its source
+[group('check')]
+drill-kills:
+    ./justw --need tests
+    cargo build --workspace --bins
+    cargo test --workspace --test e2e -- --ignored --nocapture --test-threads 1 residue::
+
 # Lose the machine that holds the log, and measure what is gone and how long it takes
 [group('check')]
 drill:

@@ -1,4 +1,6 @@
-//! `darkroom backup`: the whole log in a folder, the keys to it apart.
+//! `darkroom backup`: the whole log in a folder, the keys to it apart, and for as long as they may be kept.
+
+mod expiry;
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -10,6 +12,7 @@ use std::{
 use clap::Args;
 use domain::Timestamp;
 use eventlog::{Log, Outline, backed_up, topology};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use service::{Clock, Failure, OrTry};
 use sha2::{Digest as _, Sha256};
@@ -30,12 +33,14 @@ pub(crate) const VERSION: u32 = 1;
 #[command(after_help = "\
 Examples:
   darkroom backup /backups                          into /backups/<time>/
-  darkroom backup /backups --keys-to /short-lived   the keys apart, to be deleted sooner
+  darkroom backup /backups --keys-to /short-lived --keys-days 7
+                                                    the keys apart, and none older than a week stays
   darkroom erase --list > /backups/erasures.ndjson  the list that old backups are held against
 
 A backup can be taken while everything runs. Sequences, times, headers and consumers come back as they
 were. It holds no master key: keep that elsewhere. Personal fields in it can be read by whoever has the
-backup, its keys and the master key; delete backups of keys after as many days as an erasure may take.")]
+backup, its keys and the master key: what was erased can come back for as long as there is a backup of
+its key. Have those removed after as many days as an erasure may take.")]
 pub(crate) struct Arguments {
     /// The folder that backups lie in
     #[arg(value_name = "DIR")]
@@ -43,6 +48,9 @@ pub(crate) struct Arguments {
     /// Put the wrapped keys below this folder instead
     #[arg(long, value_name = "DIR")]
     keys_to: Option<PathBuf>,
+    /// Once this backup is whole, remove keys beside it that are of backups this old
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..))]
+    keys_days: Option<u16>,
     #[command(flatten)]
     operator: Operator,
 }
@@ -106,6 +114,13 @@ pub(crate) async fn run(arguments: Arguments, clock: &dyn Clock) -> Result<Exit,
     way.close().await;
     let folder = taken?;
     writeln!(stdout(), "{}", folder.display())?;
+    if let Some(days) = arguments.keys_days {
+        let keys = arguments.keys_to.as_ref().unwrap_or(&arguments.folder);
+        let age = SignedDuration::from_hours(24 * i64::from(days));
+        for place in expiry::expire(keys, age, taken_at)? {
+            writeln!(stderr(), "removed the keys in {}: {days} days old", place.display())?;
+        }
+    }
     Ok(Exit::Well)
 }
 

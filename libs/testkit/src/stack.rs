@@ -143,6 +143,11 @@ impl Stack {
         child.wait().unwrap()
     }
 
+    /// Has parts that start from now on run with this setting, such as `DARKROOM__WORKER__SLOTS`.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.extra.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Starts a part that does not run.
     pub fn start_part(&mut self, part: Part) {
         let child = self.command(part).spawn();

@@ -6,6 +6,8 @@ use std::{
     process::{Command, Output},
 };
 
+use domain::Timestamp;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use testkit::{Source, SourceServer, free_port, pictures};
 
@@ -222,4 +224,66 @@ async fn a_backup_that_was_altered_or_never_finished_is_refused() {
     assert!(!said.well && said.err.contains("SHA-256 differs"), "{}", said.err);
     fs::remove_file(backup.join("backup.json")).unwrap();
     run(alone(other.path()), &new, &arguments).refused("backup.json");
+}
+
+/// Has a backup of keys be this many days old.
+fn age(keys: &Path, days: i64) {
+    let manifest = keys.join("keys.json");
+    let mut value: Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+    let taken: Timestamp = value["taken_at"].as_str().unwrap().parse().unwrap();
+    value["taken_at"] = json!(taken - SignedDuration::from_hours(24 * days));
+    fs::write(&manifest, value.to_string()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_reached_their_age_go_and_an_old_backup_then_says_nothing_of_what_was_erased() {
+    let sources = SourceServer::start().await;
+    let up = Up::start(&[sources.port()], free_port()).await;
+    let source = sources.put("/a.jpg", Source::bytes(pictures::PHOTOGRAPH));
+    let data = up.data();
+    let erased = hand_in(&up, &source, SECRET_WORD).await;
+    hand_in(&up, &source, "kept-word").await;
+    let account = up.env["DARKROOM_ACCOUNT"].clone();
+    let (backups, keys) = (data.join("backups"), data.join("keys"));
+    let back_up = || {
+        let (to, apart) = (backups.to_str().unwrap(), keys.to_str().unwrap());
+        let arguments = ["backup", to, "--keys-to", apart, "--keys-days", "7"];
+        let said = run(up.command(), &data, &arguments).well();
+        let name = Path::new(said.out.trim()).file_name().unwrap().to_owned();
+        (backups.join(&name), keys.join(&name), said.err)
+    };
+    let (old, old_keys, _) = back_up();
+    run(up.command(), &data, &["erase", "--job", &erased, "--yes"]).well();
+    let (_, newer_keys, said) = back_up();
+    assert!(!said.contains("removed") && old_keys.join("KV_keys.snapshot").exists(), "{said}");
+    // What is no backup of keys stays, whatever its age, and so does what is not old enough.
+    fs::create_dir(keys.join("of-somebody-else")).unwrap();
+    fs::write(keys.join("of-somebody-else/file"), "1").unwrap();
+    age(&old_keys, 7);
+    age(&newer_keys, 6);
+    let (_, newest_keys, said) = back_up();
+    assert!(said.contains("removed the keys") && !old_keys.exists(), "{said}");
+    assert_eq!(said.matches("removed the keys").count(), 1, "{said}");
+    for kept in [&newer_keys, &newest_keys] {
+        assert!(kept.join("KV_keys.snapshot").exists() && kept.join("keys.json").exists());
+    }
+    assert!(keys.join("of-somebody-else/file").exists() && old.join("backup.json").exists());
+    let _folder = up.kill().await;
+
+    // Nobody says what was erased since, and yet it does not come back.
+    let other = tempfile::tempdir().unwrap();
+    let new = other.path().join("data");
+    prepare(&data, &new, false);
+    let (old, old_keys) = (old.to_str().unwrap(), old_keys.to_str().unwrap());
+    run(alone(other.path()), &new, &["restore", old, "--keys", old_keys]).refused("keys.json");
+    let newest_keys = newest_keys.to_str().unwrap();
+    let restore = ["restore", old, "--keys", newest_keys, "--nothing-erased-since"];
+    run(alone(other.path()), &new, &restore).well();
+    let exported = run(alone(other.path()), &new, &["export", "--account", &account]).well();
+    assert!(exported.out.contains("kept-word"), "{}", exported.out);
+    assert!(!exported.out.contains(SECRET_WORD), "{}", exported.out);
+    let of_job = |line: &Value| line["event"] == "job.requested" && line["id"] == erased.as_str();
+    let events = lines(&exported.out);
+    let event = events.iter().find(|line| of_job(line)).expect("its history is there");
+    assert!(event["data"]["user_data"].is_null() && event["data"]["source_url"].is_null());
 }

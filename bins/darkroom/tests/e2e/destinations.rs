@@ -1,6 +1,7 @@
 //! Buckets of customers' own: what is found out about their credentials, what is asked of them, and
 //! what becomes of jobs when they fail.
 
+mod daily;
 mod faults;
 mod policies;
 mod recorded;

@@ -10,8 +10,10 @@ use testkit::{Caller, Moto, Source, SourceServer, Stack, eventually, pictures};
 use crate::jobs;
 
 /// Seconds that results stay in these tests.
-const EXPIRES: &str = "4";
+const EXPIRES: &str = "8";
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Under which a request is made twice.
+const KEY: &str = "the-same-again";
 
 /// Files below a folder.
 pub(crate) fn files(folder: &Path) -> Vec<String> {
@@ -49,7 +51,9 @@ async fn results_in_development_storage_go_after_their_time_and_say_so_before() 
     let caller = stack.caller(0);
     let source = sources.put("/a.jpg", Source::bytes(pictures::PHOTOGRAPH));
     let wish = serde_json::json!({"url": source, "sizes": ["40x40"]});
-    let id = jobs::wish(&caller, &wish).await;
+    let made =
+        caller.ask("POST", "/v2/previews/", &[("idempotency-key", KEY)], wish.to_string()).await;
+    let id = jobs::id(&made.json());
     let path = format!("/v2/previews/{id}");
     let (mut answer, mut body) = (caller.get(&path).await, Value::Null);
     eventually("the job ends", jobs::PATIENCE, || async {
@@ -64,9 +68,21 @@ async fn results_in_development_storage_go_after_their_time_and_say_so_before() 
     let said: Timestamp = answer.headers["darkroom-expires-at"].to_str().unwrap().parse().unwrap();
     let shown = job(&caller, &id).await;
     assert_eq!(shown["expires_at"], said.to_string());
+    let name = body["preview"]["url"].as_str().unwrap().split('?').next().unwrap();
+    let name = name.rsplit('/').next().unwrap();
+    let again = caller.ask("POST", "/v2/previews/", &[("idempotency-key", KEY)], wish.to_string());
+    let redirect = caller.get(&format!("/v1/artifacts/{id}/{name}")).await;
+    // Whoever is led to results is told where they lie, and until when.
+    for (answer, status) in [(&answer, 200), (&again.await, 201), (&redirect, 302)] {
+        assert_eq!(answer.status, status, "{}", answer.json());
+        assert_eq!(answer.headers["darkroom-storage"], "development");
+        assert_eq!(answer.headers["darkroom-expires-at"], said.to_string());
+    }
+    let listed = caller.get("/v1/jobs").await.json();
+    assert_eq!(listed["jobs"][0]["expires_at"], said.to_string());
     assert!(shown["expired_at"].is_null());
     let requested: Timestamp = shown["requested_at"].as_str().unwrap().parse().unwrap();
-    assert_eq!(said.duration_since(requested).as_secs(), 4);
+    assert_eq!(said.duration_since(requested).as_secs(), 8);
     assert_eq!(objects(&stack, &id).len(), 3, "a rendition, its receipt and metadata.json");
     let link = body["preview"]["url"].as_str().unwrap().to_owned();
 
@@ -78,6 +94,7 @@ async fn results_in_development_storage_go_after_their_time_and_say_so_before() 
     assert_eq!(jobs::history(&caller, &id).await.last().unwrap(), "expired");
     let after = caller.get(&path).await;
     assert!(!after.headers.contains_key("darkroom-expires-at"));
+    assert!(!after.headers.contains_key("darkroom-storage"));
     let after = after.json();
     assert_eq!(after["status"], "success");
     assert_eq!(after["preview"]["url"], "", "no link is handed out: {after}");

@@ -1,5 +1,8 @@
 //! `darkroom key`: rings rotated while others work, by commands that are killed over it.
 
+mod environment;
+mod stolen;
+
 use std::{
     fs,
     os::unix::fs::PermissionsExt as _,

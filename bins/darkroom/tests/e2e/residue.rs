@@ -10,12 +10,19 @@ use std::{
 
 use rand::Rng as _;
 use serde_json::json;
-use testkit::{Caller, Part, Source, SourceServer, Stack, eventually, pictures, processes};
+use testkit::{Caller, Flaky, Part, Source, SourceServer, Stack, eventually, pictures, processes};
 
 use crate::jobs;
 
-/// How often a worker is killed in the middle of something.
+/// How often a worker is killed in the middle of something; the drill does so ten times as often.
 const KILLS: usize = 20;
+const KILLS_OF_THE_DRILL: usize = 200;
+/// Every so many kills one comes while the worker starts.
+const STARTING_EVERY: usize = 4;
+/// So fast does a source come while workers are killed: reading one takes most of a second.
+const BYTES_PER_S: u64 = 1 << 20;
+/// From the moment that a source is read until its job has ended, and some more.
+const LONGEST_CALM_MS: u64 = 1_200;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Files of others, outside our folders, larger than this are not read.
 const OTHERS_MAX_BYTES: u64 = 64 << 20;
@@ -23,6 +30,8 @@ const OTHERS_MAX_BYTES: u64 = 64 << 20;
 struct Scene {
     stack: Stack,
     sources: SourceServer,
+    /// The way to the sources.
+    way: Flaky,
     marker: String,
     began: SystemTime,
 }
@@ -39,9 +48,11 @@ impl Scene {
         ];
         let file = tempfile::NamedTempFile::new().unwrap();
         let began = fs::metadata(file).unwrap().modified().unwrap();
-        let stack = Stack::start(1, &[sources.port()], &settings).await;
+        let way = Flaky::start().await;
+        way.lead_to(sources.port());
+        let stack = Stack::start(1, &[way.port()], &settings).await;
         let marker = format!("latent-image-{:032x}-", rand::random::<u128>());
-        Self { stack, sources, marker, began }
+        Self { stack, sources, way, marker, began }
     }
 
     /// A photograph that says the marker many times.
@@ -52,8 +63,8 @@ impl Scene {
     }
 
     async fn hand_in(&self, caller: &Caller, path: &str) -> String {
-        jobs::wish(caller, &json!({"url": self.sources.url(path), "sizes": ["40x40", "original"]}))
-            .await
+        let url = format!("{}{path}", self.way.endpoint());
+        jobs::wish(caller, &json!({"url": url, "sizes": ["40x40", "original"]})).await
     }
 
     /// Descriptors of our processes that lead to something of a job.
@@ -168,16 +179,45 @@ async fn nothing_of_a_source_is_left_however_its_job_ended() {
     assert_eq!(jobs::ended(&caller, &cancelled).await["error"]["code"], "cancelled");
     scene.check("after a job that was cancelled").await;
 
-    let mut killed = Vec::new();
-    for round in 0..KILLS {
+    killed(&mut scene, KILLS).await;
+}
+
+/// `./justw drill-kills` runs it.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes a quarter of an hour"]
+async fn after_two_hundred_kills_at_random_points_nothing_of_any_source_is_left() {
+    let mut scene = Scene::set().await;
+    scene.sources.put("/well.jpg", Source::bytes(scene.photograph()));
+    killed(&mut scene, KILLS_OF_THE_DRILL).await;
+}
+
+/// Kills the worker so many times, most of them while it is at a job, and looks for leftovers before it is started
+/// again; then every job ends.
+async fn killed(scene: &mut Scene, kills: usize) {
+    let caller = scene.stack.caller(0);
+    scene.way.slow_down(BYTES_PER_S);
+    let (mut killed, mut at_work) = (Vec::new(), 0);
+    for round in 0..kills {
+        let before = scene.sources.hits("/well.jpg");
         killed.push(scene.hand_in(&caller, "/well.jpg").await);
-        let calm = Duration::from_millis(rand::rng().random_range(0..350));
+        if round % STARTING_EVERY != 0 {
+            let reads = || async { scene.sources.hits("/well.jpg") > before };
+            eventually("the worker reads a source", PATIENCE, reads).await;
+        }
+        let calm = Duration::from_millis(rand::rng().random_range(0..LONGEST_CALM_MS));
         tokio::time::sleep(calm).await;
+        let worker = scene.stack.pid(Part::Worker);
+        at_work += usize::from(!open_inodes(worker).is_empty());
         println!("kill {round} after {calm:?}");
         scene.stack.kill(Part::Worker);
         assert_eq!(scene.found(), Vec::<PathBuf>::new(), "right after kill {round}");
         scene.stack.start_part(Part::Worker);
     }
+    println!(
+        "of {kills} workers {at_work} were killed with a source or what was made of it in their hands"
+    );
+    assert!(at_work > kills / 8, "{at_work} of {kills}");
+    scene.way.behave();
     for id in &killed {
         assert_eq!(jobs::ended(&caller, id).await["status"], "success");
     }

@@ -1,16 +1,16 @@
 //! What customers hand in to be kept secret lies nowhere as it was handed in, and the API cannot read
 //! what it took in to be acted with.
 
+mod core;
+mod planted;
+mod tap;
+
 use std::{
     fs,
-    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
 };
 
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE},
-};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use eventlog::{Log, Span, topology};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
@@ -18,8 +18,12 @@ use testkit::{
     Answer, Caller, Part, Source, SourceServer, Stack, WebhookReceiver, pictures, processes,
 };
 
+use self::planted::{Planted, files, found, holds, on_disk};
+use self::tap::Tap;
 use crate::jobs;
 
+/// What the description of a job, beside its results, repeats of what its caller said.
+const STORED: [&str; 3] = ["token in a source's URL", "data of a caller", "name of a file"];
 /// The queue holds what JOBS holds.
 const STREAMS: [&str; 8] = [
     topology::JOBS,
@@ -31,75 +35,6 @@ const STREAMS: [&str; 8] = [
     topology::PARKED,
     topology::KEYS,
 ];
-
-/// A text that is found nowhere else, in every spelling that it could have been written down in.
-struct Planted {
-    what: &'static str,
-    text: String,
-    spellings: Vec<Vec<u8>>,
-}
-
-impl Planted {
-    fn new(what: &'static str) -> Self {
-        let text = format!("latent{:032x}", rand::random::<u128>());
-        Self::of(what, text)
-    }
-
-    fn of(what: &'static str, text: String) -> Self {
-        let bytes = text.as_bytes();
-        let lower: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut spellings = vec![bytes.to_vec(), lower.to_uppercase().into(), lower.into()];
-        // Whatever stands before it shifts its base64 by none, one or two bytes.
-        for (before, foreign) in [(0, 0), (1, 2), (2, 3)] {
-            let shifted = [&vec![0; before], bytes].concat();
-            let whole = (shifted.len() * 8) / 6;
-            for engine in [&STANDARD, &URL_SAFE] {
-                spellings.push(engine.encode(&shifted).as_bytes()[foreign..whole].to_vec());
-            }
-        }
-        Self { what, text, spellings }
-    }
-
-    fn is_in(&self, bytes: &[u8]) -> bool {
-        let within = |needle: &Vec<u8>| holds(bytes, needle);
-        self.spellings.iter().any(within)
-    }
-}
-
-fn holds(bytes: &[u8], needle: &[u8]) -> bool {
-    let first = needle[0];
-    let starts = bytes.iter().enumerate().filter(|(_, byte)| **byte == first);
-    starts.map(|(at, _)| &bytes[at..]).any(|rest| rest.starts_with(needle))
-}
-
-/// Where any of what was planted is found, by its name.
-fn found(planted: &[Planted], place: &str, bytes: &[u8]) -> Vec<String> {
-    let within = planted.iter().filter(|one| one.is_in(bytes));
-    within.map(|one| format!("the {} in {place}", one.what)).collect()
-}
-
-/// Every file below a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        // What disappears meanwhile is not left.
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => found.extend(files(&entry.path())),
-            Ok(kind) if kind.is_file() => found.push(entry.path()),
-            _ => {}
-        }
-    }
-    found
-}
-
-fn on_disk(planted: &[Planted], folders: &[&Path]) -> Vec<String> {
-    let mut hits = Vec::new();
-    for path in folders.iter().flat_map(|folder| files(folder)) {
-        let bytes = fs::read(&path).unwrap_or_default();
-        hits.extend(found(planted, &path.display().to_string(), &bytes));
-    }
-    hits
-}
 
 /// The streams as whoever may read them reads them: on the disk they are compressed.
 async fn in_streams(planted: &[Planted], log: &Log) -> (usize, Vec<String>) {
@@ -140,25 +75,42 @@ struct Scene {
     caller: Caller,
     sources: SourceServer,
     hooks: WebhookReceiver,
+    to_nats: Tap,
+    to_bucket: Tap,
 }
 
 impl Scene {
     async fn set() -> Self {
         let (sources, hooks) = (SourceServer::start().await, WebhookReceiver::start().await);
+        let (to_nats, to_bucket) = (Tap::start().await, Tap::start().await);
         let settings = [
             ("DARKROOM__LOG__LEVEL", "debug"),
             ("DARKROOM__RETRY__ATTEMPTS", "2"),
             ("DARKROOM__RETRY__FIRST_MS", "50"),
         ];
-        let stack = Stack::start(1, &[sources.port(), hooks.port()], &settings).await;
+        let ports = [sources.port(), hooks.port(), to_bucket.port()];
+        let stack = Stack::start(1, &ports, &settings).await;
+        to_nats.lead_to(&stack.nats.settings("worker").url);
+        to_bucket.lead_to(&stack.s3.settings().endpoint.unwrap());
         let caller = stack.caller(0);
-        Self { stack, caller, sources, hooks }
+        Self { stack, caller, sources, hooks, to_nats, to_bucket }
+    }
+
+    /// From here on everything that parts say to servers is overheard.
+    async fn overhear(&mut self) {
+        self.stack.set("DARKROOM__NATS__URL", &self.to_nats.url("nats"));
+        self.stack.set("DARKROOM__STORAGE__ENDPOINT", &self.to_bucket.url("http"));
+        for part in [Part::Api(0), Part::Worker, Part::Dispatcher] {
+            self.stack.kill(part);
+            self.stack.start_part(part);
+        }
+        self.stack.ready(0).await;
     }
 
     async fn destination(&self, secret_key: &str) -> Answer {
         let storage = self.stack.s3.settings();
         let wish = json!({
-            "endpoint": storage.endpoint,
+            "endpoint": self.to_bucket.url("http"),
             "bucket": storage.bucket,
             "access_key": storage.access_key,
             "secret_key": secret_key,
@@ -198,9 +150,48 @@ fn nothing_in_the_api_asks_for_a_credential_to_be_opened() {
     }
 }
 
+/// Those who act with credentials open them for a job that they hold, for a delivery that is due, or to try them.
+#[test]
+fn only_leased_work_asks_for_a_credential_to_be_opened() {
+    const OPENERS: [&str; 4] = [
+        "open_credential(",
+        "open_bucket_credentials(",
+        "open_destination(",
+        "unseal_destination(",
+    ];
+    let bins = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut opening = Vec::new();
+    for path in ["worker", "dispatcher", "notary", "darkroom"]
+        .iter()
+        .flat_map(|name| files(&bins.join(name).join("src")))
+    {
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        if OPENERS.iter().any(|opener| text.contains(opener)) {
+            opening.push(path.strip_prefix(&bins).unwrap().display().to_string());
+        }
+    }
+    opening.sort();
+    let leased = ["worker/src/bucket.rs", "worker/src/desk.rs"];
+    let due = ["dispatcher/src/target.rs", "worker/src/chores/prover.rs"];
+    let mut expected = [leased, due].concat();
+    expected.sort_unstable();
+    assert_eq!(opening, expected);
+    // Whoever asks for the bucket of a job shows the lease; an input is opened for the job that names it.
+    for (file, asks) in [
+        (
+            "worker/src/attempt.rs",
+            "lease: &Lease, wish: &PreviewWish) -> Result<(Shelf, Limits), Stop> {\n    let uploader",
+        ),
+        ("worker/src/attempt.rs", "desk.account(lease.id.account)"),
+    ] {
+        assert!(fs::read_to_string(bins.join(file)).unwrap().contains(asks), "{file}: {asks}");
+    }
+}
+
 /// Hands in what was planted, in ways that go well and ways that do not; gives what was answered.
 async fn hand_in(scene: &Scene, planted: &[Planted]) -> Vec<Answer> {
-    let [secret_key, webhook, query, user_data, file_name, refused, password, ..] = planted else {
+    let [secret_key, webhook, query, user_data, file_name, refused, password, bytes, ..] = planted
+    else {
         panic!("too little was planted")
     };
     let caller = &scene.caller;
@@ -211,8 +202,8 @@ async fn hand_in(scene: &Scene, planted: &[Planted]) -> Vec<Answer> {
     // The one answer that shows it.
     assert_eq!(added.status, 201, "{}", added.json());
 
-    let path = format!("/{}.png", file_name.text);
-    let picture = Source::bytes(pictures::png(64, 48, [200, 60, 20]));
+    let path = format!("/{}.jpg", file_name.text);
+    let picture = Source::bytes(pictures::marked_photograph(bytes.text.as_bytes()));
     for (source, sizes) in [(picture, "40x40"), (Source::status(404), "48x48")] {
         let url = format!("{}?token={}", scene.sources.put(&path, source), query.text);
         let wish = json!({
@@ -281,8 +272,11 @@ async fn what_was_handed_in_to_be_kept_secret_is_found_nowhere() {
         Planted::new("name of a file"),
         Planted::new("secret in a refused request"),
         Planted::new("password in a source's URL"),
+        Planted::new("bytes of a source"),
         Planted::of("key behind a signing secret", hook_key),
     ];
+    scene.overhear().await;
+    uncompressed(&scene.stack).await;
     let answers = hand_in(&scene, &planted).await;
     let environment = scene.stack.environment(0);
     let secret = &environment[2].1;
@@ -300,7 +294,8 @@ async fn what_was_handed_in_to_be_kept_secret_is_found_nowhere() {
     let (read, hits) = in_streams(&planted, &operator).await;
     assert_eq!(hits, Vec::<String>::new());
     assert!(read > 20, "only {read} messages were looked at");
-    leave_no_core(&mut scene.stack);
+    overheard(&scene, &planted);
+    core::leave_none(&mut scene.stack, &planted);
     // The buckets are the customers' own, where their results say what they asked for.
     let folders = [scene.stack.data().to_owned(), scene.stack.nats.data().to_owned()];
     let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
@@ -311,22 +306,43 @@ async fn what_was_handed_in_to_be_kept_secret_is_found_nowhere() {
     assert!(hits.iter().any(|hit| hit.contains("readmodel")), "{hits:?}");
     assert!(hits.iter().any(|hit| hit.contains("logs/")), "{hits:?}");
     assert!(in_streams(&account, &operator).await.1.len() > 10);
+    // Blocks of the log are not compressed here, so that what lies in them can be found.
+    let fields = [Planted::of("name of a field", "source_url".to_owned())];
+    let hits = on_disk(&fields, &[scene.stack.nats.data()]);
+    assert!(hits.iter().any(|hit| hit.contains(".blk")), "{hits:?}");
 }
 
-/// Each part ends as a fault would end it, and leaves nothing of its memory.
-fn leave_no_core(stack: &mut Stack) {
-    for part in [Part::Api(0), Part::Worker, Part::Dispatcher] {
-        let limits = fs::read_to_string(format!("/proc/{}/limits", stack.pid(part))).unwrap();
-        let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
-        let sizes: Vec<&str> = core.split_whitespace().skip(4).take(2).collect();
-        assert_eq!(sizes, ["0", "0"], "{part:?}");
-        let ended = stack.abort(part);
-        assert_eq!(ended.signal(), Some(6), "{part:?}");
-        assert!(!ended.core_dumped(), "{part:?} left a core");
+/// Has streams lie on the disk as they are read.
+async fn uncompressed(stack: &Stack) {
+    let nats = stack.nats.settings("operator");
+    let client = async_nats::ConnectOptions::new()
+        .user_and_password(nats.user.clone(), nats.password.expose().to_owned())
+        .custom_inbox_prefix("_INBOX_operator")
+        .connect(nats.url.as_str())
+        .await
+        .unwrap();
+    for stream in STREAMS {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nats/streams");
+        let file = fs::read(file.join(stream).with_extension("json")).unwrap();
+        let mut config: Value = serde_json::from_slice(&file).unwrap();
+        config["compression"] = json!("none");
+        let subject = format!("$JS.API.STREAM.UPDATE.{stream}");
+        let answer = client.request(subject, config.to_string().into()).await.unwrap();
+        let answer: Value = serde_json::from_slice(&answer.payload).unwrap();
+        assert!(answer.get("error").is_none(), "{stream}: {answer}");
     }
-    let cores = files(stack.data());
-    let cores = cores.iter().filter(|path| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("core"))
-    });
-    assert_eq!(cores.count(), 0);
+}
+
+/// Nothing of it passes between the parts and their servers. What callers ask to have stored, a bucket is given.
+fn overheard(scene: &Scene, planted: &[Planted]) {
+    let said = scene.to_nats.said();
+    assert_eq!(found(planted, "what went to NATS and back", &said), Vec::<String>::new());
+    let account = scene.stack.account.to_string();
+    assert!(said.len() > 100_000 && holds(&said, account.as_bytes()), "{}", said.len());
+    let said = scene.to_bucket.said();
+    let secrets = planted.iter().filter(|one| !STORED.contains(&one.what));
+    for one in secrets {
+        assert!(!one.is_in(&said), "the {} went to a bucket or back", one.what);
+    }
+    assert!(holds(&said, b"AWS4-HMAC-SHA256") && holds(&said, b"darkroom-probe.txt"));
 }

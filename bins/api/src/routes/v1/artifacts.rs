@@ -14,7 +14,7 @@ use crate::{
     call::{self, Call, quote},
     document::Doc,
     problem::Problem,
-    routes::{Endpoint, Verb},
+    routes::{Endpoint, Verb, v2::previews::id::say_until},
 };
 
 /// How long a link works. A download that has begun goes on.
@@ -47,6 +47,7 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let id = job::Id { account: caller.account, job };
     let seen = app.job(id).await?.filter(|seen| caller.may_see(&seen.job));
     let job = seen.ok_or_else(unknown)?.job;
+    let expires_at = app.custody.expires_at(&job);
     let download = match app.custody.download(&id, &job, &call.name, (app.clock.now(), WORKS)).await
     {
         Err(custody::Error::Erased) => None,
@@ -64,6 +65,7 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
             let location = HeaderValue::from_str(&url).or(Err(Problem::Internal))?;
             let mut response = call::json(StatusCode::FOUND, &Leads { url })?;
             response.headers_mut().insert(header::LOCATION, location);
+            say_until(&mut response, expires_at);
             Ok(response)
         }
         Download::Own(url) => Err(Problem::Conflict {

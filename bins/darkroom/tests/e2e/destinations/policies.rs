@@ -14,7 +14,7 @@ fn filepreviews() -> Value {
     ] })
 }
 
-fn allowing(actions: &[&str]) -> Value {
+pub(super) fn allowing(actions: &[&str]) -> Value {
     let resources = ["arn:aws:s3:::results", "arn:aws:s3:::results/*"];
     json!({ "Version": "2012-10-17", "Statement": [
         { "Effect": "Allow", "Action": actions, "Resource": resources },
@@ -38,6 +38,7 @@ async fn the_policy_that_is_shown_passes_and_every_wider_one_is_found_out() {
     let lister = moto.user("lister", Some(&filepreviews())).await;
     let owner = moto.user("everything", Some(&allowing(&all))).await;
     let reader = moto.user("reader", Some(&allowing(&all[1..]))).await;
+    let mut fingerprints = Vec::new();
     for (credentials, standing, text) in [
         (&stranger, "closed", "closed: PUT denied, just now"),
         (&reader, "closed", "closed: PUT denied, just now"),
@@ -53,7 +54,11 @@ async fn the_policy_that_is_shown_passes_and_every_wider_one_is_found_out() {
         let hint = found["credentials"]["access_key_hint"].as_str().unwrap();
         assert!(hint.len() == 4 && credentials.access_key.ends_with(hint), "{found}");
         assert!(!found.to_string().contains(credentials.secret_key.expose()), "{found}");
+        fingerprints.push(found["credentials"]["fingerprint"].as_str().unwrap().to_owned());
     }
+    fingerprints.sort();
+    fingerprints.dedup();
+    assert_eq!(fingerprints.len(), 5, "each has a fingerprint of its own: {fingerprints:?}");
 
     other_encryptions(&caller, &of(&writer), &of(&owner)).await;
     let source = sources.put("/a.jpg", Source::bytes(pictures::PHOTOGRAPH));
@@ -66,6 +71,7 @@ async fn the_policy_that_is_shown_passes_and_every_wider_one_is_found_out() {
         (&again["id"], &again["write_only"]["text"]),
         (&set["id"], &json!("proven just now"))
     );
+    assert_eq!(again["credentials"]["fingerprint"], set["credentials"]["fingerprint"]);
     demand(&caller, true).await;
     let id = jobs::wish(&caller, &picture).await;
     let body = jobs::ended(&caller, &id).await;

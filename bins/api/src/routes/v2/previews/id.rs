@@ -27,6 +27,8 @@ use crate::{
 
 /// Until when links in a body work to results in development storage.
 const EXPIRES_AT: HeaderName = HeaderName::from_static("darkroom-expires-at");
+/// Where they lie, if that is not a bucket of the account's own.
+const STORAGE: HeaderName = HeaderName::from_static("darkroom-storage");
 
 pub(crate) const GET: Endpoint = Endpoint {
     verb: Verb::Get,
@@ -95,11 +97,12 @@ async fn make(
     Ok(Some(response))
 }
 
-/// Says until when links to results in development storage work. The body is the contract's.
+/// Says that results lie in development storage, and until when links to them work. The body is the contract's.
 pub(crate) fn say_until(response: &mut Response, expires_at: Option<Timestamp>) {
     let text = expires_at.map(|at| HeaderValue::from_str(&at.to_string()));
     if let Some(Ok(text)) = text {
         response.headers_mut().insert(EXPIRES_AT, text);
+        response.headers_mut().insert(STORAGE, HeaderValue::from_static("development"));
     }
 }
 
