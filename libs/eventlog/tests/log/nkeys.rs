@@ -30,7 +30,7 @@ impl Keyed {
         let text = include_str!("../../../../nats/users.conf");
         let (mut users, mut seeds) = (String::new(), BTreeMap::new());
         for line in text.lines() {
-            let keyed = ROLES.into_iter().chain(["gate", "observer"]).find_map(|role| {
+            let keyed = ROLES.into_iter().chain(["observer"]).find_map(|role| {
                 let with = format!("user: {role}, password: $DARKROOM_{}_PASSWORD", role.to_uppercase());
                 let pair = line.contains(&with).then(KeyPair::new_user)?;
                 seeds.insert(role.to_owned(), pair.seed().unwrap());
