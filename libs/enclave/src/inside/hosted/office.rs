@@ -55,11 +55,14 @@ fn target(extension: &str, last_page: Option<u32>) -> String {
         "odg" | "otg" | "fodg" => "draw_pdf_Export",
         _ => return "pdf".to_owned(),
     };
+    // A picture is drawn smaller later; making it smaller here as well takes longer than the rest.
+    let whole = r#""ReduceImageResolution":{"type":"boolean","value":"false"}"#;
     match last_page {
         Some(last) => {
-            format!(r#"pdf:{filter}:{{"PageRange":{{"type":"string","value":"1-{last}"}}}}"#)
+            let pages = format!(r#""PageRange":{{"type":"string","value":"1-{last}"}}"#);
+            format!("pdf:{filter}:{{{whole},{pages}}}")
         }
-        None => format!("pdf:{filter}"),
+        None => format!("pdf:{filter}:{{{whole}}}"),
     }
 }
 
@@ -199,10 +202,13 @@ mod tests {
 
     #[test]
     fn a_page_range_is_asked_for_where_the_filter_is_known() {
-        assert_eq!(target("docx", None), "pdf:writer_pdf_Export");
+        let whole = r#""ReduceImageResolution":{"type":"boolean","value":"false"}"#;
+        assert_eq!(target("docx", None), format!("pdf:writer_pdf_Export:{{{whole}}}"));
         assert_eq!(
             target("xlsx", Some(2)),
-            r#"pdf:calc_pdf_Export:{"PageRange":{"type":"string","value":"1-2"}}"#
+            format!(
+                r#"pdf:calc_pdf_Export:{{{whole},"PageRange":{{"type":"string","value":"1-2"}}}}"#
+            )
         );
         assert_eq!(target("wpd", Some(2)), "pdf");
     }
