@@ -15,6 +15,7 @@ use clap::Parser;
 use support::{
     Trouble,
     bare::Bare,
+    counters::Counters,
     figures::{Figures, rate, say, show_load},
     load::{self, Plan},
     redis::{BullMq, Persistence},
@@ -77,6 +78,7 @@ async fn measure(kind: Kind, arguments: &Arguments, figures: &mut Figures) -> Re
     let bare = Bare::start(kind).await?;
     let mut snapshots = BullMq::start(Persistence::Snapshots, arguments.concurrency).await?;
     let mut log = BullMq::start(Persistence::AppendOnly, arguments.concurrency).await?;
+    let counters = Counters::of(&ours.stack.settings("operator"), kind.servers()).await?;
     let jobs = if kind == Kind::Synced { arguments.jobs / 10 } else { arguments.jobs };
     let width = arguments.concurrency;
 
@@ -87,9 +89,10 @@ async fn measure(kind: Kind, arguments: &Arguments, figures: &mut Figures) -> Re
     bare.publish(jobs / 4, width).await?;
     for pair in 1..=arguments.pairs {
         show_load(&format!("{}: pair {pair}", kind.name()));
-        let before = ours.stack.cpu_s()?;
+        let (before, counted) = (ours.stack.cpu_s()?, counters.now().await?);
         let took = ours.run(jobs, width).await?;
         let cpu = (ours.stack.cpu_s()? - before) * 1e3 / jobs as f64;
+        counters.now().await?.say_each(&counted, jobs);
         let before = snapshots.cpu_s()?;
         let peer = snapshots.run(arguments.jobs, width).await?;
         let peer_cpu = (snapshots.cpu_s()? - before) * 1e3 / arguments.jobs as f64;

@@ -8,6 +8,7 @@
 )]
 
 pub mod bare;
+pub mod counters;
 pub mod cpu;
 pub mod figures;
 pub mod likeness;

@@ -49,6 +49,14 @@ impl Kind {
             Self::Cluster => "cluster",
         }
     }
+
+    /// How many there are.
+    pub const fn servers(self) -> usize {
+        match self {
+            Self::Relaxed | Self::Synced => 1,
+            Self::Cluster => 3,
+        }
+    }
 }
 
 /// The servers that hold the log.
@@ -105,6 +113,7 @@ pub struct Stack {
     servers: Servers,
     api: JoinHandle<Result<(), api::Error>>,
     stop: CancellationToken,
+    stop_api: CancellationToken,
     vault: vault::Settings,
     storage: storage::Settings,
     _data: TempDir,
@@ -151,7 +160,8 @@ impl Stack {
             ..api::Settings::default()
         };
         let stop = CancellationToken::new();
-        let server = api::Server::start(settings, Arc::new(SystemClock), stop.clone()).await?;
+        let stop_api = stop.child_token();
+        let server = api::Server::start(settings, Arc::new(SystemClock), stop_api.clone()).await?;
         let address = server.address();
         let api = tokio::spawn(server.serve());
         Ok(Self {
@@ -162,6 +172,7 @@ impl Stack {
             servers,
             api,
             stop,
+            stop_api,
             vault,
             storage,
             _data: data,
@@ -203,6 +214,19 @@ impl Stack {
     /// Seconds of CPU that this process and the servers have used so far.
     pub fn cpu_s(&self) -> Result<f64, Trouble> {
         Ok(cpu::own()? + cpu::of_all(self.servers.pids())?)
+    }
+
+    /// Seconds of CPU that the servers have used so far.
+    pub fn servers_cpu_s(&self) -> Result<f64, Trouble> {
+        cpu::of_all(self.servers.pids())
+    }
+
+    /// Ends the API alone: nobody asks any more, and nobody makes rows.
+    pub async fn stop_api(&self) {
+        self.stop_api.cancel();
+        while !self.api.is_finished() {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Ends when the stack is to end.
