@@ -4,6 +4,7 @@
 //! A path with `{id}` needs something of its kind that belongs to somebody: see [`make`].
 
 pub(crate) mod fixtures;
+mod members;
 mod timing;
 
 use bytes::Bytes;
