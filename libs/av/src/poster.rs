@@ -9,7 +9,7 @@ use crate::score;
 /// Where key frames are looked at, in thousandths of the length, the likeliest first: titles and
 /// blends sit at the start, credits at the end.
 const PLACES: [u64; 6] = [220, 350, 120, 480, 280, 60];
-/// How many are looked at before a good one is taken at once, of small frames and of large ones:
+/// How many are looked at before one that is merely good is taken at once, of small frames and of large ones:
 /// the latter cost time and are far to fetch.
 const LOOKED_AT: (usize, usize) = (2, 1);
 /// From how many pixels on a frame is large.
@@ -35,7 +35,8 @@ pub(crate) fn choose(film: &mut Film<'_, '_>) -> Result<Frame, Error> {
     for (looked, place) in PLACES.into_iter().enumerate() {
         let has_read_enough = film.input.bytes_read() - before >= ENOUGH_BYTES;
         let wanted = if has_read_enough { score::POOR } else { score::GOOD };
-        if (looked >= least || has_read_enough) && candidates.best_score() >= wanted {
+        let best = candidates.best_score();
+        if best >= score::FINE || (looked >= least || has_read_enough) && best >= wanted {
             break;
         }
         let Some(frame) = film.key_frame(part(length_ms, place))? else { continue };

@@ -50,7 +50,7 @@ pub(crate) fn draw(
         return Err(Error::Expands { what: format!("a font of more than {MOST_BYTES} bytes") });
     }
     easel.used(("ttf-parser", "0.25"));
-    let mut bytes = plain(filetype, read_all(source)?, easel.limits())?;
+    let mut bytes = plain(filetype, read_all(source, easel.limits())?, easel.limits())?;
     hide(&mut bytes, b"VARC");
     let about = About::read(&bytes)?;
     let mut metadata = Map::new();

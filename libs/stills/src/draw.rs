@@ -49,7 +49,7 @@ pub fn draw(
         {
             return rows(&file, source, easel);
         }
-        kinds(filetype, read_all(source)?, easel)
+        kinds(filetype, read_all(source, easel.limits())?, easel)
     })
 }
 

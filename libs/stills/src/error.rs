@@ -12,6 +12,14 @@ pub enum Error {
     /// The source has no bytes.
     #[error("the source has no bytes")]
     Empty,
+    /// Of a kind that has to be held as a whole, and too large for that.
+    #[error("{bytes} bytes, of which {most} at most can be held at once")]
+    TooLarge {
+        /// How many there are.
+        bytes: u64,
+        /// The limit.
+        most: u64,
+    },
     /// Of no kind that is drawn.
     #[error("{what} is not drawn")]
     Unsupported {
@@ -95,6 +103,7 @@ impl Error {
     pub const fn code(&self) -> FailureCode {
         match self {
             Self::Empty => FailureCode::SourceEmpty,
+            Self::TooLarge { .. } => FailureCode::SourceTooLarge,
             Self::Unsupported { .. } => FailureCode::Unsupported,
             Self::Corrupt { .. } => FailureCode::Corrupt,
             Self::TooManyPixels { .. } => FailureCode::TooManyPixels,

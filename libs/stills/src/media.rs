@@ -3,6 +3,7 @@
 use std::io;
 
 use domain::job::Role;
+use domain::limits::Limits;
 use domain::wish::Format;
 
 use crate::memory::zeroed;
@@ -65,8 +66,12 @@ pub struct Made<'a> {
 ///
 /// # Errors
 /// When it is empty, cannot be read, or there is not the memory for it.
-pub fn read_all(source: &mut dyn Source) -> Result<Vec<u8>, crate::Error> {
+pub fn read_all(source: &mut dyn Source, limits: &Limits) -> Result<Vec<u8>, crate::Error> {
     let memory = crate::Error::Memory { what: "source" };
+    let most = limits.renderer_memory_bytes;
+    if source.length() > most {
+        return Err(crate::Error::TooLarge { bytes: source.length(), most });
+    }
     let Ok(length) = usize::try_from(source.length()) else { return Err(memory) };
     if length == 0 {
         return Err(crate::Error::Empty);

@@ -36,7 +36,7 @@ pub(crate) fn engine() -> (&'static str, &'static str) {
 pub(crate) fn draw(source: &mut dyn Source, mut easel: Easel<'_>) -> Result<Drawn, Error> {
     prepare();
     let limits = *easel.limits();
-    let bytes = read_all(source)?;
+    let bytes = read_all(source, &limits)?;
     let file = File::read(&bytes, &limits)?;
     let pages = easel.open(file.count())?;
     easel.used(engine());

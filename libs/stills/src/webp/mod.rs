@@ -104,11 +104,15 @@ pub(crate) fn decode(file: &[u8], header: &Header) -> Result<Pixels, Error> {
     Ok(Pixels::Raster(Raster::new(width, height, layout, pixels)?.without_idle_alpha()))
 }
 
+/// What libwebp lacks memory for, while the picture has its own, is no picture's need.
 fn run(file: &[u8], config: &mut sys::WebPDecoderConfig) -> Result<(), Error> {
     // SAFETY: the output's pointers and sizes are those of living buffers, which libwebp checks
     // against the picture's dimensions; it keeps no pointer.
     let status = unsafe { sys::WebPDecode(file.as_ptr(), file.len(), config) };
-    if status == sys::VP8StatusCode::VP8_STATUS_OK { Ok(()) } else { Err(refusal(status)) }
+    match status {
+        sys::VP8StatusCode::VP8_STATUS_OK => Ok(()),
+        other => Err(Error::corrupt(format!("WebP: {other:?}"))),
+    }
 }
 
 pub(crate) fn int(number: u32) -> Result<c_int, Error> {

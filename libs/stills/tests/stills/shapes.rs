@@ -144,3 +144,28 @@ fn what_would_be_too_large_is_refused_before_it_is_made() {
     let wide = encoded(&photo(16_400, 4), ImageFormat::Png);
     assert_eq!(failure(&wide, &wish(&["original"], Some(Format::Webp))), "output_too_large");
 }
+
+#[test]
+fn a_large_picture_of_any_edges_keeps_its_proportions_when_it_is_averaged_on_the_way() {
+    let (width, height) = (1_511, 1_009);
+    let picture =
+        image::DynamicImage::ImageRgb8(image::RgbImage::from_fn(width, height, |x, y| {
+            image::Rgb([(x * 255 / width) as u8, (y * 255 / height) as u8, 128])
+        }));
+    for format in [image::ImageFormat::Png, image::ImageFormat::Tiff] {
+        let file = crate::encoded(&picture, format);
+        for size in ["512", "200", "64"] {
+            let made = &crate::drawn(&file, &crate::wish(&[size], Some(Format::Png))).made[0];
+            let (wide, high) = made.dimensions;
+            for (x, y) in [(1, 1), (wide / 2, high / 2), (wide - 2, high - 2)] {
+                let share = |at: u32, edge: u32| (f64::from(at) + 0.5) / f64::from(edge) * 255.0;
+                let expected = [share(x, wide) as u8, share(y, high) as u8, 128];
+                let found = made.rgb(x, y);
+                assert!(
+                    crate::near(found, expected, 2),
+                    "{format:?} {size}: {found:?} {expected:?}"
+                );
+            }
+        }
+    }
+}

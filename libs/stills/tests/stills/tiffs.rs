@@ -156,3 +156,87 @@ fn counts_and_rectangles_that_lie_are_told_before_room_is_made() {
     let (_, result) = try_draw(gif, &wish(&["8"], None), &Limits::default());
     assert_eq!(result.expect_err("a lie").code().name(), "too_many_pixels");
 }
+
+/// Bytes that remember which of them were asked for, and how often.
+struct Watched<'a>(&'a [u8], Vec<u8>);
+
+impl stills::Source for Watched<'_> {
+    fn length(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let from = offset as usize;
+        let count = buffer.len().min(self.0.len() - from);
+        buffer[..count].copy_from_slice(&self.0[from..from + count]);
+        self.1[from..from + count].iter_mut().for_each(|times| *times += 1);
+        Ok(count)
+    }
+}
+
+#[test]
+fn a_large_plain_file_is_read_once_and_looks_like_a_small_one() {
+    let (width, height, strip_rows) = (2_403_usize, 1_301_usize, 100_usize);
+    let pixel = |x: usize, y: usize| [(x * 255 / width) as u8, (y * 255 / height) as u8, 90];
+    let rows: Vec<u8> =
+        (0..height).flat_map(|y| (0..width).flat_map(move |x| pixel(x, y))).collect();
+    let strips: Vec<&[u8]> = rows.chunks(strip_rows * width * 3).collect();
+    for behind in [true, false] {
+        let tags = 10_u32;
+        let head = 8 + 2 + tags * 12 + 4 + 6 + strips.len() as u32 * 8;
+        let directory = if behind { 8 + rows.len() as u32 } else { 8 };
+        let first = if behind { 8 } else { head };
+        let far = directory + 2 + tags * 12 + 4;
+        let count = strips.len() as u32;
+        let mut file = [b"II*\0".as_slice(), &directory.to_le_bytes()].concat();
+        let mut table = (tags as u16).to_le_bytes().to_vec();
+        for (tag, kind, count, value) in [
+            (256_u16, 4_u16, 1, width as u32),
+            (257, 4, 1, height as u32),
+            (258, 3, 3, far),
+            (259, 3, 1, 1),
+            (262, 3, 1, 2),
+            (273, 4, count, far + 6),
+            (274, 3, 1, 1),
+            (277, 3, 1, 3),
+            (278, 4, 1, strip_rows as u32),
+            (279, 4, count, far + 6 + count * 4),
+        ] {
+            table.extend(tag.to_le_bytes().into_iter().chain(kind.to_le_bytes()));
+            table.extend(u32::to_le_bytes(count).into_iter().chain(value.to_le_bytes()));
+        }
+        table.extend([0; 4]);
+        table.extend([8, 0, 8, 0, 8, 0]);
+        let mut at = first;
+        for strip in &strips {
+            table.extend(at.to_le_bytes());
+            at += strip.len() as u32;
+        }
+        strips.iter().for_each(|strip| table.extend((strip.len() as u32).to_le_bytes()));
+        for part in if behind { [&rows, &table] } else { [&table, &rows] } {
+            file.extend(part);
+        }
+        let mut source = Watched(&file, vec![0; file.len()]);
+        let mut basket = crate::Basket::default();
+        let (wish, limits) = (wish(&["300", "100"], Some(Format::Png)), Limits::default());
+        let easel = stills::Easel::new(&wish, &limits, &mut basket);
+        stills::draw(&filetype::sniff(&file), &mut source, easel).expect("drawn");
+        assert_eq!(basket.made[0].original, (width as u32, height as u32));
+        for made in &basket.made {
+            let (wide, high) = made.dimensions;
+            for (x, y) in [(0, 0), (wide / 2, high / 3), (wide - 1, high - 1)] {
+                let scaled = |at: u32, edge: u32, whole: usize| {
+                    ((f64::from(at) + 0.5) / f64::from(edge) * whole as f64) as usize
+                };
+                let expected = pixel(scaled(x, wide, width), scaled(y, high, height));
+                let found = made.rgb(x, y);
+                assert!(near(found, expected, 2), "{behind} {x} {y}: {found:?} {expected:?}");
+            }
+        }
+        let pixels = first as usize + 70_000..first as usize + rows.len() - 70_000;
+        assert!(source.1[pixels].iter().all(|times| *times == 1), "read more than once");
+        // Without its end it is damaged, wherever that is.
+        let cut = &file[..file.len() - 1_000];
+        assert_eq!(failure(cut, &wish), "corrupt", "{behind}");
+    }
+}

@@ -2,12 +2,14 @@
 //!
 //! Illustrator's files are PDFs as well, with their own format beside it that is not looked at.
 
+mod bomb;
 mod metadata;
 mod page;
 mod substitute;
 mod text;
 mod weigh;
 
+use domain::limits::Limits;
 use domain::wish::MetadataKind;
 use hayro::hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 use serde_json::{Map, Value};
@@ -27,7 +29,7 @@ pub(crate) fn draw(
     mut easel: Easel<'_>,
     fonts: Fonts<'_>,
 ) -> Result<Drawn, Error> {
-    let pdf = open(read_all(source)?)?;
+    let pdf = open(read_all(source, easel.limits())?, easel.limits())?;
     let pages = pdf.pages();
     let total = u32::try_from(pages.len()).unwrap_or(u32::MAX);
     if total == 0 {
@@ -43,6 +45,7 @@ pub(crate) fn draw(
         for &number in numbers {
             let page = usize::try_from(number - 1).ok().and_then(|index| pages.get(index));
             let page = page.ok_or_else(|| Error::corrupt("a page that is not there"))?;
+            bomb::check_content(page, limits)?;
             weigh::check(page, limits)?;
             let is_asked = wish.metadata.contains(&MetadataKind::Ocr);
             let told = is_asked && texts.read(number, page, &settings);
@@ -60,7 +63,8 @@ pub(crate) fn draw(
     Ok(Drawn { metadata: found, engines: easel.done() })
 }
 
-fn open(bytes: Vec<u8>) -> Result<Pdf, Error> {
+fn open(bytes: Vec<u8>, limits: &Limits) -> Result<Pdf, Error> {
+    bomb::check_table(&bytes, limits)?;
     Pdf::new(bytes).map_err(|error| match error {
         LoadPdfError::Decryption(DecryptionError::PasswordProtected) => Error::Encrypted,
         LoadPdfError::Decryption(DecryptionError::UnsupportedAlgorithm) => {

@@ -11,19 +11,23 @@ use hayro::hayro_syntax::object::{Dict, Name, ObjectIdentifier, Stream};
 use hayro::hayro_syntax::page::{Page, Resources};
 use stills::Error;
 
+use super::bomb;
+
 /// Most instructions of a page, in bytes, with those of the forms it calls as often as it does.
 const MOST_INSTRUCTION_BYTES: u64 = 256 << 20;
 
-/// Refuses a page that calls its forms too often.
+/// Refuses a page that calls its forms too often, or a picture that is too much.
 pub(super) fn check(page: &Page<'_>, limits: &Limits) -> Result<(), Error> {
     let resources = page.resources();
-    if !calls_any(resources) {
+    if !calls_any(resources) && fault(resources, limits).is_none() {
         return Ok(());
     }
     let most = limits.expanded_bytes.min(MOST_INSTRUCTION_BYTES);
-    let mut scale =
-        Scale { known: HashMap::new(), open: Vec::new(), depth: limits.nesting as usize };
+    let mut scale = Scale { known: HashMap::new(), open: Vec::new(), limits, fault: None };
     let weight = scale.content(page.page_stream().unwrap_or_default(), resources, Part::Form);
+    if let Some(fault) = scale.fault {
+        return Err(fault);
+    }
     if weight > most {
         let what = format!("a page of more than {most} bytes of instructions");
         return Err(Error::Expands { what });
@@ -38,6 +42,12 @@ fn calls_any(resources: &Resources<'_>) -> bool {
         || resources.x_objects.keys().any(|name| is_form(&name))
 }
 
+/// What is wrong with one of the pictures, called or not.
+fn fault(resources: &Resources<'_>, limits: &Limits) -> Option<Error> {
+    let pictures = resources.x_objects.keys().filter_map(|name| resources.get_x_object(&name));
+    pictures.filter(bomb::is_picture).find_map(|it| bomb::check_picture(&it, limits).err())
+}
+
 fn is_form(stream: &Stream<'_>) -> bool {
     stream.dict().get::<Name<'_>>("Subtype").is_some_and(|kind| *kind == *b"Form")
 }
@@ -48,21 +58,27 @@ enum Part {
     Pattern,
 }
 
-struct Scale {
+struct Scale<'l> {
     known: HashMap<ObjectIdentifier, u64>,
     /// The forms that are being weighed, each called by the one before.
     open: Vec<ObjectIdentifier>,
-    depth: usize,
+    limits: &'l Limits,
+    /// What is wrong with a picture that is called.
+    fault: Option<Error>,
 }
 
-impl Scale {
+impl Scale<'_> {
     /// The weight of instructions, with all they call.
     fn content(&mut self, content: &[u8], resources: &Resources<'_>, kind: Part) -> u64 {
         let calls = Calls::of(content);
         let mut weight = content.len() as u64;
         for (name, count) in &calls.forms {
-            let form = Name::new(name).and_then(|name| resources.get_x_object(&name));
-            if let Some(form) = form.filter(is_form) {
+            let called = Name::new(name).and_then(|name| resources.get_x_object(&name));
+            if let Some(picture) = called.as_ref().filter(|called| bomb::is_picture(called)) {
+                let fault = bomb::check_picture(picture, self.limits).err();
+                self.fault = self.fault.take().or(fault);
+            }
+            if let Some(form) = called.filter(is_form) {
                 let part = self.part(&form, resources, Part::Form, *count == 1);
                 weight = weight.saturating_add(part.saturating_mul(*count));
             }
@@ -86,12 +102,13 @@ impl Scale {
             return *weight;
         }
         // One that calls itself has no end.
-        if self.open.contains(&id) || self.open.len() >= self.depth {
+        if self.open.contains(&id) || self.open.len() >= self.limits.nesting as usize {
             return u64::MAX;
         }
         let own = stream.dict().get::<Dict<'_>>("Resources").map(Resources::new);
         let resources = own.as_ref().unwrap_or(outer);
-        if once && own.is_some() && !calls_any(resources) {
+        if once && own.is_some() && !calls_any(resources) && fault(resources, self.limits).is_none()
+        {
             // It calls nothing and is called once: what it weighs does not matter.
             return stream.raw_data().len() as u64;
         }

@@ -25,6 +25,8 @@ const MOST_LAYER_PIXELS: f64 = 150e6;
 const LAYER_AREA: f64 = 25.0;
 /// What a vertex of a path costs, in pixels.
 const VERTEX: f64 = 40.0;
+/// What it costs more in a line that is drawn, which has two edges and a joint there, in pixels.
+const JOINT: f64 = 250.0;
 /// What each row of pixels costs that an edge of a filled path crosses, in pixels.
 const FILLED_ROW: f64 = 6.0;
 /// What each row of pixels costs that an edge of a drawn line crosses, in pixels.
@@ -126,7 +128,7 @@ impl Bill {
         let rows = self.rows(path);
         let mut cost = Cost { work: shown + vertices * VERTEX + rows * FILLED_ROW, held: 0.0 };
         if path.stroke().is_some() {
-            cost.work += rows * LINE_ROW;
+            cost.work += rows * LINE_ROW + vertices * JOINT;
         }
         if let Some(stroke) = path.stroke()
             && let Some(dashes) = stroke.dasharray()

@@ -14,6 +14,8 @@ use stills::Error;
 const MOST_NODES: u32 = 2_000_000;
 /// Most elements, with those referred to wherever they are.
 const MOST_ELEMENTS: u64 = 500_000;
+/// What a letter of a shown text counts as, in elements: a shape, and what it took to choose it.
+const PER_LETTER: u64 = 2;
 /// Deepest nesting of elements. What comes after works its way down by recursion.
 const MOST_DEPTH: u32 = 256;
 /// Most comparisons of an element with a rule of a style sheet.
@@ -150,8 +152,13 @@ impl<'a, 't> Scale<'a, 't> {
         }
         self.open.push(part.id());
         let mut weight = 0_u64;
-        for node in part.descendants().filter(Node::is_element) {
-            weight = weight.saturating_add(1).saturating_add(self.references(node));
+        for node in part.descendants() {
+            if node.is_element() {
+                weight = weight.saturating_add(1).saturating_add(self.references(node));
+            } else if node.is_text() && is_shown(node) {
+                let letters = node.text().unwrap_or_default().len() as u64;
+                weight = weight.saturating_add(letters.saturating_mul(PER_LETTER));
+            }
         }
         self.open.pop();
         self.known.insert(part.id(), weight);
@@ -180,6 +187,11 @@ impl<'a, 't> Scale<'a, 't> {
         }
         weight
     }
+}
+
+/// Whether letters become shapes.
+fn is_shown(text: Node<'_, '_>) -> bool {
+    text.ancestors().any(|node| node.tag_name().name() == "text")
 }
 
 /// Vertices of all shapes of a part, at most: a marker is drawn at each.

@@ -19,7 +19,7 @@ pub(crate) fn draw(
     mut easel: Easel<'_>,
     fonts: Fonts<'_>,
 ) -> Result<Drawn, Error> {
-    let bytes = read_all(source)?;
+    let bytes = read_all(source, easel.limits())?;
     let pages = easel.open(1)?;
     easel.used(engines::RESVG);
     let mut drawing = Drawing::open(&bytes, easel.limits(), fonts)?;

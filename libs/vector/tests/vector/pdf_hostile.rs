@@ -164,6 +164,89 @@ fn compressed_zeros_in_place_of_instructions_end() {
     assert_eq!(ends("zeros", &file), "none");
 }
 
+/// Small files that come to more than may be expanded.
+#[test]
+fn streams_that_are_bombs_are_refused_before_they_are_unpacked() {
+    let limits = Limits { expanded_bytes: 8 << 20, ..Limits::default() };
+    let code = |file: &[u8]| Job::pdf().limits(limits).failure(file);
+    let page = |contents: &str, others: &[Vec<u8>]| {
+        let mut objects = vec![
+            object("<< /Type /Catalog /Pages 2 0 R >>"),
+            object("<< /Type /Pages /Kids [3 0 R] /Count 1 >>"),
+            object(&format!(
+                "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 72 72] /Contents {contents} \
+                 /Resources << /XObject << /P 5 0 R >> >> >>"
+            )),
+        ];
+        objects.extend_from_slice(others);
+        pdf(&objects)
+    };
+    let spaces = |megabytes: usize| vec![b' '; megabytes << 20];
+    let picture = |entries: &str, bytes: &[u8]| {
+        let all = "/Type /XObject /Subtype /Image /BitsPerComponent 8 /ColorSpace /DeviceGray";
+        flate(&format!("{all} {entries}"), bytes)
+    };
+    let shown = stream("", b"q 72 0 0 72 0 0 cm /P Do Q");
+    let small = picture("/Width 9 /Height 9", &[0; 81]);
+    for (name, file, expected) in [
+        ("as much", page("4 0 R", &[flate("", &spaces(8)), small.clone()]), "none"),
+        ("more", page("4 0 R", &[flate("", &spaces(9)), small.clone()]), "expands_too_much"),
+        (
+            "in parts",
+            page("[6 0 R 4 0 R]", &[flate("", &spaces(9)), small.clone(), stream("", b"q Q")]),
+            "expands_too_much",
+        ),
+        ("a picture", page("4 0 R", &[shown.clone(), small.clone()]), "none"),
+        (
+            "a picture's data",
+            page("4 0 R", &[shown.clone(), picture("/Width 9 /Height 9", &spaces(9))]),
+            "expands_too_much",
+        ),
+        (
+            "a picture's pixels",
+            page("4 0 R", &[shown, picture("/Width 60000 /Height 60000", &[0; 9])]),
+            "too_many_pixels",
+        ),
+        // Nobody shows it.
+        (
+            "not called",
+            page("4 0 R", &[stream("", b"q Q"), picture("/Width 60000 /Height 60000", &[0; 9])]),
+            "none",
+        ),
+    ] {
+        assert_eq!(code(&file), expected, "{name}");
+    }
+    // Twice packed, so that little is left of it.
+    let once = flate("", &spaces(64));
+    let at = once.windows(7).position(|word| word == b"stream\n").expect("a stream") + 7;
+    let twice = flate("", &once[at..once.len() - 10]);
+    assert!(twice.len() < 8_000, "{}", twice.len());
+    let both = b"/Filter [/FlateDecode /FlateDecode]";
+    let at = twice.windows(20).position(|word| word == b"/Filter /FlateDecode").expect("a filter");
+    let twice = [&twice[..at], both, &twice[at + 20..]].concat();
+    assert_eq!(code(&page("4 0 R", &[twice, small])), "expands_too_much");
+}
+
+#[test]
+fn a_table_of_objects_that_is_a_bomb_is_refused() {
+    let limits = Limits { expanded_bytes: 8 << 20, ..Limits::default() };
+    for (megabytes, expected) in [(1, "none"), (9, "expands_too_much")] {
+        let mut file = one_page("/MediaBox [0 0 72 72]", "q Q", &[]);
+        let place = file.len();
+        let table = flate("/Type /XRef /Size 9 /W [1 2 1] /Root 1 0 R", &vec![0; megabytes << 20]);
+        file.extend(b"9 0 obj\n".iter().chain(&table).chain(b"\nendobj\n"));
+        file.extend(format!("startxref\n{place}\n%%EOF\n").bytes());
+        assert_eq!(Job::pdf().limits(limits).failure(&file), expected, "{megabytes}");
+    }
+}
+
+#[test]
+fn a_file_larger_than_memory_is_not_even_read() {
+    let limits = Limits { renderer_memory_bytes: 400, ..Limits::default() };
+    let file = one_page("/MediaBox [0 0 72 72]", "q Q", &[]);
+    assert_eq!(Job::pdf().limits(limits).failure(&file), "source_too_large");
+}
+
 #[test]
 fn a_file_cut_or_changed_anywhere_ends() {
     let whole = one_page(

@@ -225,6 +225,10 @@ fn parts_that_multiply_are_counted_before_they_are_put_in_place() {
         "L1 1 ".repeat(100_000),
     );
     assert_eq!(ends("markers", &drawing(&markers)), "expands_too_much");
+    // Each letter becomes a shape.
+    let text = |letters: usize| drawing(&format!("<text y='9'>{}</text>", "W".repeat(letters)));
+    assert_eq!(ends("a text", &text(10_000)), "none");
+    assert_eq!(ends("a long text", &text(1 << 20)), "expands_too_much");
 }
 
 #[test]
