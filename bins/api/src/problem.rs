@@ -143,9 +143,7 @@ impl Problem {
             }
             Self::ForeignOrigin | Self::OwnersOnly => StatusCode::FORBIDDEN,
             Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::OriginNotAllowed | Self::ScopeMissing(_) => {
-                StatusCode::FORBIDDEN
-            }
+            Self::OriginNotAllowed | Self::ScopeMissing(_) => StatusCode::FORBIDDEN,
             Self::NotFound { .. }
             | Self::NoSuchPreview(_)
             | Self::NoSuchJob(_)

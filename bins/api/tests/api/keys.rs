@@ -214,6 +214,9 @@ fn nothing_compares_secrets_but_what_takes_the_same_time_for_all() {
     for compares in ["secret ==", "== secret", "digest ==", "== digest", "== shown"] {
         assert!(!auth.contains(compares), "{compares}");
     }
-    assert!(file("../../libs/custody/src/lib.rs").contains("self.secrets.verify(secret.as_bytes(), &digest)"));
+    assert!(
+        file("../../libs/custody/src/lib.rs")
+            .contains("self.secrets.verify(secret.as_bytes(), &digest)")
+    );
     assert!(file("../../libs/vault/src/digest.rs").contains("verify_slice(digest)"));
 }

@@ -67,7 +67,9 @@ async fn stored(home: &Home) -> Planted {
 
 fn search(body: &Value, found: &mut Planted) {
     let items: Vec<(&str, &Value)> = match body {
-        Value::Object(fields) => fields.iter().map(|(name, value)| (name.as_str(), value)).collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (name.as_str(), value)).collect()
+        }
         Value::Array(items) => items.iter().map(|value| ("", value)).collect(),
         _ => return,
     };
@@ -119,9 +121,7 @@ async fn about(home: &Home, route: &Route, alice: &Person, session: &str) -> Str
     let id = match route.path.split("/{id}").next().unwrap() {
         "/v1/members" => alice.id.member.to_string(),
         "/v1/sessions" => session.to_owned(),
-        _ if route.has_id() => {
-            fixtures::make(&home.world, &home.api, &home.tenant, route).await
-        }
+        _ if route.has_id() => fixtures::make(&home.world, &home.api, &home.tenant, route).await,
         _ => String::new(),
     };
     route.about(&id)

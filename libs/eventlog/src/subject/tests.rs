@@ -51,8 +51,8 @@ pub(crate) fn hostile() -> impl Strategy<Value = String> {
         any::<u128>().prop_map(|id| Uuid::from_u128(id).braced().to_string()),
         any::<u128>().prop_map(|id| Uuid::from_u128(id).urn().to_string()),
         prop::sample::select(vec![
-            "*", ">", ".", "..", " ", "\t", "\r\n", "\0", "-", "_", "/", "%2e", "%2a", "$JS", "API",
-            "darkroom", "job", "live", "_INBOX", "é", "\u{202e}", "a", "1",
+            "*", ">", ".", "..", " ", "\t", "\r\n", "\0", "-", "_", "/", "%2e", "%2a", "$JS",
+            "API", "darkroom", "job", "live", "_INBOX", "é", "\u{202e}", "a", "1",
         ])
         .prop_map(ToOwned::to_owned),
         any::<char>().prop_map(String::from),

@@ -31,7 +31,8 @@ impl Keyed {
         let (mut users, mut seeds) = (String::new(), BTreeMap::new());
         for line in text.lines() {
             let keyed = ROLES.into_iter().chain(["observer"]).find_map(|role| {
-                let with = format!("user: {role}, password: $DARKROOM_{}_PASSWORD", role.to_uppercase());
+                let with =
+                    format!("user: {role}, password: $DARKROOM_{}_PASSWORD", role.to_uppercase());
                 let pair = line.contains(&with).then(KeyPair::new_user)?;
                 seeds.insert(role.to_owned(), pair.seed().unwrap());
                 Some(line.replace(&with, &format!("nkey: {}", pair.public_key())))
@@ -43,7 +44,9 @@ impl Keyed {
         let listed = listed.trim();
         let names = listed.trim_start_matches("auth_users: [").trim_end_matches(']').split(',');
         let keys: Vec<String> = names
-            .map(|name| seeds.get(name.trim()).map_or_else(|| name.to_owned(), |_| public(name.trim())))
+            .map(|name| {
+                seeds.get(name.trim()).map_or_else(|| name.to_owned(), |_| public(name.trim()))
+            })
             .collect();
         users = users.replace(listed, &format!("auth_users: [ {} ]", keys.join(", ")));
         fs::write(folder.path().join("users.conf"), users).unwrap();
