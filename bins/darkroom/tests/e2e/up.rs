@@ -52,11 +52,22 @@ impl Up {
     }
 
     pub(crate) async fn start_in(folder: TempDir, allow: &[u16], webhook_port: u16) -> Self {
+        Self::start_with(folder, allow, webhook_port, &[]).await
+    }
+
+    /// The same with further settings, `section.key=value`.
+    pub(crate) async fn start_with(
+        folder: TempDir,
+        allow: &[u16],
+        webhook_port: u16,
+        set: &[String],
+    ) -> Self {
         let ports: Vec<String> = allow.iter().map(|port| format!("127.0.0.1/32:{port}")).collect();
         let log = File::create(folder.path().join("log")).unwrap();
         let listen = format!("127.0.0.1:{}", free_port());
         let child = command(folder.path(), webhook_port)
             .args(["--listen", &listen])
+            .args(set.iter().flat_map(|set| ["--set", set]))
             .env("DARKROOM__EGRESS__ALLOW", ports.join(","))
             .stdout(log.try_clone().unwrap())
             .stderr(log)
