@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use serde_json::{Value, json};
-use testkit::{free_port, pictures};
+use testkit::{Caller, WebhookReceiver, free_port, pictures};
 
 use crate::{chromium::Browser, jobs, up::Up};
 
@@ -84,15 +84,132 @@ fn complaints(browser: &Browser) -> Vec<&Value> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_follows_the_banner_s_link_and_sees_a_preview_being_made() {
     let up = Up::start(&[], free_port()).await;
-    tokio::task::block_in_place(|| {
-        let mut browser = begin(&up);
-        joins(&mut browser);
-        sees_a_preview(&mut browser);
-        let log = fs::read_to_string(up.data().parent().unwrap().join("log")).unwrap();
-        assert!(!log.contains(PASSWORD));
-        logs_out(&mut browser, &up);
-        assert_eq!(complaints(&browser), Vec::<&Value>::new());
-    });
+    let mut browser = begin(&up);
+    joins(&mut browser);
+    sees_a_preview(&mut browser);
+    hears_of_a_job_of_somebody_else(&up, &mut browser).await;
+    does_not_see_what_others_have(&up, &mut browser).await;
+    let log = fs::read_to_string(up.data().parent().unwrap().join("log")).unwrap();
+    assert!(!log.contains(PASSWORD));
+    logs_out(&mut browser, &up);
+    assert_eq!(complaints(&browser), Vec::<&Value>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_says_what_there_is_and_a_role_sees_what_it_may() {
+    let hooks = WebhookReceiver::start().await;
+    let up = Up::start(&[hooks.port()], hooks.port()).await;
+    let mut browser = begin(&up);
+    fill(&mut browser, "password", PASSWORD);
+    press(&mut browser, "Join");
+    says(&mut browser, "No jobs yet");
+    keeps_results_in_a_bucket_of_their_own(&mut browser, &up);
+    hears_of_webhooks(&mut browser, &hooks);
+    makes_a_key_pair(&mut browser, &up).await;
+    press(&mut browser, "Usage");
+    says(&mut browser, "jobs accepted in 30 days");
+    browser.until("a chart", "document.querySelectorAll('svg.chart rect.bar').length === 30");
+    press(&mut browser, "Log");
+    says(&mut browser, "darkroom audit verify");
+    lets_an_auditor_in(&mut browser, &up);
+    assert_eq!(complaints(&browser), Vec::<&Value>::new());
+}
+
+/// Whoever runs `up` has credentials that may do everything: they are found out.
+fn keeps_results_in_a_bucket_of_their_own(browser: &mut Browser, up: &Up) {
+    press(browser, "Destination");
+    says(browser, "Results lie in the platform's, encrypted, and are removed 1 d after");
+    for (field, name) in [
+        ("bucket", "DARKROOM_S3_BUCKET"),
+        ("endpoint", "DARKROOM_S3_ENDPOINT"),
+        ("access_key", "DARKROOM_S3_ACCESS_KEY"),
+        ("secret_key", "DARKROOM_S3_SECRET_KEY"),
+    ] {
+        fill(browser, field, &up.env[name]);
+    }
+    fill(browser, "prefix", "results/");
+    press(browser, "Set and test");
+    says(browser, "readable: GET, HEAD, LIST, DELETE allowed");
+    says(browser, "s3:PutObject");
+    let kept = format!(
+        "document.documentElement.outerHTML.includes({:?})",
+        up.env["DARKROOM_S3_SECRET_KEY"]
+    );
+    assert_eq!(browser.run(&kept), false);
+    press(browser, "New preview");
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/sample.jpg");
+    choose(browser, &sample.canonicalize().unwrap());
+    press(browser, "Make the preview");
+    says(browser, "In your own bucket: Darkroom can write there and not read");
+    says(browser, "/results/");
+    assert_eq!(browser.run("document.querySelectorAll('.picture img').length"), 0);
+}
+
+fn hears_of_webhooks(browser: &mut Browser, hooks: &WebhookReceiver) {
+    press(browser, "Webhooks");
+    says(browser, "No endpoint yet");
+    press(browser, "Add an endpoint");
+    fill(browser, "url", &hooks.url("/hooks"));
+    press(browser, "Add it");
+    says(browser, "This is shown once.");
+    let secret = browser.run("document.querySelector('dialog code').textContent");
+    assert!(secret.as_str().unwrap().starts_with("whsec_"), "{secret}");
+    press(browser, "I have kept it");
+    browser.until("it is gone", &format!("!document.documentElement.outerHTML.includes({secret})"));
+    press(browser, "Send a test");
+    says(browser, "Taken: 204 in");
+    says(browser, "endpoint.test");
+}
+
+async fn makes_a_key_pair(browser: &mut Browser, up: &Up) {
+    press(browser, "Keys");
+    press(browser, "Make a key pair");
+    fill(browser, "label", "<b>shop</b>");
+    press(browser, "Make it");
+    says(browser, "This is shown once.");
+    let shown = browser
+        .run("[...document.querySelectorAll('dialog p, dialog code')].map(one => one.textContent)");
+    let (key, secret) = (shown[0].as_str().unwrap(), shown[1].as_str().unwrap());
+    let key = key.trim_start_matches("It belongs to ").trim_end_matches('.');
+    let shop = Caller::new(&up.env["DARKROOM_URL"], key, secret);
+    assert_eq!(shop.get("/v1/jobs").await.status, 200);
+    press(browser, "I have kept it");
+    browser
+        .until("it is gone", &format!("!document.documentElement.outerHTML.includes({secret:?})"));
+    says(browser, "<b>shop</b>");
+}
+
+fn lets_an_auditor_in(browser: &mut Browser, up: &Up) {
+    press(browser, "Members");
+    press(browser, "Invite somebody");
+    fill(browser, "email", "auditor@example.com");
+    browser.run("document.getElementById('field-role').value = 'auditor'");
+    press(browser, "Make the invitation");
+    says(browser, "This is shown once.");
+    let link = browser.run("document.querySelector('dialog code').textContent");
+    press(browser, "I have kept it");
+    press(browser, "Log out");
+    says(browser, "Log in");
+    browser.open(link.as_str().unwrap());
+    fill(browser, "password", PASSWORD);
+    press(browser, "Join");
+    says(browser, "completed");
+    assert_eq!(browser.run("document.body.innerText.includes('New preview')"), false);
+    for page in ["destination", "webhooks", "keys", "members"] {
+        browser.open(&format!("{}/console/{page}", up.env["DARKROOM_URL"]));
+        browser.until(
+            page,
+            "!document.querySelector('main [role=status]') && !!document.querySelector('main h1')",
+        );
+        let acts = browser.run("[...document.querySelectorAll('main button')].map(one => one.textContent).filter(text => text !== 'Copy' && !text.includes('.')).join()");
+        assert_eq!(acts, "", "{page}");
+    }
+    browser.open(&format!("{}/console/new", up.env["DARKROOM_URL"]));
+    says(browser, "Your role, auditor, does not let you see this.");
+    browser.open(link.as_str().unwrap());
+    fill(browser, "password", PASSWORD);
+    press(browser, "Join");
+    says(browser, "This token is not, or no longer, valid");
 }
 
 fn joins(browser: &mut Browser) {
@@ -131,6 +248,31 @@ fn sees_a_preview(browser: &mut Browser) {
     says(browser, "image/jpeg");
 }
 
+/// The page stands, and a program asks for another job.
+async fn hears_of_a_job_of_somebody_else(up: &Up, browser: &mut Browser) {
+    let before = "document.querySelectorAll('tbody tr').length";
+    let rows = browser.run(before).as_u64().unwrap();
+    let source = json!({ "url": "http://127.0.0.1:1/a.jpg" });
+    up.caller().post("/v2/previews/", &source).await;
+    browser.until("one row more", &format!("{before} === {}", rows + 1));
+    browser.until("its outcome", "!!document.querySelector('tbody .tag.bad')");
+}
+
+async fn does_not_see_what_others_have(up: &Up, browser: &mut Browser) {
+    let data = up.data();
+    let create = ["account", "create", "--label", "others", "--json", "--data"];
+    let made = up.command().args(create).arg(&data).output().unwrap();
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let text = |name: &str| made[name].as_str().unwrap();
+    let others = Caller::new(&up.env["DARKROOM_URL"], text("key"), text("secret"));
+    let source = json!({ "url": "http://127.0.0.1:1/a.jpg" });
+    let job = jobs::id(&others.post("/v2/previews/", &source).await.json());
+    assert_eq!(others.get(&format!("/v1/jobs/{job}")).await.status, 200);
+    browser.open(&format!("{}/console/jobs/{job}", up.env["DARKROOM_URL"]));
+    says(browser, "Not found");
+    says(browser, &format!("There is no job with ID {job}."));
+}
+
 fn logs_out(browser: &mut Browser, up: &Up) {
     press(browser, "Log out");
     says(browser, "Log in");
@@ -153,38 +295,36 @@ async fn what_strangers_wrote_is_read_as_text() {
     let body = json!({ "url": "http://127.0.0.1:1/<img src=x onerror=hit=1>", "data": data });
     let failed = up.caller().post("/v2/previews/", &body).await;
     let failed = jobs::id(&failed.json());
-    tokio::task::block_in_place(|| {
-        let mut browser = begin(&up);
-        fill(&mut browser, "password", PASSWORD);
-        press(&mut browser, "Join");
-        for name in HOSTILE {
-            press(&mut browser, "New preview");
-            let file = folder.path().join(name);
-            fs::write(&file, pictures::PHOTOGRAPH).unwrap();
-            choose(&mut browser, &file);
-            fill(&mut browser, "data", &data.to_string());
-            press(&mut browser, "Make the preview");
-            browser.until("the job", "location.pathname.startsWith('/console/jobs/')");
-            says(&mut browser, "completed");
-            let title = browser.run("document.querySelector('h1').textContent");
-            assert_eq!(title, name);
-            is_harmless(&mut browser);
-        }
-        let url = up.env["DARKROOM_URL"].trim_end_matches('/').to_owned();
-        browser.open(&format!("{url}/console/jobs/{failed}"));
-        says(&mut browser, "What to do:");
-        says(&mut browser, "<script>hit=1</script>");
+    let mut browser = begin(&up);
+    fill(&mut browser, "password", PASSWORD);
+    press(&mut browser, "Join");
+    for name in HOSTILE {
+        press(&mut browser, "New preview");
+        let file = folder.path().join(name);
+        fs::write(&file, pictures::PHOTOGRAPH).unwrap();
+        choose(&mut browser, &file);
+        fill(&mut browser, "data", &data.to_string());
+        press(&mut browser, "Make the preview");
+        browser.until("the job", "location.pathname.startsWith('/console/jobs/')");
+        says(&mut browser, "completed");
+        let title = browser.run("document.querySelector('h1').textContent");
+        assert_eq!(title, name);
         is_harmless(&mut browser);
-        for hostile in HOSTILE {
-            let path = browser.run(&format!("encodeURIComponent({hostile:?})"));
-            browser.open(&format!("{url}/console/jobs/{}", path.as_str().unwrap()));
-            says(&mut browser, "There is no job with ID");
-            is_harmless(&mut browser);
-        }
-        browser.open(&format!("{url}/console/jobs/{}", uuid::Uuid::new_v4()));
-        says(&mut browser, "Not found");
-        assert_eq!(complaints(&browser), Vec::<&Value>::new());
-    });
+    }
+    let url = up.env["DARKROOM_URL"].trim_end_matches('/').to_owned();
+    browser.open(&format!("{url}/console/jobs/{failed}"));
+    says(&mut browser, "What to do:");
+    says(&mut browser, "<script>hit=1</script>");
+    is_harmless(&mut browser);
+    for hostile in HOSTILE {
+        let path = browser.run(&format!("encodeURIComponent({hostile:?})"));
+        browser.open(&format!("{url}/console/jobs/{}", path.as_str().unwrap()));
+        says(&mut browser, "There is no job with ID");
+        is_harmless(&mut browser);
+    }
+    browser.open(&format!("{url}/console/jobs/{}", uuid::Uuid::new_v4()));
+    says(&mut browser, "Not found");
+    assert_eq!(complaints(&browser), Vec::<&Value>::new());
 }
 
 /// No element came of a text, and nothing ran.

@@ -32,7 +32,7 @@ function development(found) {
 
 function own(found, may, show) {
   const { write_only: known } = found;
-  const words = known.standing === 'write_only' ? `write-only: ${known.text}` : known.text;
+  const words = known.standing === 'write_only' ? `write-only: ${known.text}` : known.text.replaceAll('_', ' ');
   return [jobs(found),
     h('section', { class: 'card stack' },
       h('div', { class: 'row apart' }, h('h2', null, found.bucket), tag(words, MOODS[known.standing] ?? '', known.awaited)),
@@ -42,7 +42,7 @@ function own(found, may, show) {
         ['Checked', when(known.checked_at)],
         ['Endpoint', found.endpoint ?? `AWS, ${found.region}`],
         ['Prefix', found.prefix],
-        ['Access key', found.credentials.role ? null : `…${found.credentials.access_key_hint}`],
+        ['Access key', found.credentials.access_key_hint && !found.credentials.role && `…${found.credentials.access_key_hint}`],
         ['Role', found.credentials.role],
         ['Encryption', found.encryption.kind.replace('_', '-')],
         ['Bucket owner', found.bucket_owner],

@@ -133,7 +133,7 @@ function metadata(found) {
     ['SHA-256', found.source && h('span', { class: 'mono' }, found.source.sha256)],
     ...asked,
     ['Your data', found.user_data && h('pre', { class: 'wrap' }, h('code', null, JSON.stringify(found.user_data, null, 2)))],
-  ]), found.status === 'completed' && !found.expired_at && !found.erased_at && h('div', { class: 'stack' }, details(found)));
+  ]), found.status === 'completed' && !found.expired_at && !found.erased_at && h('div', { class: 'after' }, details(found)));
 }
 
 /** What was found in the file; asked for when somebody wants to see it. */
@@ -155,7 +155,7 @@ function about(found) {
   const end = found.ended_at && (new Date(found.ended_at) - new Date(found.requested_at)) / 1000;
   return h('section', { class: 'card' }, h('h2', null, 'This job'), facts([
     ['Asked for', when(found.requested_at)],
-    ['Ended', found.ended_at && [when(found.ended_at), ` after ${end < 60 ? `${end.toFixed(1)} s` : span(end)}`]],
+    ['Ended', found.ended_at && [when(found.ended_at), `, after ${end < 60 ? `${end.toFixed(1)} s` : span(end)}`]],
     ['Attempts', String(found.attempts)],
     ['Makes again', found.rerun_of],
     ['Key pair', h('span', { class: 'mono small' }, found.application)],

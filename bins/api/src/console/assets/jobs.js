@@ -88,7 +88,7 @@ function row(job, place) {
     h('td', null, place.link(`jobs/${job.id}`, { class: 'main-link' }, kind),
       h('div', { class: 'soft small mono' }, job.id.slice(0, 13))),
     h('td', null, tag(job.status, mood, moving)),
-    h('td', { class: 'soft small' }, made),
+    h('td', { class: 'soft small' }, made, job.expires_at && !job.expired_at && !job.erased_at && ['; expires ', when(job.expires_at)]),
     h('td', { class: 'soft small' }, when(job.requested_at)));
 }
 

@@ -23,7 +23,7 @@ function takeToken() {
 
 const JOIN = {
   title: 'Welcome',
-  text: 'Choose a password, and you are in. Next time you log in with it.',
+  text: 'Choose a password, and you are in. Next time you log in with your e-mail address and it.',
   path: '/v1/joins',
   act: 'Join',
   missing: 'This page needs the token of an invitation. Ask an owner of the account for one, or paste it here.',

@@ -113,11 +113,18 @@ function frame(current) {
           place.link(page.path, { 'aria-current': page === current ? 'page' : null }, page.name))),
         h('div', { class: 'who' },
           h('span', { class: 'where soft' }, member.role),
-          place.link('profile', { 'aria-current': current?.path === 'profile' ? 'page' : null }, member.email ?? member.id),
+          place.link('profile', { 'aria-current': current?.path === 'profile' ? 'page' : null }, addressOf(member)),
           h('button', { class: 'plain', type: 'button', on: { click: logOut } }, 'Log out'))),
       main));
   app.querySelector('[aria-current="page"]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
   return main;
+}
+
+/** An address that may go on in the next line after its @. */
+function addressOf({ email, id }) {
+  if (!email) return id;
+  const at = email.lastIndexOf('@') + 1;
+  return [email.slice(0, at), h('wbr'), email.slice(at)];
 }
 
 function mark() {

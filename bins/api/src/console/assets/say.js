@@ -26,7 +26,7 @@ const STEPS = [[60, 1, 's'], [3600, 60, 'min'], [86400, 3600, 'h'], [Infinity, 8
 export function span(seconds) {
   const length = Math.abs(seconds);
   const [, size, unit] = STEPS.find(([below]) => length < below);
-  return `${Math.max(1, Math.floor(length / size))} ${unit}`;
+  return `${Math.max(1, Math.round(length / size))} ${unit}`;
 }
 
 function relative(date) {

@@ -116,7 +116,7 @@ function add(load) {
 
 function said(last) {
   if (!last) return '';
-  return [last.status, last.code?.replaceAll('_', ' ')].filter(Boolean).join(', ');
+  return [last.status, last.code !== 'status' && last.code?.replaceAll('_', ' ')].filter(Boolean).join(', ');
 }
 
 function deliveries(list, filter, may, load, place) {
