@@ -25,16 +25,16 @@ struct Course {
 
 impl Course {
     fn of_environment() -> Self {
-        match std::env::var("DARKROOM_TIMING_COST") {
-            Ok(cost) => Self {
+        match std::env::var_os("DARKROOM_TIMING_COST") {
+            Some(cost) => Self {
                 lanes: 2,
                 settings: Sessions {
-                    bcrypt_cost: cost.parse().unwrap(),
+                    bcrypt_cost: cost.to_str().unwrap().parse().unwrap(),
                     failed_login_ms: Sessions::default().failed_login_ms,
                     ..quick()
                 },
             },
-            Err(_) => {
+            None => {
                 let settings = Sessions { failed_login_ms: 300, hashing_threads: 2, ..quick() };
                 Self { lanes: 40, settings: Sessions { hashing_queue: 64, ..settings } }
             }
