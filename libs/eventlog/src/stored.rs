@@ -13,6 +13,8 @@ pub(crate) const STATUS: &str = ":status";
 /// And its explanation.
 pub(crate) const DESCRIPTION: &str = ":description";
 
+/// Room for what a status, a twin or a sweep adds, in bytes.
+const MORE_BYTES: usize = 64;
 /// Where a direct read says when a message was stored.
 const STORED_AT: &str = "Nats-Time-Stamp";
 
@@ -41,11 +43,12 @@ pub(crate) fn note(message: Message) -> Note {
 
 /// Headers in the order of their names, with room for a status and for what a twin adds.
 fn received(map: Option<&HeaderMap>) -> Headers {
-    let mut headers = Headers::with_room(map.map_or(0, HeaderMap::len) + 2);
-    for (name, values) in map.into_iter().flat_map(HeaderMap::iter) {
-        for value in values {
-            headers.push_received(name.as_ref(), value.as_str().to_owned());
-        }
+    let values = || map.into_iter().flat_map(HeaderMap::iter);
+    let bytes = values().flat_map(|(_, values)| values).map(|value| value.as_str().len());
+    let mut headers =
+        Headers::with_room(map.map_or(0, HeaderMap::len) + 2, MORE_BYTES + bytes.sum::<usize>());
+    for (name, values) in values() {
+        values.iter().for_each(|value| headers.push(name, value));
     }
     headers.sort();
     headers
@@ -61,7 +64,7 @@ pub(crate) fn swept(
 ) -> Raw {
     let mut headers = received(message.headers.as_ref());
     if let Some(at) = stored_at {
-        headers.push_received(STORED_AT, at.to_string());
+        headers.push(STORED_AT, at.to_string());
     }
     let subject = message.subject.to_string();
     Raw { stream, subject, seq, headers, body: message.payload }
