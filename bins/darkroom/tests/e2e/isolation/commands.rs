@@ -204,20 +204,9 @@ fn empty() -> Things {
 /// as one.
 fn operators_commands_need_more_than_a_key(two: &Two, own: &Things) {
     let nats = &two.up.env["DARKROOM_NATS_URL"];
-    let file = two.file("out.ndjson");
-    let file = file.to_str().unwrap();
+    let (key, secret) = (&two.stranger.key, &two.stranger.secret);
     let (account, job) = (two.owner.account.as_str(), own.job.as_str());
-    let mut set = Vec::new();
-    for pair in [
-        format!("nats.url={nats}"),
-        format!("nats.user={}", two.stranger.key),
-        format!("nats.password={}", two.stranger.secret),
-        format!("nats.system_user={}", two.stranger.key),
-        format!("nats.system_password={}", two.stranger.secret),
-    ] {
-        set.extend(["--set".to_owned(), pair]);
-    }
-    let set: Vec<&str> = set.iter().map(String::as_str).collect();
+    let mut commands: Vec<Vec<String>> = Vec::new();
     for command in [
         &["account", "list"][..],
         &["account", "show", account],
@@ -229,24 +218,26 @@ fn operators_commands_need_more_than_a_key(two: &Two, own: &Things) {
         &["erase", "--account", account, "--yes"],
         &["erase", "--list"],
         &["key", "list"],
-        &["backup", file],
+        &["backup", "FILE"],
     ] {
-        for more in [&[][..], &set] {
-            let said = two.command(&two.stranger, &[command, more].concat());
-            assert!(!said.well, "{command:?} {more:?} {said:?}");
-            let mut others = Things { all: own.all.clone(), ..empty() };
-            others.all.retain(|id| id != account);
-            shows_nothing_of(&said, &others, &command.join(" "));
+        let plain: Vec<String> = command.iter().map(ToString::to_string).collect();
+        let mut as_a_role = plain.clone();
+        for (name, value) in [
+            ("url", nats),
+            ("user", key),
+            ("password", secret),
+            ("system_user", key),
+            ("system_password", secret),
+        ] {
+            as_a_role.extend(["--set".to_owned(), format!("nats.{name}={value}")]);
         }
+        commands.extend([plain, as_a_role]);
     }
     // As a reader of the log.
     let env = two.file("stranger.env");
-    let lines = [
-        ("DARKROOM_NATS_URL", nats.as_str()),
-        ("DARKROOM_NATS_USER", &two.stranger.key),
-        ("DARKROOM_NATS_PASSWORD", &two.stranger.secret),
-    ];
-    let lines: String = lines.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    let lines = [("URL", nats), ("USER", key), ("PASSWORD", secret)];
+    let lines: String =
+        lines.iter().map(|(name, value)| format!("DARKROOM_NATS_{name}={value}\n")).collect();
     std::fs::write(&env, lines).unwrap();
     for command in [
         &["replay", job][..],
@@ -254,17 +245,41 @@ fn operators_commands_need_more_than_a_key(two: &Two, own: &Things) {
         &["replay", "--account", account, "--json"],
         &["diff", job],
         &["diff", "--account", account],
-        &["audit", "export", file],
-        &["audit", "prove", job, "--out", file],
+        &["audit", "export", "FILE"],
+        &["audit", "prove", job, "--out", "FILE"],
         &["audit", "verify"],
     ] {
-        let with = [command, &["--env-file", env.to_str().unwrap()]].concat();
-        let said = two.command(&two.stranger, &with);
+        let command = command.iter().copied().chain(["--env-file", env.to_str().unwrap()]);
+        commands.push(command.map(ToOwned::to_owned).collect());
+    }
+    for (place, command) in commands.iter_mut().enumerate() {
+        let file = two.file(&format!("out-{place}"));
+        for part in command.iter_mut().filter(|part| *part == "FILE") {
+            *part = file.to_str().unwrap().to_owned();
+        }
+    }
+    for (place, (command, said)) in commands.iter().zip(at_once(two, &commands)).enumerate() {
         assert!(!said.well, "{command:?} {said:?}");
         let mut others = Things { all: own.all.clone(), ..empty() };
-        others.all.retain(|id| id != account && id != job);
+        others.all.retain(|id| !command.contains(id));
         shows_nothing_of(&said, &others, &command.join(" "));
-        let left = std::fs::read(file).unwrap_or_default();
+        let left = std::fs::read(two.file(&format!("out-{place}"))).unwrap_or_default();
         assert!(!String::from_utf8_lossy(&left).contains(account), "{command:?}");
     }
+}
+
+/// What the stranger is told; most of it is waiting for an answer that does not come.
+fn at_once(two: &Two, commands: &[Vec<String>]) -> Vec<Said> {
+    let run = |command: &Vec<String>| {
+        let arguments: Vec<&str> = command.iter().map(String::as_str).collect();
+        two.command(&two.stranger, &arguments)
+    };
+    let mut said = Vec::new();
+    for some in commands.chunks(8) {
+        std::thread::scope(|scope| {
+            let running: Vec<_> = some.iter().map(|one| scope.spawn(|| run(one))).collect();
+            said.extend(running.into_iter().map(|one| one.join().unwrap()));
+        });
+    }
+    said
 }
