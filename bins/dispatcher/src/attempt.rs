@@ -170,6 +170,9 @@ impl Deliverer {
         let (consequence, gone) = match outcome {
             Outcome::Taken { .. } => (pass.succeeded(), false),
             Outcome::NotTaken { code: FailureCode::Gone, .. } => (Consequence::None, true),
+            Outcome::NotTaken { status: Some(status), .. } if is_refusal(*status) => {
+                (pass.refused(now), false)
+            }
             Outcome::NotTaken { code, .. } if code.is_the_endpoints() => (pass.failed(now), false),
             Outcome::NotTaken { .. } => (Consequence::None, false),
         };
@@ -221,6 +224,12 @@ const fn not_taken(
     not_before: Option<Timestamp>,
 ) -> Outcome {
     Outcome::NotTaken { code, status, not_before }
+}
+
+/// Whether a status tells of this one request rather than of who answers: of 4xx all but those that
+/// ask for patience.
+const fn is_refusal(status: u16) -> bool {
+    matches!(status, 400..=499) && !matches!(status, 408 | 425 | 429)
 }
 
 const fn unopened_code(error: &Unprepared) -> FailureCode {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use custody::Custody;
 use domain::{
-    Timestamp,
+    Aggregate, Timestamp,
     delivery::{self, Deliveries, FailureCode, Phase, State, Told},
     endpoint::{self, Endpoint, of_event},
     id::EndpointId,
@@ -32,6 +32,9 @@ const IN_TURN: Duration = Duration::from_millis(500);
 const HEAD_START: SignedDuration = SignedDuration::from_secs(5);
 /// Most first attempts that are under way or wait for room: what may be held in memory of a burst.
 pub(crate) const MOST_BEGUN: usize = 2_048;
+/// Most histories that are read at once. A server takes a millisecond for one that lies deep in a stream,
+/// and a question that waits there too long is asked again: what waits, waits here.
+pub(crate) const MOST_READ: usize = 64;
 
 /// Delivers what happened to whoever wants to know.
 pub(crate) struct Deliverer {
@@ -48,6 +51,8 @@ pub(crate) struct Deliverer {
     pub(crate) begun: Arc<Semaphore>,
     /// One permit for each first attempt on its way.
     pub(crate) calls: Semaphore,
+    /// One permit for each history that is being read.
+    pub(crate) reads: Semaphore,
 }
 
 /// What has become of a delivery.
@@ -155,6 +160,12 @@ impl Deliverer {
         self.begin(&Target::Endpoint { id, endpoint }, &matter, again).await
     }
 
+    /// Reads a history, when it is its turn.
+    pub(crate) async fn load<A: Aggregate>(&self, id: &A::Id) -> Result<Loaded<A>, ReadError> {
+        let _turn = self.reads.acquire().await;
+        self.log.load(id).await
+    }
+
     /// Waits until so many may begin, however many there are of one happening.
     async fn room_for(&self, count: usize) -> Option<OwnedSemaphorePermit> {
         let count = u32::try_from(count.min(MOST_BEGUN)).unwrap_or(u32::MAX);
@@ -167,7 +178,7 @@ impl Deliverer {
         id: Option<job::Id>,
     ) -> Result<Option<(job::Id, Box<Job>)>, Error> {
         let Some(id) = id else { return Ok(None) };
-        Ok(match self.log.load::<Jobs>(&id).await?.state {
+        Ok(match self.load::<Jobs>(&id).await?.state {
             job::State::Absent => None,
             job::State::Present(job) => Some((id, job)),
         })
@@ -177,11 +188,8 @@ impl Deliverer {
     async fn begin(&self, target: &Target, matter: &Matter<'_>, again: bool) -> Result<(), Error> {
         let id = target.id();
         // Thousands may wait here for room: what comes before and after is kept out of what they hold.
-        let known = if again {
-            Box::pin(self.log.load::<Deliveries>(&id)).await?
-        } else {
-            Loaded::default()
-        };
+        let known =
+            if again { Box::pin(self.load::<Deliveries>(&id)).await? } else { Loaded::default() };
         if known.state.delivery().is_some() {
             // Whatever is still to be done is found by its own message.
             return Ok(());
@@ -210,7 +218,7 @@ impl Deliverer {
         if let Some(wait) = self.has_no_room(id) {
             return Ok(Progress::Later(wait));
         }
-        let known = self.log.load::<Deliveries>(&id).await?;
+        let known = self.load::<Deliveries>(&id).await?;
         let Some(waiting) = known.state.delivery().cloned() else { return Ok(Progress::Over) };
         let now = self.clock.now();
         match waiting.phase {
@@ -272,7 +280,10 @@ impl Deliverer {
         let ordered = endpoint.letter.terms.ordered && told.stream == topology::JOBS;
         let Some(job) = told.job.filter(|_| ordered) else { return Ok(false) };
         let job = job::Id { account: endpoint_id.account, job };
-        let history = self.log.history::<Jobs>(&job).await?;
+        let history = {
+            let _turn = self.reads.acquire().await;
+            self.log.history::<Jobs>(&job).await?
+        };
         let before = history.iter().rev().find(|recorded| {
             let topic = of_event("job", recorded.event.name());
             recorded.seq < told.seq
@@ -281,7 +292,7 @@ impl Deliverer {
         });
         let Some(before) = before else { return Ok(false) };
         let id = delivery::Id::of(endpoint_id, before.event_id);
-        let known = self.log.load::<Deliveries>(&id).await?;
+        let known = self.load::<Deliveries>(&id).await?;
         if let Some(delivery) = known.state.delivery() {
             return Ok(delivery.is_waiting());
         }

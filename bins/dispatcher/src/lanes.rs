@@ -18,6 +18,9 @@ const MAX_LANES: usize = 65_536;
 const AT_ONCE_IN_DOUBT: u32 = 1;
 /// Failures in a row after which an endpoint is left alone for a while.
 const FAILURES: u32 = 5;
+/// So many refusals in a row count as one failure: the endpoint answers, and it may be this one delivery
+/// that it does not like.
+const REFUSALS: u32 = 10;
 /// How long it is left alone the first time; twice as long each time after.
 const FIRST_BREAK: Duration = Duration::from_secs(15);
 /// The longest that it is left alone.
@@ -73,7 +76,7 @@ struct Book {
     second: Option<Instant>,
     /// When a delivery last began or ended.
     moved: Option<Instant>,
-    /// Failures in a row.
+    /// Failures in a row, each counted as so many refusals.
     failures: u32,
     failing_since: Option<Timestamp>,
     first_failures: Option<(Timestamp, Timestamp)>,
@@ -105,6 +108,11 @@ impl Pass {
     /// Notes that it did not.
     pub(crate) fn failed(&self, now: Timestamp) -> Consequence {
         self.0.failed(now)
+    }
+
+    /// Notes that it answered, and refused the delivery.
+    pub(crate) fn refused(&self, now: Timestamp) -> Consequence {
+        self.0.refused(now)
     }
 }
 
@@ -152,7 +160,7 @@ impl Lane {
         let book = match circuit {
             Circuit::Closed => Book::default(),
             Circuit::Open { failing_since, until } => Book {
-                failures: FAILURES,
+                failures: FAILURES * REFUSALS,
                 failing_since: Some(failing_since),
                 first_failures: Some((failing_since, failing_since)),
                 closed_until: Some(until),
@@ -227,27 +235,11 @@ impl Lane {
     }
 
     fn failed(&self, now: Timestamp) -> Consequence {
-        let mut book = self.book();
-        book.failures = book.failures.saturating_add(1);
-        let failing_since = *book.failing_since.get_or_insert(now);
-        let (first, _) = book.first_failures.unwrap_or((now, now));
-        book.first_failures = Some((first, now));
-        let apart = now.duration_since(first);
-        if now.duration_since(failing_since) >= GIVEN_UP_AFTER && apart >= FAILURES_APART {
-            return Consequence::Disable;
-        }
-        // What was under way when the break began does not lengthen it.
-        let on_a_break = book.closed_until.is_some_and(|until| now < until);
-        if book.failures < FAILURES || on_a_break {
-            return Consequence::None;
-        }
-        let doubled =
-            FIRST_BREAK.saturating_mul(1_u32.checked_shl(book.breaks).unwrap_or(u32::MAX));
-        let length = SignedDuration::try_from(doubled.min(LONGEST_BREAK)).unwrap_or_default();
-        let until = now.saturating_add(length).unwrap_or(Timestamp::MAX);
-        book.breaks = book.breaks.saturating_add(1);
-        book.closed_until = Some(until);
-        Consequence::Open { failing_since, until }
+        self.book().fail(REFUSALS, now)
+    }
+
+    fn refused(&self, now: Timestamp) -> Consequence {
+        self.book().fail(1, now)
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -275,7 +267,7 @@ impl Book {
         {
             return false;
         }
-        let at_once = if self.failures > 0 { AT_ONCE_IN_DOUBT } else { width.at_once };
+        let at_once = if self.is_in_doubt() { AT_ONCE_IN_DOUBT } else { width.at_once };
         self.under_way < at_once
     }
 
@@ -287,6 +279,29 @@ impl Book {
         self.turned_away = 0;
         self.moved = Some(Instant::now());
         Ok(())
+    }
+
+    fn fail(&mut self, weight: u32, now: Timestamp) -> Consequence {
+        self.failures = self.failures.saturating_add(weight);
+        let failing_since = *self.failing_since.get_or_insert(now);
+        let (first, _) = self.first_failures.unwrap_or((now, now));
+        self.first_failures = Some((first, now));
+        let apart = now.duration_since(first);
+        if now.duration_since(failing_since) >= GIVEN_UP_AFTER && apart >= FAILURES_APART {
+            return Consequence::Disable;
+        }
+        // What was under way when the break began does not lengthen it.
+        let on_a_break = self.closed_until.is_some_and(|until| now < until);
+        if self.failures < FAILURES * REFUSALS || on_a_break {
+            return Consequence::None;
+        }
+        let doubled =
+            FIRST_BREAK.saturating_mul(1_u32.checked_shl(self.breaks).unwrap_or(u32::MAX));
+        let length = SignedDuration::try_from(doubled.min(LONGEST_BREAK)).unwrap_or_default();
+        let until = now.saturating_add(length).unwrap_or(Timestamp::MAX);
+        self.breaks = self.breaks.saturating_add(1);
+        self.closed_until = Some(until);
+        Consequence::Open { failing_since, until }
     }
 
     /// Whether as many wait as are over in a second.
@@ -304,8 +319,12 @@ impl Book {
         worth_it.then_some(until)
     }
 
+    const fn is_in_doubt(&self) -> bool {
+        self.failures >= REFUSALS
+    }
+
     const fn does_well(&self) -> bool {
-        self.failures == 0 && self.closed_until.is_none()
+        !self.is_in_doubt() && self.closed_until.is_none()
     }
 
     /// Whether a delivery began or ended just now.

@@ -43,7 +43,7 @@ use vault::{Role, Vault};
 use crate::{
     attempt::Recording,
     book::Book,
-    deliver::{Deliverer, Error as DeliveryError, MOST_BEGUN, Progress},
+    deliver::{Deliverer, Error as DeliveryError, MOST_BEGUN, MOST_READ, Progress},
     lanes::Lanes,
     target::Opener,
     told::Happening,
@@ -99,6 +99,7 @@ pub async fn run(
         opener: Opener::new(custody.clone()),
         begun: Arc::new(Semaphore::new(MOST_BEGUN)),
         calls: Semaphore::new(slots),
+        reads: Semaphore::new(MOST_READ),
         log,
         clock,
         custody,
@@ -183,7 +184,7 @@ async fn tell(
 async fn deliveries(deliverer: &Deliverer, delivered: &Delivered) -> Result<Verdict, Trouble> {
     let recorded = delivered.raw.decode::<Deliveries>()?;
     if let DeliveryEvent::Exhausted { .. } = recorded.event {
-        let known = deliverer.log.load::<Deliveries>(&recorded.id).await?;
+        let known = deliverer.load::<Deliveries>(&recorded.id).await?;
         // That telling of one failed is told; that telling of that failed is not.
         let topic = known.state.delivery().map(|delivery| delivery.told.event_type.as_str());
         if topic.is_none_or(|topic| topic.starts_with("delivery.")) {

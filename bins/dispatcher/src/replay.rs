@@ -58,7 +58,7 @@ impl Deliverer {
         replay: ReplayId,
         asked: Timestamp,
     ) -> Result<(), Error> {
-        let known = self.log.load::<Endpoints>(&id).await?;
+        let known = self.load::<Endpoints>(&id).await?;
         let running = known.state.endpoint().and_then(|endpoint| endpoint.replay);
         let Some(mut running) = running.filter(|running| running.replay == replay) else {
             return Ok(());
@@ -138,7 +138,7 @@ impl Deliverer {
             }
         }
         let delivery_id = delivery::Id::of(id, happening.told.event_id);
-        let known = self.log.load::<Deliveries>(&delivery_id).await?;
+        let known = self.load::<Deliveries>(&delivery_id).await?;
         let before = known.state.delivery().map(|delivery| delivery.phase);
         let (wanted, since) = match before {
             None => (only == ReplayOnly::All, false),

@@ -95,6 +95,7 @@ impl Stage {
             egress: egress::Client::new(&egress).unwrap(),
             begun: Arc::new(Semaphore::new(crate::deliver::MOST_BEGUN)),
             calls: Semaphore::new(settings.slots),
+            reads: Semaphore::new(crate::deliver::MOST_READ),
             settings,
             book: Book::keep(&self.log, &stop),
             lanes: Lanes::default(),

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -49,14 +50,11 @@ pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Opens plain connections to judged addresses only.
 #[derive(Clone)]
-pub(crate) struct Tcp {
-    gate: Gate,
-}
-
-impl Tcp {
-    pub(crate) fn new(gate: Gate) -> Self {
-        Self { gate }
-    }
+pub(crate) enum Tcp {
+    /// To those that the gate admits when a connection is opened.
+    Through(Gate),
+    /// To these, which it has admitted.
+    Pinned(Arc<[SocketAddr]>),
 }
 
 impl Service<Uri> for Tcp {
@@ -69,18 +67,24 @@ impl Service<Uri> for Tcp {
     }
 
     fn call(&mut self, target: Uri) -> Self::Future {
-        let gate = self.gate.clone();
+        let way = self.clone();
         Box::pin(async move {
-            let host = target.host().ok_or(ConnectError::NoHost)?;
-            let port = target.port_u16().unwrap_or(if target.scheme_str() == Some("https") {
-                443
-            } else {
-                80
-            });
-            let addresses = gate.admit(host, port).await?;
+            let addresses = match way {
+                Self::Through(gate) => {
+                    let host = target.host().ok_or(ConnectError::NoHost)?;
+                    gate.admit(host, port(&target)).await?.into()
+                }
+                Self::Pinned(addresses) => addresses,
+            };
             connect_any(&addresses).await.map_err(ConnectError::Tcp)
         })
     }
+}
+
+/// The port that a URI names, or that its scheme has.
+pub(crate) fn port(target: &Uri) -> u16 {
+    let usual = if target.scheme_str() == Some("https") { 443 } else { 80 };
+    target.port_u16().unwrap_or(usual)
 }
 
 /// The first of `addresses` that answers, IPv6 and IPv4 in turn, each given a head start over the next.

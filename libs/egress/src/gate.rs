@@ -91,7 +91,8 @@ impl Gate {
     }
 }
 
-fn literal(host: &str) -> Option<IpAddr> {
+/// The address that a host is, if it is one and no name.
+pub(crate) fn literal(host: &str) -> Option<IpAddr> {
     match host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')) {
         Some(six) => six.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
         None => host.parse().ok(),

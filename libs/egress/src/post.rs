@@ -54,7 +54,9 @@ pub struct PostError {
 }
 
 impl Client {
-    /// Posts `body` to `url`. `timeout` covers everything from resolving the name to reading the answer.
+    /// Posts `body` to `url`. The name is asked for anew, and a connection that is open already is only
+    /// used if it leads to an address that the name still has. `timeout` covers everything from resolving
+    /// the name to reading the answer.
     pub async fn post(
         &self,
         url: &HookUrl,
@@ -66,7 +68,8 @@ impl Client {
         let mut request = request(Method::POST, url.uri(), headers, body);
         let connection = capture_connection(&mut request);
         let attempt = async {
-            let response = self.http.request(request).await.map_err(Error::from_client)?;
+            let http = self.way_to(request.uri()).await?;
+            let response = http.request(request).await.map_err(Error::from_client)?;
             Ok(read(response).await)
         };
         let outcome = match tokio::time::timeout(timeout, attempt).await {

@@ -55,6 +55,18 @@ fn after_failures_in_a_row_it_is_left_alone_and_then_tried_with_one() {
 }
 
 #[test]
+fn an_endpoint_that_refuses_what_it_is_told_is_left_alone_ten_times_later() {
+    let lane = Arc::new(Lane::default());
+    for refusal in 1..FAILURES * REFUSALS {
+        assert_eq!(lane.refused(at(0)), Consequence::None);
+        let passes = (0..10).filter_map(|_| enter(&lane, WIDE, 0)).collect::<Vec<_>>().len();
+        assert_eq!(passes, if refusal < REFUSALS { 4 } else { 1 });
+    }
+    assert_eq!(lane.refused(at(1)), Consequence::Open { failing_since: at(0), until: at(16) });
+    assert_eq!(lane.succeeded(), Consequence::Close);
+}
+
+#[test]
 fn breaks_are_known_after_a_restart() {
     let circuit = Circuit::Open { failing_since: at(0), until: at(60) };
     let lane = Lanes::default().of(EndpointId::from_uuid(uuid::Uuid::nil()), circuit);

@@ -199,15 +199,18 @@ async fn http_2_is_spoken_where_it_is_offered() {
     let listener = TcpListener::bind((LOOPBACK, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let serving = tokio::spawn(async move {
-        let (stream, _) = listener.accept().await.unwrap();
-        let stream = acceptor.accept(stream).await.unwrap();
-        let service = service_fn(|request: http::Request<hyper::body::Incoming>| async move {
-            let text = format!("{:?} {}", request.version(), request.uri().authority().unwrap());
-            Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from(text))))
-        });
-        let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-            .serve_connection(TokioIo::new(stream), service)
-            .await;
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let stream = acceptor.accept(stream).await.unwrap();
+            let service = service_fn(|request: http::Request<hyper::body::Incoming>| async move {
+                let text =
+                    format!("{:?} {}", request.version(), request.uri().authority().unwrap());
+                Ok::<_, std::convert::Infallible>(Response::new(Full::new(Bytes::from(text))))
+            });
+            let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), service);
+            tokio::spawn(connection);
+        }
     });
     let mut settings = trusting(&authority.file(), &[]);
     settings.allow = format!("127.0.0.1/32:{port}").parse().unwrap();
@@ -219,6 +222,7 @@ async fn http_2_is_spoken_where_it_is_offered() {
     let posted =
         client.post(&hook, HeaderMap::new(), Bytes::new(), Duration::from_secs(20)).await.unwrap();
     assert_eq!((posted.status, posted.address), (200, Some(IpAddr::from(LOOPBACK))));
+    assert_eq!(posted.excerpt, format!("HTTP/2.0 {NAME}:{port}"));
     serving.abort();
 }
 

@@ -1,5 +1,6 @@
 //! Posting: what a receiver gets, what is kept of its answer, and receivers that misbehave (W-5, W-6, W-7).
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
-use crate::servers::{LOOPBACK, Server, answer, client, redirect, settings};
+use crate::servers::{LOOPBACK, Names, Server, Wire, answer, client, redirect, settings};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -29,6 +30,57 @@ async fn post(client: &Client, server: &Server, timeout: Duration) -> Result<Pos
     client
         .post(&hook(&server.url("/hook")), HeaderMap::new(), Bytes::from_static(b"{}"), timeout)
         .await
+}
+
+/// Answers every request on a connection with 204, and keeps it.
+async fn keep(mut wire: Wire, _head: String) {
+    loop {
+        if wire.write_all(b"HTTP/1.1 204 X\r\n\r\n").await.is_err() {
+            return;
+        }
+        // What comes next ends with an empty line; the two bytes behind it are the body.
+        let mut end = [0; 4];
+        while end != *b"\r\n{}" {
+            let mut byte = [0];
+            match wire.read(&mut byte).await {
+                Ok(1) => end = [end[1], end[2], end[3], byte[0]],
+                _ => return,
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_goes_where_its_name_leads_now_whatever_is_connected() {
+    let old = Server::wired(LOOPBACK, None, keep).await;
+    let elsewhere = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), old.port()));
+    let new = Server::at(elsewhere, None, keep).await;
+    let allowed = settings(&[&old, &new]);
+    let (here, there) = (IpAddr::from(LOOPBACK), elsewhere.ip());
+    let forbidden = IpAddr::from([10, 0, 0, 1]);
+    // What the name leads to at each attempt.
+    let leads =
+        [vec![here], vec![here], vec![there], vec![there], vec![forbidden], vec![here, there]];
+    let answers = leads.clone();
+    let names = Names::of(move |_, query| answers[query].clone());
+    let client = Client::with_resolver(&allowed, names.clone()).unwrap();
+    let url = hook(&format!("http://moving.test:{}/hook", old.port()));
+    for addresses in leads {
+        for _ in 0..100 {
+            // What was answered goes back to where it is kept.
+            tokio::task::yield_now().await;
+        }
+        let body = Bytes::from_static(b"{}");
+        match client.post(&url, HeaderMap::new(), body, PATIENCE).await {
+            Ok(posted) => assert!(addresses.contains(&posted.address.unwrap()), "{addresses:?}"),
+            Err(failed) => {
+                assert!(matches!(failed.error, Error::Forbidden(_)), "{failed:?}");
+                assert_eq!(addresses, [forbidden]);
+            }
+        }
+    }
+    assert_eq!(names.queries(), 6, "each attempt asks exactly once");
+    assert_eq!(old.connections() + new.connections(), 3, "the second and the fourth reuse one");
 }
 
 #[tokio::test]
