@@ -2,9 +2,11 @@
 //! posts the same bodies to the same receiver; and how long after it happened an event is told.
 //!
 //! Ours: jobs are completed by a stub, the real dispatcher finds them in the real log, tells every
-//! endpoint, and records each delivery. Then, how much longer one endpoint waits while 10,000
-//! deliveries are due to another that never answers; and how much more a dispatcher holds in memory
-//! when 100,000 are due than with 10,000.
+//! endpoint, and records each delivery, while the real API makes rows of all that, on the same machine.
+//! The bare client has nobody but the same receiver: same bodies, same signatures, as many at once,
+//! connections kept, no TLS, as ours. Then, how much longer one endpoint waits while 10,000 deliveries
+//! are due to another that never answers, than while that one answers; and how much more a dispatcher
+//! holds in memory when 100,000 are due than with 10,000.
 
 mod support;
 
@@ -19,7 +21,8 @@ use clap::Parser;
 use domain::{
     delivery::{self, Deliveries, Told},
     endpoint,
-    id::{AccountId, EndpointId, EventId},
+    id::{AccountId, EndpointId, EventId, JobId},
+    job::{self, Jobs},
 };
 use eventlog::{Log, topology};
 use futures::{StreamExt as _, stream};
@@ -47,12 +50,14 @@ const LOOK: Duration = Duration::from_millis(5);
 /// Servers that start and stop have much to say about it.
 const QUIET: &str = "warn,nats_server=off,eventlog::connect=off";
 /// Deliveries due to an endpoint that never answers, while another is told of this many jobs this
-/// often.
+/// often: enough that a hundredth of them is no accident.
 const HELD: usize = 10_000;
-const PACED_JOBS: usize = 1_000;
+const PACED_JOBS: usize = 2_000;
 const PACE: Duration = Duration::from_millis(10);
 /// How many are due for the second look at a dispatcher's memory; for the first a tenth of them.
 const MANY_HELD: usize = 100_000;
+/// Jobs that end at once where no API is asked.
+const ENDED_AT_ONCE: usize = 16;
 /// How long a dispatcher may take until it has looked at all that is due.
 const SETTLED: Duration = Duration::from_secs(20);
 /// What the bare client signs with.
@@ -114,23 +119,14 @@ async fn measure(kind: Kind, arguments: &Arguments, figures: &mut Figures) -> Re
     let ours = Ours { stack, receiver, endpoints: arguments.endpoints };
     ours.add_endpoints().await?;
     let jobs = if kind == Kind::Synced { arguments.jobs / 10 } else { arguments.jobs };
-    let deliveries = jobs * arguments.endpoints;
     let name = kind.name();
     say(&format!("{name}: warming up"));
     ours.tell(jobs.div_ceil(4), None).await?;
     for pair in 1..=arguments.pairs {
         show_load(&format!("{name}: pair {pair}"));
-        let spent = ours.stack.cpu_s()?;
-        let took = ours.tell(jobs, None).await?;
-        let spent = ours.stack.cpu_s()? - spent;
-        ours.receiver.delays();
-        let bare_spent = cpu::own()?;
-        let peer = bare(ours.receiver.address, deliveries, arguments.concurrency).await?;
-        let bare_spent = cpu::own()? - bare_spent;
-        let full = rate(deliveries, took);
-        figures.add(&format!("webhooks-{name}"), full, rate(deliveries, peer));
-        let each_us = |seconds: f64| 1e6 / rate(deliveries, Duration::from_secs_f64(seconds));
-        figures.add(&format!("webhooks-{name}-cpu-us"), each_us(spent), each_us(bare_spent));
+        let row = format!("webhooks-{name}");
+        let tell = async |ours: &Ours| ours.tell(jobs, None).await;
+        let full = ours.race(&row, jobs, arguments, figures, tell).await?;
         // At half of that load, how long after it happened an event is told.
         #[allow(clippy::cast_precision_loss, reason = "counts of a benchmark are small")]
         let every = Duration::from_secs_f64(2.0 * arguments.endpoints as f64 / full);
@@ -140,43 +136,53 @@ async fn measure(kind: Kind, arguments: &Arguments, figures: &mut Figures) -> Re
         figures.add(&format!("webhooks-{name}-p50-ms"), delays.ms(0.50), f64::NAN);
         figures.add(&format!("webhooks-{name}-p99-ms"), delays.ms(0.99), f64::NAN);
     }
+    // What the dispatcher and the log cost alone, as where the API runs on another machine.
+    ours.stack.stop_api().await;
+    let worker = Log::connect(&ours.stack.settings("worker"), "worker").await?;
+    for pair in 1..=arguments.pairs {
+        show_load(&format!("{name}, no API: pair {pair}"));
+        let row = format!("webhooks-{name}-no-api");
+        let tell = async |ours: &Ours| ours.tell_from_log(&worker, jobs).await;
+        ours.race(&row, jobs, arguments, figures, tell).await?;
+    }
     ours.stack.stop().await?;
     running.await??;
     Ok(())
 }
 
-/// One endpoint is told of paced jobs: alone, and while thousands are due to another that takes
-/// connections and never answers.
+/// One endpoint is told of paced jobs beside another that wants to be told of the same: first while
+/// that answers, then while it takes connections and never answers and thousands are due to it. Each
+/// pair has servers of its own, so that the two follow each other.
 async fn isolate(arguments: &Arguments, figures: &mut Figures) -> Result<(), Trouble> {
-    let (receiver, hole) = (Receiver::start().await?, hole().await?);
-    let stack = Stack::start(Kind::Relaxed, 1).await?;
-    let _stub = Stub::start(&stack, arguments.concurrency).await?;
-    let mut dispatcher = stack.dispatcher(receiver.address.port(), arguments.concurrency);
-    let ports = format!("127.0.0.1/32:{},127.0.0.1/32:{}", receiver.address.port(), hole.port());
-    dispatcher.egress.allow = ports.parse()?;
-    let running =
-        tokio::spawn(dispatcher::run(dispatcher, Arc::new(SystemClock), stack.stopping()));
-    let ours = Ours { stack, receiver, endpoints: 1 };
-    ours.add_endpoints().await?;
-    ours.tell(PACED_JOBS / 10, Some(PACE)).await?;
-    ours.receiver.delays();
-    let mut alone = Vec::new();
     for _ in 0..arguments.pairs {
+        let (receiver, other) = (Receiver::start().await?, Receiver::start().await?);
+        let stack = Stack::start(Kind::Relaxed, 1).await?;
+        let _stub = Stub::start(&stack, arguments.concurrency).await?;
+        let mut dispatcher = stack.dispatcher(receiver.address.port(), arguments.concurrency);
+        let ports = [receiver.address.port(), other.address.port()];
+        dispatcher.egress.allow =
+            ports.map(|port| format!("127.0.0.1/32:{port}")).join(",").parse()?;
+        let running =
+            tokio::spawn(dispatcher::run(dispatcher, Arc::new(SystemClock), stack.stopping()));
+        let ours = Ours { stack, receiver, endpoints: 1 };
+        ours.add_endpoints().await?;
+        let silent = ours.add_endpoint(&format!("http://{}/", other.address)).await?;
+        ours.tell(PACED_JOBS / 10, Some(PACE)).await?;
+        ours.receiver.delays();
         ours.tell(PACED_JOBS, Some(PACE)).await?;
-        alone.push(ours.receiver.delays());
-    }
-    let silent = ours.add_endpoint(&format!("http://{hole}/")).await?;
-    let log = Log::connect(&ours.stack.settings("api"), "api").await?;
-    make_due(&log, silent, HELD).await?;
-    for alone in alone {
+        let answered = ours.receiver.delays();
+        other.fall_silent();
+        let log = Log::connect(&ours.stack.settings("api"), "api").await?;
+        make_due(&log, silent, HELD).await?;
         show_load("beside a silent endpoint");
         ours.tell(PACED_JOBS, Some(PACE)).await?;
         let beside = ours.receiver.delays();
-        figures.add("webhooks-beside-p50-ms", beside.ms(0.50), alone.ms(0.50));
-        figures.add("webhooks-beside-p99-ms", beside.ms(0.99), alone.ms(0.99));
+        for (name, share) in [("webhooks-beside-p50-ms", 0.50), ("webhooks-beside-p99-ms", 0.99)] {
+            figures.add(name, beside.ms(share), answered.ms(share));
+        }
+        ours.stack.stop().await?;
+        running.await??;
     }
-    ours.stack.stop().await?;
-    running.await??;
     Ok(())
 }
 
@@ -307,6 +313,50 @@ impl Ours {
             added.get("id").and_then(serde_json::Value::as_str).ok_or("no id")?.parse()?;
         let account: AccountId = self.stack.account(0).ok_or("no account")?;
         Ok(endpoint::Id { account, endpoint })
+    }
+
+    /// Tells of so many jobs as `tell` does, and has the bare client post as often; gives our rate.
+    async fn race(
+        &self,
+        name: &str,
+        jobs: usize,
+        arguments: &Arguments,
+        figures: &mut Figures,
+        tell: impl AsyncFnOnce(&Self) -> Result<Duration, Trouble>,
+    ) -> Result<f64, Trouble> {
+        let deliveries = jobs * self.endpoints;
+        let (own, servers) = (cpu::own()?, self.stack.servers_cpu_s()?);
+        let took = tell(self).await?;
+        let (own, servers) = (cpu::own()? - own, self.stack.servers_cpu_s()? - servers);
+        self.receiver.delays();
+        let bare_spent = cpu::own()?;
+        let peer = bare(self.receiver.address, deliveries, arguments.concurrency).await?;
+        let bare_spent = cpu::own()? - bare_spent;
+        let full = rate(deliveries, took);
+        figures.add(name, full, rate(deliveries, peer));
+        let each_us = |seconds: f64| 1e6 / rate(deliveries, Duration::from_secs_f64(seconds));
+        figures.add(&format!("{name}-cpu-us"), each_us(own + servers), each_us(bare_spent));
+        figures.add(&format!("{name}-servers-us"), each_us(servers), f64::NAN);
+        Ok(full)
+    }
+
+    /// Jobs that end as soon as they begin, by events that are written as a worker writes them, until
+    /// every endpoint was told of all.
+    async fn tell_from_log(&self, worker: &Log, jobs: usize) -> Result<Duration, Trouble> {
+        let told = self.receiver.count() + jobs * self.endpoints;
+        let account = self.stack.account(0).ok_or("no account")?;
+        let end = stream::iter(0..jobs).map(|_| async {
+            let id = job::Id { account, job: JobId::from_uuid(Uuid::new_v4()) };
+            let cancelled = |_: &job::State| Ok::<_, job::Refusal>(vec![job::Event::Cancelled {}]);
+            worker.transact::<Jobs, _>(&id, SystemClock.now(), cancelled).await.map(drop)
+        });
+        let begun = Instant::now();
+        let mut all = end.buffer_unordered(ENDED_AT_ONCE);
+        while let Some(done) = all.next().await {
+            done?;
+        }
+        self.wait_for(told, begun).await?;
+        Ok(begun.elapsed())
     }
 
     async fn wait_for(&self, told: usize, begun: Instant) -> Result<(), Trouble> {

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -33,6 +33,8 @@ pub struct Receiver {
 #[derive(Default)]
 struct Seen {
     count: AtomicUsize,
+    /// Whether it takes requests and answers none.
+    silent: AtomicBool,
     /// From what a body says of when it happened until it came.
     delays: Mutex<Vec<Duration>>,
 }
@@ -66,6 +68,11 @@ impl Receiver {
         self.seen.count.load(Ordering::Relaxed)
     }
 
+    /// From now on it takes requests and never answers.
+    pub fn fall_silent(&self) {
+        self.seen.silent.store(true, Ordering::Relaxed);
+    }
+
     /// How long after they happened they came, since this was last asked.
     pub fn delays(&self) -> Latencies {
         let mut delays = self.seen.delays.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,6 +90,9 @@ async fn take(
     {
         let delay = Duration::try_from(came.duration_since(happened)).unwrap_or_default();
         seen.delays.lock().unwrap_or_else(PoisonError::into_inner).push(delay);
+    }
+    if seen.silent.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
     }
     tokio::time::sleep(TAKES).await;
     seen.count.fetch_add(1, Ordering::Relaxed);
