@@ -226,15 +226,20 @@ async fn whoever_is_removed_is_out_at_once_and_may_be_invited_anew() {
 }
 
 #[tokio::test]
-async fn a_role_holds_from_the_next_request_on() {
+async fn a_role_holds_from_the_next_request_on_in_a_session_that_is_new() {
     let home = Home::new().await;
     let owner = home.person("owner@example.com", Role::Owner).await;
-    let bob = home.person("bob@example.com", Role::Member).await;
+    let mut bob = home.person("bob@example.com", Role::Member).await;
     assert_eq!(code(&invite(&home, &bob, "c@example.com", "member").await), "scope_missing");
-    home.send(&owner, Method::PATCH, &path(&bob), &json!({ "role": "admin" })).await;
-    assert_eq!(invite(&home, &bob, "c@example.com", "member").await.status, StatusCode::CREATED);
-    home.send(&owner, Method::PATCH, &path(&bob), &json!({ "role": "auditor" })).await;
-    assert_eq!(code(&invite(&home, &bob, "c@example.com", "member").await), "scope_missing");
+    for role in ["admin", "auditor"] {
+        home.send(&owner, Method::PATCH, &path(&bob), &json!({ "role": role })).await;
+        assert_eq!(code(&invite(&home, &bob, "c@example.com", "member").await), "session_ended");
+        bob.cookie = cookie(&home.log_in(&bob.email, PASSWORD).await);
+        let invited = invite(&home, &bob, "c@example.com", "member").await;
+        assert_eq!(invited.status == StatusCode::CREATED, role == "admin", "{}", invited.body);
+        let refused = invited.body["code"] == "scope_missing";
+        assert_eq!(refused, role == "auditor", "{}", invited.body);
+    }
     let odd = home.send(&owner, Method::PATCH, &path(&bob), &json!({ "role": "king" })).await;
     assert_eq!(odd.body["param"], "role");
 }
