@@ -33,8 +33,8 @@ const HEAD_START: SignedDuration = SignedDuration::from_secs(5);
 /// Most first attempts that are under way or wait for room: what may be held in memory of a burst.
 pub(crate) const MOST_BEGUN: usize = 2_048;
 /// Most histories that are read at once. A server takes a millisecond for one that lies deep in a stream,
-/// and a question that waits there too long is asked again: what waits, waits here.
-pub(crate) const MOST_READ: usize = 64;
+/// one after the other for each who asks, and lets all other questions wait: what waits, waits here.
+pub(crate) const MOST_READ: usize = 16;
 
 /// Delivers what happened to whoever wants to know.
 pub(crate) struct Deliverer {
