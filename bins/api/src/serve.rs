@@ -16,9 +16,10 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
 };
 use tokio_rustls::TlsAcceptor;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     edge::{self, MAX_HEAD_BYTES},
@@ -83,9 +84,9 @@ impl Listener {
         F: Fn(Request<Incoming>) -> R + Clone + Send + 'static,
         R: Future<Output = warp::reply::Response> + Send + 'static,
     {
-        let connections = TaskTracker::new();
-        let cut = CancellationToken::new();
+        let mut connections = JoinSet::new();
         loop {
+            while connections.try_join_next().is_some() {}
             let taken = tokio::select! {
                 () = stop.cancelled() => break,
                 taken = self.accept() => taken,
@@ -97,21 +98,13 @@ impl Listener {
                 stop: stop.clone(),
                 answer: answer.clone(),
             };
-            let tls = self.tls.clone();
-            let cut = cut.clone();
-            connections.spawn(async move {
-                tokio::select! {
-                    () = cut.cancelled() => {}
-                    () = connection.run(stream, tls, place) => {}
-                }
-            });
+            connections.spawn(connection.run(stream, self.tls.clone(), place));
         }
         drop(self.socket);
-        connections.close();
-        if tokio::time::timeout(self.drain, connections.wait()).await.is_err() {
+        let ended = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.drain, ended).await.is_err() {
             tracing::warn!(connections = connections.len(), "cut off at the drain's deadline");
-            cut.cancel();
-            connections.wait().await;
+            connections.shutdown().await;
         }
     }
 

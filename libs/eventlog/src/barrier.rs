@@ -2,9 +2,10 @@
 //!
 //! A reader that must reflect everything stored before its request arrived needs the stream's last
 //! sequence as of *after* the request arrived. A question in flight therefore serves only those who
-//! asked before it was sent; everybody who comes later shares a later one. Before a question leaves, whoever
-//! is ready to run gets to join it, so that a busy process asks seldom. When answers take long, a
-//! few questions overlap, so that nobody waits a whole round trip for the next one to leave.
+//! asked before it was sent; everybody who comes later shares a later one. Before a question leaves, it
+//! waits for those who are about to ask for as long as any of them come, so that a busy process asks
+//! seldom. When answers take long, a few questions overlap, so that nobody waits a whole round trip for
+//! the next one to leave.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -20,6 +21,8 @@ const ASKING: &str = "ask for the last sequence of a stream";
 const MAX_QUESTIONS: u32 = 3;
 /// How long a question must be under way before the next one leaves beside it.
 const APART: Duration = Duration::from_millis(3);
+/// How often everybody else gets a turn before a question leaves, at most.
+const MAX_TURNS: usize = 16;
 
 /// Answers how far one stream has come; clones share their questions.
 #[derive(Clone)]
@@ -75,8 +78,7 @@ impl Barrier {
 
     async fn ask(self) {
         loop {
-            // Whoever is about to ask may still join.
-            tokio::task::yield_now().await;
+            self.gather().await;
             let waiting = {
                 let mut queue = self.queue();
                 // Whoever gave up needs no answer.
@@ -101,6 +103,20 @@ impl Barrier {
                 Ok(Err(error)) => tracing::warn!(%error, stream = self.stream, "no barrier"),
                 Err(_elapsed) => tracing::warn!(stream = self.stream, "no barrier in time"),
             }
+        }
+    }
+
+    /// Lets whoever is about to ask join, until a turn brings nobody new. A turn of an idle process is
+    /// a look at its sockets; one of a busy process lasts as long as it takes to serve all that is there.
+    async fn gather(&self) {
+        let mut before = 0;
+        for _ in 0..MAX_TURNS {
+            tokio::task::yield_now().await;
+            let waiting = self.queue().waiting.len();
+            if waiting <= before {
+                return;
+            }
+            before = waiting;
         }
     }
 

@@ -1,11 +1,12 @@
 //! Sharing one synchronisation of the disk among appends that wait at the same time.
 //!
 //! A single server with `sync_interval: always` synchronises every message alone, however many are
-//! in flight, but an atomic batch of messages as one. So a few appends of a stream go one by one,
-//! and what comes while they are under way waits; when enough wait they go as one batch, in which
-//! every message keeps its own fence, and whatever arrives meanwhile forms the next. A batch in
-//! which one fence does not hold is refused as a whole, and its halves are tried instead. Three
-//! servers share synchronisations by themselves and need none of this.
+//! in flight, but an atomic batch of messages as one. Three servers share synchronisations by
+//! themselves, but agree on a batch with less ado than on each of its messages, and acknowledge it
+//! once. So a few appends of a stream go one by one, and what comes while they are under way waits;
+//! when enough wait they go as one batch, in which every message keeps its own fence, and whatever
+//! arrives meanwhile forms the next. A batch in which one fence does not hold is refused as a whole,
+//! and its halves are tried instead. A server that writes through when it sees fit needs none of this.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -28,8 +29,11 @@ use crate::{
     wire,
 };
 
-/// From how many messages on a batch is faster than one after the other.
-const WORTH_A_BATCH: usize = 24;
+/// From how many messages on a batch is faster than one after the other, where a server alone
+/// synchronises each.
+const WORTH_ALONE: usize = 24;
+/// And where several servers agree on each.
+const WORTH_TOGETHER: usize = 48;
 /// How many messages one batch holds at most; the server takes a thousand.
 const MAX_BATCH: usize = 500;
 /// How many bytes one batch holds at most.
@@ -41,6 +45,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 pub(crate) struct Committer {
     client: Client,
+    /// From how many messages on they go as a batch.
+    worth: usize,
     queues: Queues,
 }
 
@@ -75,6 +81,7 @@ enum Turn {
 struct Permit {
     queues: Queues,
     stream: String,
+    worth: usize,
     held: bool,
 }
 
@@ -84,18 +91,18 @@ impl Drop for Permit {
             && let Some(queue) = lock(&self.queues).get_mut(&self.stream)
         {
             queue.alone -= 1;
-            queue.promote(&self.queues, &self.stream);
+            queue.promote(&self.queues, &self.stream, self.worth);
         }
     }
 }
 
 impl Queue {
     /// Lets those who wait go alone, as far as there is room.
-    fn promote(&mut self, queues: &Queues, stream: &str) {
-        while !self.batching && self.alone < WORTH_A_BATCH {
+    fn promote(&mut self, queues: &Queues, stream: &str, worth: usize) {
+        while !self.batching && self.alone < worth {
             let Some(next) = self.waiting.pop_front() else { return };
-            let permit =
-                Permit { queues: Arc::clone(queues), stream: stream.to_owned(), held: true };
+            let (queues, stream) = (Arc::clone(queues), stream.to_owned());
+            let permit = Permit { queues, stream, worth, held: true };
             self.alone += 1;
             // A permit that nobody takes must not try to lock what is locked here.
             if let Err(Turn::Alone(mut permit)) = next.turn.send(Turn::Alone(permit)) {
@@ -107,8 +114,8 @@ impl Queue {
 
     /// Takes enough for a batch if enough waits, but of one aggregate only the first: fences hold
     /// against what is stored, not against what is in the same batch.
-    fn take_batch(&mut self) -> Option<Vec<Waiting>> {
-        if self.waiting.len() < WORTH_A_BATCH {
+    fn take_batch(&mut self, worth: usize) -> Option<Vec<Waiting>> {
+        if self.waiting.len() < worth {
             return None;
         }
         let (mut batch, mut later, mut bytes) = (Vec::new(), VecDeque::new(), 0);
@@ -129,8 +136,10 @@ impl Queue {
 }
 
 impl Committer {
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client, queues: Arc::default() }
+    /// For streams of which there are so many copies.
+    pub(crate) fn new(client: Client, replicas: u8) -> Self {
+        let worth = if replicas > 1 { WORTH_TOGETHER } else { WORTH_ALONE };
+        Self { client, worth, queues: Arc::default() }
     }
 
     pub(crate) async fn append(
@@ -170,8 +179,8 @@ impl Committer {
         let mut queues = lock(&self.queues);
         let queue = queues.entry(stream.to_owned()).or_default();
         queue.waiting.push_back(waiting);
-        queue.promote(&self.queues, stream);
-        let enough = queue.waiting.len() >= WORTH_A_BATCH;
+        queue.promote(&self.queues, stream, self.worth);
+        let enough = queue.waiting.len() >= self.worth;
         enough && !mem::replace(&mut queue.batching, true)
     }
 
@@ -181,9 +190,9 @@ impl Committer {
             let batch = {
                 let mut queues = lock(&self.queues);
                 let Some(queue) = queues.get_mut(&stream) else { return };
-                let Some(batch) = queue.take_batch() else {
+                let Some(batch) = queue.take_batch(self.worth) else {
                     queue.batching = false;
-                    queue.promote(&self.queues, &stream);
+                    queue.promote(&self.queues, &stream, self.worth);
                     return;
                 };
                 batch
@@ -195,7 +204,7 @@ impl Committer {
     async fn commit(&self, batch: Vec<Waiting>) {
         let mut parts = vec![batch];
         while let Some(mut part) = parts.pop() {
-            if part.len() < WORTH_A_BATCH {
+            if part.len() < self.worth {
                 join_all(part.into_iter().map(|waiting| self.publish(waiting))).await;
                 continue;
             }

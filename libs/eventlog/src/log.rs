@@ -30,8 +30,8 @@ impl Log {
     /// [`ConnectError`] when the settings make no sense or no server lets us in within 15 s.
     pub async fn connect(settings: &Settings, role: &str) -> Result<Self, ConnectError> {
         let client = connect::connect(settings, role, &settings.user, &settings.password).await?;
-        let alone = settings.replicas <= 1 && settings.durability == Durability::Synced;
-        let committer = alone.then(|| Committer::new(client.clone()));
+        let shares = settings.durability == Durability::Synced;
+        let committer = shares.then(|| Committer::new(client.clone(), settings.replicas));
         let consumes = role == OPERATOR;
         let wire = Wire { client, replicas: settings.replicas, committer, consumes };
         Ok(Self { backend: Arc::new(Backend::Server(Box::new(wire))) })

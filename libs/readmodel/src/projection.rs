@@ -162,8 +162,13 @@ impl<'a> Changes<'a> {
         Ok(())
     }
 
-    /// The one atomic write that makes the tree reach `positions`.
-    pub(crate) fn into_batch(self, positions: Positions) -> Result<Batch, Error> {
+    /// The one atomic write that makes the tree reach `positions`. It says those of all streams where it
+    /// is not known what the tree says of them, else those that are others than `known`.
+    pub(crate) fn into_batch(
+        self,
+        known: Option<Positions>,
+        positions: Positions,
+    ) -> Result<Batch, Error> {
         let mut batch = Batch::default();
         let mut counts = BTreeMap::new();
         for touched in self.jobs.into_values() {
@@ -201,7 +206,10 @@ impl<'a> Changes<'a> {
             batch.insert(key, []);
         }
         for stream in Stream::ALL {
-            batch.insert(key::position(stream), positions.of(stream).to_be_bytes());
+            let reached = positions.of(stream);
+            if known.is_none_or(|known| known.of(stream) != reached) {
+                batch.insert(key::position(stream), reached.to_be_bytes());
+            }
         }
         Ok(batch)
     }

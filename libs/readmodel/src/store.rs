@@ -5,7 +5,10 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use sha2::{Digest, Sha256};
@@ -77,6 +80,8 @@ pub struct Store {
     tree: Tree,
     /// Held while writing, so that positions and rows are always those of one batch.
     writer: Mutex<Positions>,
+    /// Whether the tree says where each stream stands. Changed by whoever holds the positions.
+    says_all: AtomicBool,
     /// Released by the system when the process ends, however it ends; none for rows in memory.
     _lock: Option<File>,
 }
@@ -148,7 +153,12 @@ impl Store {
     #[must_use]
     pub fn memory() -> Self {
         let tree = Tree::memory(key::FORMAT, &FORMAT.to_be_bytes());
-        Self { tree, writer: Mutex::new(Positions::default()), _lock: None }
+        Self {
+            tree,
+            writer: Mutex::new(Positions::default()),
+            says_all: AtomicBool::new(false),
+            _lock: None,
+        }
     }
 
     fn start(tree: Tree, lock: File) -> Result<Self, Error> {
@@ -157,7 +167,12 @@ impl Store {
             positions.advance(stream, read_number(&tree, &key::position(stream))?);
         }
         tree.insert(key::FORMAT, &FORMAT.to_be_bytes())?;
-        Ok(Self { tree, writer: Mutex::new(positions), _lock: Some(lock) })
+        Ok(Self {
+            tree,
+            writer: Mutex::new(positions),
+            says_all: AtomicBool::new(false),
+            _lock: Some(lock),
+        })
     }
 
     pub(crate) const fn tree(&self) -> &Tree {
@@ -185,9 +200,12 @@ impl Store {
             }
         }
         if reached != *positions {
-            let batch = changes.into_batch(reached)?;
+            // The first batch says all, whatever was there; the later ones what is new.
+            let known = self.says_all.load(Ordering::Relaxed).then_some(*positions);
+            let batch = changes.into_batch(known, reached)?;
             self.tree.apply(batch)?;
             *positions = reached;
+            self.says_all.store(true, Ordering::Relaxed);
         }
         Ok(reached)
     }
@@ -242,6 +260,7 @@ impl Store {
         self.tree.clear()?;
         self.tree.insert(key::FORMAT, &FORMAT.to_be_bytes())?;
         *positions = Positions::default();
+        self.says_all.store(false, Ordering::Relaxed);
         Ok(())
     }
 

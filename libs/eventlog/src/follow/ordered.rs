@@ -31,6 +31,8 @@ const PAGE: usize = 500;
 const AHEAD: usize = 2;
 /// How long nothing may be heard before the stream is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often everybody else gets a turn before what was heard is handed on, at most.
+const MAX_TURNS: usize = 16;
 /// The first pause before a server that lags behind what was heard is asked again.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 /// The longest pause after trouble.
@@ -208,10 +210,17 @@ impl Reader {
                 return Ok(());
             };
             let mut notes = notes.ok_or(Unavailable::silent("listen to a stream"))?;
-            // What comes while others have their turn goes with it: a busy process applies seldom.
-            tokio::task::yield_now().await;
-            if let Some(Some(more)) = hints.next().now_or_never() {
-                notes.extend(more);
+            // What comes while others have their turns goes with it: a busy process applies seldom.
+            for _ in 0..MAX_TURNS {
+                tokio::task::yield_now().await;
+                match hints.next().now_or_never() {
+                    Some(Some(more)) if notes.len() < PAGE => notes.extend(more),
+                    Some(Some(more)) => {
+                        notes.extend(more);
+                        break;
+                    }
+                    Some(None) | None => break,
+                }
             }
             let messages = self.in_order(notes);
             if !messages.is_empty() {

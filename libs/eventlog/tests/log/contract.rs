@@ -46,6 +46,7 @@ async fn contract(log: &Log, worker: &Log, api: &Log) {
     a_refusal_records_nothing(log).await;
     a_known_state_is_decided_on_and_an_old_one_is_brought_up(log).await;
     one_of_many_racers_wins(log).await;
+    a_crowd_is_stored_each_behind_its_own_fence(log).await;
     a_chain_spans_a_history_and_breaks_where_it_was_touched(log).await;
     a_barrier_covers_whatever_was_stored_before(log).await;
     a_stretch_can_be_replayed(log).await;
@@ -143,6 +144,22 @@ async fn a_known_state_is_decided_on_and_an_old_one_is_brought_up(log: &Log) {
     let first = &log.messages::<Toy>(&id).await.unwrap()[0];
     let (named, loaded) = Loaded::<Toy>::starting_with(first).unwrap();
     assert_eq!((named, loaded.events), (id, 1));
+}
+
+/// So many at once that they share commits where that is done, and half of them too late.
+async fn a_crowd_is_stored_each_behind_its_own_fence(log: &Log) {
+    let ids: Vec<Id> = (0..150).map(|_| fresh_id()).collect();
+    let racers = ids.iter().chain(&ids).map(|id| log.transact::<Toy, No>(id, now(), request));
+    let outcomes = join_all(racers).await;
+    let (first, second) = outcomes.split_at(ids.len());
+    for (id, pair) in ids.iter().zip(first.iter().zip(second)) {
+        let lost = match pair {
+            (Ok(_), lost) | (lost, Ok(_)) => lost,
+            neither => panic!("nobody recorded {id}: {neither:?}"),
+        };
+        assert!(matches!(lost, Err(TransactError::Refused(No))), "{id}: {lost:?}");
+        assert_eq!(log.load::<Toy>(id).await.unwrap().events, 1);
+    }
 }
 
 async fn one_of_many_racers_wins(log: &Log) {
