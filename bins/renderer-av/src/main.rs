@@ -18,6 +18,10 @@ impl Studio for Av {
         av::prepare();
     }
 
+    fn for_practice(&self) -> Vec<Vec<u8>> {
+        vec![beep()]
+    }
+
     fn draw(
         &self,
         filetype: &Filetype,
@@ -32,6 +36,29 @@ impl Studio for Av {
             draw_here(filetype, source, easel, fonts)
         }
     }
+}
+
+/// A tenth of a second of sound as a WAV: one channel, 8,000 samples a second, 16 bits each.
+fn beep() -> Vec<u8> {
+    const RATE: u32 = 8_000;
+    const SAMPLES: u32 = RATE / 10;
+    let mut wav = Vec::new();
+    wav.extend(b"RIFF");
+    wav.extend((36 + SAMPLES * 2).to_le_bytes());
+    wav.extend(b"WAVEfmt ");
+    wav.extend(16_u32.to_le_bytes());
+    for word in [1, 1] {
+        wav.extend(u16::to_le_bytes(word));
+    }
+    wav.extend(RATE.to_le_bytes());
+    wav.extend((RATE * 2).to_le_bytes());
+    for word in [2, 16] {
+        wav.extend(u16::to_le_bytes(word));
+    }
+    wav.extend(b"data");
+    wav.extend((SAMPLES * 2).to_le_bytes());
+    wav.extend((0..SAMPLES).flat_map(|at| ((at % 16) as u16 * 1_024).to_le_bytes()));
+    wav
 }
 
 fn main() -> ExitCode {

@@ -6,6 +6,7 @@
 
 mod job;
 pub mod memory;
+mod practice;
 mod studio;
 
 use std::panic::AssertUnwindSafe;
@@ -24,6 +25,8 @@ pub fn run(words: &[&str], studio: &dyn Studio) -> ExitCode {
     let prepare = || {
         studio.prepare();
         panics.note();
+        // One that fails leaves that to each job.
+        let _ = practice::practise(studio);
     };
     let job = |visit: &Visit| panics.catch(visit, || job::run(visit, studio, &panics));
     ExitCode::from(enclave::inside::serve(words, prepare, job))

@@ -23,6 +23,11 @@ pub trait Studio {
     /// Loads what its libraries load once. Called before the walls stand.
     fn prepare(&self) {}
 
+    /// Small files of its own making that are drawn for practice, before there is a job.
+    fn for_practice(&self) -> Vec<Vec<u8>> {
+        Vec::new()
+    }
+
     /// Draws a file, or says who has to.
     ///
     /// # Errors

@@ -23,7 +23,8 @@ use crate::socket::Socket;
 use crate::template::Layout;
 
 /// Processes of a template: itself, and those that it forks until they go into groups of their own.
-const TEMPLATE_PROCESSES: u32 = 8;
+/// On a busy machine that takes a while, and the proof of the walls forks many at once.
+const TEMPLATE_PROCESSES: u32 = 256;
 /// Signals by which a process ends that went wrong in its own memory, or was led astray.
 const CRASHES: [i32; 7] = [
     libc::SIGSEGV,
@@ -152,11 +153,15 @@ impl Process {
         spawn(command, executable, SocketType::STREAM, processes, true)
     }
 
-    /// Starts a template, just as bare. Its libraries are bound as they are loaded, so that nothing
-    /// is left to do for what is forked from it.
+    /// Starts a template, just as bare but for two words to the C library.
     pub(crate) fn template(executable: &Path) -> Result<Self, StartError> {
         let mut command = bare(executable);
-        command.arg("template").env("LD_BIND_NOW", "1");
+        // Libraries are bound as they are loaded, so that nothing is left to do for what is forked.
+        // Large blocks are asked for in large pages: pixels are many.
+        command
+            .arg("template")
+            .env("LD_BIND_NOW", "1")
+            .env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
         spawn(command, executable, SocketType::SEQPACKET, TEMPLATE_PROCESSES, false)
     }
 

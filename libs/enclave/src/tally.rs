@@ -264,6 +264,7 @@ const fn may_tell(code: FailureCode) -> bool {
     matches!(
         code,
         FailureCode::SourceEmpty
+            | FailureCode::SourceTooLarge
             | FailureCode::Unsupported
             | FailureCode::Corrupt
             | FailureCode::Encrypted

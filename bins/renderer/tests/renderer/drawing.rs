@@ -71,10 +71,14 @@ async fn a_large_photograph_is_drawn_within_its_means() {
 async fn a_picture_that_needs_more_memory_than_there_is_fails_for_that_reason() {
     let pool = Pool::start(&config()).expect("a pool");
     let limits = Limits { renderer_memory_bytes: 64 << 20, ..Limits::default() };
-    for kind in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Bmp] {
+    for (kind, code) in [
+        (ImageFormat::Jpeg, "renderer_memory"),
+        (ImageFormat::Png, "renderer_memory"),
+        (ImageFormat::Bmp, "source_too_large"),
+    ] {
         let source = encoded(&photo(5000, 5000), kind);
         let outcome = draw_with(&pool, &source, wish(&["original"], None), limits).await;
-        assert_eq!(outcome.failure(), "renderer_memory", "{kind:?}: {:?}", outcome.result);
+        assert_eq!(outcome.failure(), code, "{kind:?}: {:?}", outcome.result);
     }
 }
 

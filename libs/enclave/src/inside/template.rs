@@ -74,9 +74,16 @@ pub fn serve(
 fn settle(parent: i32, prepare: impl FnOnce()) -> Result<BpfProgram, WallError> {
     walls::close_strangers()?;
     prepare();
+    know_processor();
     alone()?;
     walls::around_template(parent)?;
     Ok(filter::compile()?)
+}
+
+/// What the processor can do is asked once, here: under a hypervisor the question is dear.
+fn know_processor() {
+    #[cfg(target_arch = "x86_64")]
+    std::hint::black_box(std::is_x86_feature_detected!("avx2"));
 }
 
 /// A fork takes one thread along, and whatever the others held stays held for ever.
