@@ -213,6 +213,13 @@ async fn each_of_three_servers_lets_customers_in_hands_out_and_cuts_off() {
             message.unwrap().double_ack().await.unwrap();
         }
     }
+    let all = clients.len();
+    until("all are known to be connected", async || {
+        let reviewed = gate.review(|_| Some(account)).await.unwrap();
+        assert_eq!(reviewed.ended, 0, "somebody else than a customer was cut off");
+        reviewed.kept == all
+    })
+    .await;
     let ended = std::cell::Cell::new(0);
     until("everybody is cut off", async || {
         ended.set(ended.get() + gate.review(|_| None).await.unwrap().ended);
