@@ -18,7 +18,7 @@ pub(crate) fn console(env: &[(&str, String)], token: Option<&str>) -> Zeroizing<
             "{url}/console/join#{token}\n              the link works once, and makes you {EMAIL}"
         ),
         None => format!(
-            "{url}/console/\n              lost the password? darkroom member list {account}; darkroom member reset {account} {EMAIL}",
+            "{url}/console/\n              a new password: darkroom member reset {account} ADDRESS, and its token behind {url}/console/reset#",
             account = value(env, "DARKROOM_ACCOUNT")
         ),
     })

@@ -88,11 +88,16 @@ async fn a_person_follows_the_banner_s_link_and_sees_a_preview_being_made() {
     joins(&mut browser);
     sees_a_preview(&mut browser);
     hears_of_a_job_of_somebody_else(&up, &mut browser).await;
+    erases_a_job(&mut browser);
     does_not_see_what_others_have(&up, &mut browser).await;
     let log = fs::read_to_string(up.data().parent().unwrap().join("log")).unwrap();
     assert!(!log.contains(PASSWORD));
     logs_out(&mut browser, &up);
     assert_eq!(complaints(&browser), Vec::<&Value>::new());
+
+    let again = Up::start_in(up.kill().await, &[], free_port()).await;
+    let expected = format!("{}/console/", again.env["DARKROOM_URL"]);
+    assert_eq!(link(&again), expected, "whoever joined lets others in");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -246,6 +251,17 @@ fn sees_a_preview(browser: &mut Browser) {
     assert_eq!(steps, "Requested,Started,Fetched,Stored,Stored,Wiped,Completed");
     press(browser, "Jobs");
     says(browser, "image/jpeg");
+}
+
+/// A job like any other, until somebody has had it erased.
+fn erases_a_job(browser: &mut Browser) {
+    press(browser, "failed1");
+    says(browser, "source forbidden");
+    browser.run("document.querySelector('tbody a').click()");
+    press(browser, "Erase…");
+    press(browser, "Erase it for good");
+    says(browser, "Erased. Nothing of this job can be read any more");
+    says(browser, "Objects removed");
 }
 
 /// The page stands, and a program asks for another job.

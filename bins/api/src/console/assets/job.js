@@ -7,7 +7,13 @@ import { STATES, bytes, clock, count, exact, hasEnded, number, span, when, words
 
 const EVENTS = ['requested', 'started', 'fetched', 'stored', 'wiped', 'completed', 'attempt_failed', 'failed',
   'cancel_requested', 'cancelled', 'expired', 'erasure_requested', 'erased'];
+/** How long events are gathered before the job is asked for anew. */
 const GATHER_MS = 120;
+/** How often it is asked for anyhow. */
+const LOOK_MS = 5000;
+/** How often it is asked whether a job is erased, and for how long. */
+const ERASED_LOOK_MS = 400;
+const ERASED_WITHIN_MS = 60000;
 export async function job({ main, place, id, signal }) {
   const path = `/v1/jobs/${encodeURIComponent(id)}`;
   const parts = { head: h('div'), result: h('div', { class: 'stack' }), steps: h('ol', { class: 'steps' }), aside: h('div', { class: 'stack' }) };
@@ -25,9 +31,17 @@ export async function job({ main, place, id, signal }) {
   function show(found) {
     fill(parts.head, heading(found));
     fill(parts.result, standing(found, place), pictures(found), metadata(found));
-    fill(parts.aside, about(found), proof(found, place), acts(found, place, path, load));
+    fill(parts.aside, about(found), proof(found, place), acts(found, { main, place, path, load, signal }));
   }
-  const found = await load();
+  let found;
+  try {
+    found = await load();
+  } catch (error) {
+    if (error.status !== 404) throw error;
+    const erased = await get(`/v1/erasures/${encodeURIComponent(id)}`).catch(() => { throw error; });
+    if (!signal.aborted) fill(main, erasure(erased));
+    return;
+  }
   if (!found) return;
   for (const event of (await get(`${path}/events`)).events) events.set(event.seq, event);
   if (signal.aborted) return;
@@ -41,6 +55,16 @@ export async function job({ main, place, id, signal }) {
 /** Shows what happens as it happens, up to the outcome. */
 function follow({ path, events, tell, load, parts, signal }) {
   let waiting = null;
+  let over = false;
+  async function refresh() {
+    waiting = null;
+    const now = await load();
+    if (over || !now || !hasEnded(now)) return;
+    end();
+    for (const event of (await get(`${path}/events`)).events) events.set(event.seq, event);
+    tell();
+  }
+  const look = () => refresh().catch(error => toast(error.message, 'bad'));
   const source = listen(`${path}/events`, [...EVENTS, 'progress'], (type, data) => {
     if (type === 'progress') {
       const line = parts.head.querySelector('[data-progress]');
@@ -49,17 +73,17 @@ function follow({ path, events, tell, load, parts, signal }) {
     }
     events.set(data.seq, data);
     tell();
-    waiting ??= setTimeout(() => {
-      waiting = null;
-      load().then(now => {
-        if (now && hasEnded(now)) source.close();
-      }).catch(error => toast(error.message, 'bad'));
-    }, GATHER_MS);
+    waiting ??= setTimeout(look, GATHER_MS);
   });
-  signal.addEventListener('abort', () => {
+  // Where no more streams are let in, it is looked up.
+  const timer = setInterval(() => refresh().catch(() => {}), LOOK_MS);
+  function end() {
+    over = true;
     source.close();
+    clearInterval(timer);
     clearTimeout(waiting);
-  });
+  }
+  signal.addEventListener('abort', end);
 }
 
 function passing(step) {
@@ -81,23 +105,22 @@ function heading(found) {
 function standing(found, place) {
   const notes = [];
   const note = (mood, ...texts) => notes.push(h('p', { class: `note ${mood}` }, texts));
-  if (found.erased_at) note('calm', h('strong', null, 'Erased. '), 'Nothing of this job can be read any more: its keys are destroyed. What stays is that it happened.');
-  else if (found.expired_at) note('wait', h('strong', null, 'Expired. '), 'Its results lay in development storage and were removed ', when(found.expired_at), '. Ask again to have them anew.');
+  if (found.expired_at) note('wait', h('strong', null, 'Expired. '), 'Its results lay in development storage and were removed ', when(found.expired_at), '. Ask again to have them anew.');
   else if (found.error) {
     note('bad', h('strong', null, `${words(found.error.code)}. `), found.error.message);
     note('', h('strong', null, 'What to do: '), remedy(found.error.code));
   } else if (found.retry) note('wait', h('strong', null, `${words(found.retry.code)}. `), 'The next attempt begins ', when(found.retry.at), '. Nothing needs to be done.');
-  if (found.expires_at && !found.expired_at && !found.erased_at) {
+  if (found.expires_at && !found.expired_at) {
     note('wait', h('strong', null, 'Development storage: '), 'these results expire ', when(found.expires_at), ` (${exact(found.expires_at)}) and are then removed. `,
       'Set a ', place.link('destination', null, 'destination'), ' to have results in a bucket of your own.');
-  } else if (found.artifacts.some(one => one.stored_in === 'destination') && !found.erased_at) {
+  } else if (found.artifacts.some(one => one.stored_in === 'destination')) {
     note('calm', h('strong', null, 'In your own bucket: '), 'Darkroom can write there and not read, so the pictures cannot be shown here. Below stands where each lies.');
   }
   return notes;
 }
 
 function pictures(found) {
-  if (!found.artifacts.length || found.erased_at) return null;
+  if (!found.artifacts.length) return null;
   return h('section', { class: 'card' }, h('h2', null, count(found.artifacts.length, 'artifact')),
     h('div', { class: 'pictures' }, found.artifacts.map(one => picture(found, one))));
 }
@@ -133,7 +156,7 @@ function metadata(found) {
     ['SHA-256', found.source && h('span', { class: 'mono' }, found.source.sha256)],
     ...asked,
     ['Your data', found.user_data && h('pre', { class: 'wrap' }, h('code', null, JSON.stringify(found.user_data, null, 2)))],
-  ]), found.status === 'completed' && !found.expired_at && !found.erased_at && h('div', { class: 'after' }, details(found)));
+  ]), found.status === 'completed' && !found.expired_at && h('div', { class: 'after' }, details(found)));
 }
 
 /** What was found in the file; asked for when somebody wants to see it. */
@@ -169,11 +192,42 @@ function proof(found, place) {
     h('p', { class: 'small soft' }, 'Every event names the hash of the one before; a notary signs them all. Anybody can verify that, offline.'),
     place.may('audit') && h('div', { class: 'row' }, h('a', { class: 'button small', href: `${url}/v1/jobs/${found.id}/audit`, download: `${found.id}.evidence.json` }, 'Download the evidence')),
     place.may('audit') && copyable(`darkroom audit check ${found.id}.evidence.json`, 'Command'),
-    found.receipt && found.receipt.stored_in === 'development' && !found.expired_at && !found.erased_at
+    found.receipt && found.receipt.stored_in === 'development' && !found.expired_at
       && h('div', { class: 'row' }, h('a', { class: 'button small', href: artifact(found.id, 'receipt.json'), target: '_blank', rel: 'noopener' }, 'Signed receipt')));
 }
 
-function acts(found, place, path, load) {
+/** Waits until nothing is left of a job, and shows the receipt of that. */
+async function gone(main, id, signal) {
+  const until = Date.now() + ERASED_WITHIN_MS;
+  let found = await get(`/v1/erasures/${id}`);
+  while (found.status !== 'erased' && !signal.aborted && Date.now() < until) {
+    await new Promise(resolve => setTimeout(resolve, ERASED_LOOK_MS));
+    found = await get(`/v1/erasures/${id}`);
+  }
+  if (!signal.aborted) fill(main, erasure(found));
+}
+
+/** What is left of a job that was erased: that it was. */
+function erasure(found) {
+  const title = top('Erased job');
+  const over = found.status === 'erased';
+  title.append(tag(found.status, over ? '' : 'wait', !over));
+  title.querySelector('.grow').append(h('p', { class: 'small mono wrap' }, found.job));
+  return h('div', null, title, h('div', { class: 'stack' },
+    h('p', { class: 'note calm' }, over
+      ? [h('strong', null, 'Erased. '), 'Nothing of this job can be read any more: its keys are destroyed. What stays is that it happened.']
+      : [h('strong', null, 'Being erased. '), 'Its keys are destroyed once its objects are gone. Open this page again in a moment.']),
+    h('section', { class: 'card' }, h('h2', null, 'Receipt'), facts([
+      ['Asked for', exact(found.requested_at)],
+      ['Erased', found.erased_at && exact(found.erased_at)],
+      ['Objects removed', found.objects !== null && String(found.objects)],
+      ['Event', found.event && h('span', { class: 'mono' }, found.event.id)],
+      ['Its hash', found.event && h('span', { class: 'mono' }, found.event.hash)],
+      ['Not covered', found.not_covered],
+    ]))));
+}
+
+function acts(found, { main, place, path, load, signal }) {
   const done = text => load().then(() => toast(text), () => toast(text));
   const cancel = !hasEnded(found) && place.may('jobs:write') && h('button', { type: 'button', on: { click: async event => {
     event.target.disabled = true;
@@ -184,10 +238,11 @@ function acts(found, place, path, load) {
       toast(error.message, 'bad');
     }
   } } }, 'Cancel');
-  const erase = place.may('erase') && !found.erased_at && h('button', { class: 'danger', type: 'button', on: { click: () =>
+  const erase = place.may('erase') && h('button', { class: 'danger', type: 'button', on: { click: () =>
     sure('Erase this job?', 'Its keys are destroyed, its results and its upload are removed from this service. Nobody can bring them back. What lies in your own bucket stays there.', 'Erase it for good', async () => {
       await ask('DELETE', `${path}?erase=true`);
-      await done('The job is being erased.');
+      toast('The job is being erased.');
+      gone(main, found.id, signal).catch(error => toast(error.message, 'bad'));
     }) } }, 'Erase…');
   return (cancel || erase) && h('div', { class: 'row' }, cancel, erase);
 }

@@ -81,14 +81,14 @@ function keep(load, signal) {
 /** What a job is called: its result, and the first of its id. */
 function row(job, place) {
   const [mood, moving] = STATES[job.status] ?? ['', false];
-  const made = job.erased_at ? 'erased' : job.expired_at ? 'expired' : job.error ? job.error.code.replaceAll('_', ' ')
+  const made = job.expired_at ? 'expired' : job.error ? job.error.code.replaceAll('_', ' ')
     : job.artifacts.length ? count(job.artifacts.length, 'artifact') : '';
   const kind = job.source?.media_type ?? job.kind;
   return h('tr', null,
     h('td', null, place.link(`jobs/${job.id}`, { class: 'main-link' }, kind),
       h('div', { class: 'soft small mono' }, job.id.slice(0, 13))),
     h('td', null, tag(job.status, mood, moving)),
-    h('td', { class: 'soft small' }, made, job.expires_at && !job.expired_at && !job.erased_at && ['; expires ', when(job.expires_at)]),
+    h('td', { class: 'soft small' }, made, job.expires_at && !job.expired_at && ['; expires ', when(job.expires_at)]),
     h('td', { class: 'soft small' }, when(job.requested_at)));
 }
 
