@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::frames::Frames;
 use crate::ladder::{Ladder, least};
 use crate::media::{Made, Sink};
+use crate::memory::keep_freed;
 use crate::planes::{Chroma, Pixels};
 use crate::raster::{Layout, Raster};
 use crate::reading;
@@ -126,6 +127,7 @@ impl<'a> Easel<'a> {
     /// An easel for one job.
     #[must_use]
     pub fn new(wish: &'a PreviewWish, limits: &'a Limits, sink: &'a mut dyn Sink) -> Self {
+        keep_freed();
         let engines = BTreeMap::new();
         let avif = None;
         Self { wish, limits, sink, avif, output_bytes: 0, artifacts: 0, engines, kept: None }

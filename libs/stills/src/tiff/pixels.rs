@@ -17,8 +17,9 @@ use crate::shrink::{Shrinker, Shrunk};
 /// A picture, how much of it is the page, and whether its colours are still those of its profile.
 type Decoded = (Raster, Option<(f64, f64)>, bool);
 
-/// What is read at once of rows that are needed once, in bytes.
-const READ_BYTES: usize = 1 << 20;
+/// What is read at once of rows that are needed once, in bytes: no more than a socket takes without
+/// waiting, and small enough to stay near the processor.
+const READ_BYTES: usize = 160 << 10;
 
 /// Bytes of the picture, with so many channels.
 struct Canvas {

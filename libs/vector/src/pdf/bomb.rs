@@ -16,7 +16,7 @@ const MOST_RATIO: u64 = 1_032;
 /// How often pictures are packed tighter than this, so that it is worth a look, in times.
 const TIGHT: u64 = 8;
 /// What a picture's data may have beside its samples, in bytes.
-const BESIDE_BYTES: u64 = 64 << 10;
+const BESIDE_BYTES: u64 = 4 << 10;
 /// Most streams that the instructions of a page are made of.
 const MOST_PARTS: usize = 4_096;
 /// Most channels of a picture, with as many bytes for each as there can be.

@@ -10,7 +10,7 @@ use hayro::kurbo::Affine;
 use hayro::vello_cpu::color::palette::css::WHITE;
 use hayro::vello_cpu::{Pixmap, RasterizerSettings, RenderContext, Resources, TargetInit};
 use hayro::{RenderCache, RenderSettings, render_into};
-use stills::{Error, Layout, Picture, Raster};
+use stills::{Error, Picture, Raster};
 
 use crate::canvas;
 
@@ -99,12 +99,7 @@ impl stills::Page for Leaf<'_, '_> {
             RasterizerSettings { target_init: TargetInit::Clear(WHITE), ..Default::default() };
         context.render_with(&mut *pixmap, &mut Resources::default(), paper);
         // Whatever is drawn on white paper leaves it opaque.
-        let quads = pixmap.data_as_u8_slice().as_chunks::<4>().0;
-        let mut pixels = vec![0; quads.len() * 3];
-        for (into, [red, green, blue, _]) in pixels.as_chunks_mut::<3>().0.iter_mut().zip(quads) {
-            *into = [*red, *green, *blue];
-        }
-        let layout = Layout::Rgb;
-        Ok(Picture::upright(Raster::new(width.into(), height.into(), layout, pixels)?))
+        let pixels = pixmap.data_as_u8_slice();
+        Ok(Picture::upright(Raster::opaque(width.into(), height.into(), pixels)?))
     }
 }
