@@ -238,3 +238,23 @@ fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use storage::Error;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_that_left_parts_behind_is_told_as_itself_and_says_so() {
+        let whole = || Error::Damaged { operation: "UploadPart" };
+        let left = Error::LeftBehind { error: Box::new(whole()), abort: Box::new(Error::Expiry) };
+        let (Stop::Failed { code, detail }, Stop::Failed { code: same, .. }) =
+            (storage_failure(&left), storage_failure(&whole()))
+        else {
+            panic!("both are failures")
+        };
+        assert_eq!(code, same);
+        assert!(detail.contains("UploadPart") && detail.contains("stay in the bucket"), "{detail}");
+    }
+}

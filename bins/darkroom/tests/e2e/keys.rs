@@ -55,14 +55,20 @@ impl World {
 
     /// `darkroom key`, as an operator runs it.
     fn key(&self, arguments: &[&str]) -> Command {
+        let mut command = self.operators("key");
+        command.args(arguments);
+        command
+    }
+
+    /// Any command of an operator's.
+    fn operators(&self, verb: &str) -> Command {
         let (nats, rings) = (self.nats.settings("operator"), self.rings());
         let show = |path: &Path| path.display().to_string();
         let mut command = Command::new(executable("darkroom"));
         command
             .env_clear()
             .current_dir(self.folder.path())
-            .arg("key")
-            .args(arguments)
+            .arg(verb)
             .env("DARKROOM__NATS__URL", &nats.url)
             .env("DARKROOM__NATS__USER", &nats.user)
             .env("DARKROOM__NATS__PASSWORD", nats.password.expose())

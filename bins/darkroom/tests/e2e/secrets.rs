@@ -8,6 +8,7 @@ mod tap;
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -100,11 +101,21 @@ impl Scene {
     async fn overhear(&mut self) {
         self.stack.set("DARKROOM__NATS__URL", &self.to_nats.url("nats"));
         self.stack.set("DARKROOM__STORAGE__ENDPOINT", &self.to_bucket.url("http"));
+        let log = self.stack.data().join("logs/worker");
+        let said = |log: &Path| fs::read_to_string(log).unwrap();
+        let before = said(&log).len();
         for part in [Part::Api(0), Part::Worker, Part::Dispatcher] {
             self.stack.kill(part);
             self.stack.start_part(part);
         }
         self.stack.ready(0).await;
+        // On a busy machine a worker may not start at once: then it is started again, as a supervisor would.
+        let deadline = Instant::now() + jobs::PATIENCE;
+        while !said(&log)[before..].contains("ready for jobs") {
+            assert!(Instant::now() < deadline, "{}", self.stack.last_words());
+            self.stack.tend();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     async fn destination(&self, secret_key: &str) -> Answer {

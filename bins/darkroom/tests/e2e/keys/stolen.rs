@@ -1,6 +1,13 @@
 //! The drill of a stolen ring: what the chapter "When a ring was stolen" of OPERATIONS has an operator do, and what a
 //! thief can and cannot read before and after.
 
+use domain::{
+    Sealed as Envelope,
+    account::{self, Accounts, Destination, Encryption, Place, Refusal, State},
+    id::{AccountId, DestinationId},
+};
+use service::{Clock as _, SystemClock};
+use uuid::Uuid;
 use vault::{CredentialKeys, Error, KeyId, MasterKeys, MemoryKeys, WrappedKeys};
 
 use super::*;
@@ -120,4 +127,52 @@ async fn after_the_drill_a_stolen_ring_opens_copies_from_before_it_and_nothing_f
     assert!(matches!(refused, Error::UnknownMasterKey { .. }), "{refused}");
     let today = Vault::open(&world.rings(), Role::Operates, Arc::<MemoryKeys>::clone(&after)).await;
     check(&today.unwrap(), &old).await;
+}
+
+/// Two accounts, of which one has a bucket of its own.
+async fn accounts(world: &World) -> (AccountId, AccountId) {
+    let log = world.nats.log("operator").await;
+    let [with, without] = [(); 2].map(|()| AccountId::from_uuid(Uuid::new_v4()));
+    let now = SystemClock.now();
+    for id in [with, without] {
+        let open = |state: &State| account::open(state, None);
+        log.transact::<Accounts, _>(&id, now, open).await.unwrap();
+    }
+    let own = Destination {
+        destination: DestinationId::from_uuid(Uuid::new_v4()),
+        place: Place {
+            endpoint: None,
+            region: "eu-west-1".to_owned(),
+            bucket: "results".to_owned(),
+            prefix: String::new(),
+            path_style: false,
+            bucket_owner: None,
+            access_key_hint: String::new(),
+        },
+        credentials: Envelope::from_envelope(String::new()),
+        role: None,
+        encryption: Encryption::None,
+        headers: None,
+        fingerprint: String::new(),
+    };
+    let set =
+        |state: &State| -> Result<_, Refusal> { account::set_destination(state, own.clone()) };
+    log.transact::<Accounts, _>(&with, now, set).await.unwrap();
+    (with, without)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_names_whose_bucket_credentials_are_to_be_replaced() {
+    let world = World::start().await;
+    let (with, without) = accounts(&world).await;
+    let (nats, mut command) = (world.nats.settings("auditor"), world.operators("replay"));
+    command
+        .args(["--filter", "darkroom.account.*.destination_set"])
+        .env("DARKROOM_NATS_URL", &nats.url)
+        .env("DARKROOM_NATS_USER", &nats.user)
+        .env("DARKROOM_NATS_PASSWORD", nats.password.expose());
+    let said = tokio::task::block_in_place(|| command.output().unwrap());
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert!(said.status.success(), "{text}{}", String::from_utf8_lossy(&said.stderr));
+    assert!(text.contains(&with.to_string()) && !text.contains(&without.to_string()), "{text}");
 }
