@@ -10,9 +10,7 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use futures::{FutureExt as _, Stream};
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header,
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
 use tokio::sync::Semaphore;
 use tower_service::Service;
 use warp::{Filter, reply::Response};
