@@ -1,7 +1,7 @@
 //! What the notary and proofs take in a log of this size, beside what anybody must take.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -115,7 +115,7 @@ fn from_leaves(events: u64) -> Result<Duration, Trouble> {
 }
 
 /// What a proof and a bundle have, beside hashes, events and checkpoints with nothing around them.
-fn sizes(file: &PathBuf, events: usize, figures: &mut Figures) -> Result<(), Trouble> {
+fn sizes(file: &Path, events: usize, figures: &mut Figures) -> Result<(), Trouble> {
     let text = std::fs::read(file)?;
     let bundle: Bundle = serde_json::from_slice(&text)?;
     let levels = usize::try_from(events.next_power_of_two().trailing_zeros())?;
