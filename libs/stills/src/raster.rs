@@ -198,10 +198,11 @@ impl Raster {
 
     /// Drops an alpha channel in which nothing is transparent.
     pub(crate) fn without_idle_alpha(self) -> Self {
-        if self.layout == Layout::Rgba && self.quads().iter().all(|[.., alpha]| *alpha == 255) {
-            if let Ok(opaque) = Self::opaque(self.width, self.height, &self.pixels) {
-                return opaque;
-            }
+        if self.layout == Layout::Rgba
+            && self.quads().iter().all(|[.., alpha]| *alpha == 255)
+            && let Ok(opaque) = Self::opaque(self.width, self.height, &self.pixels)
+        {
+            return opaque;
         }
         self
     }
