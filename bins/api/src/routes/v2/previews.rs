@@ -64,7 +64,8 @@ async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let request = Request::read(&call.body)?;
     let fingerprint = app.custody.fingerprint(&request.canonical());
     let moment = Moment { now: app.clock.now(), traceparent: call.traceparent() };
-    let id = job::Id { account: caller.account, job: job_id(&app, caller.account, application, key) };
+    let id =
+        job::Id { account: caller.account, job: job_id(&app, caller.account, application, key) };
     let known = match key {
         Some(_) => app.log.load::<Jobs>(&id).await?,
         // A fresh id has no history.
@@ -204,7 +205,12 @@ fn idempotency_key(call: &Call) -> Result<Option<&str>, Problem> {
     }
 }
 
-fn job_id(app: &Arc<App>, account: AccountId, application: ApplicationId, key: Option<&str>) -> JobId {
+fn job_id(
+    app: &Arc<App>,
+    account: AccountId,
+    application: ApplicationId,
+    key: Option<&str>,
+) -> JobId {
     match key {
         Some(key) => {
             let name = format!("idempotency:{application}:{key}");
