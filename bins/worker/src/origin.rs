@@ -45,14 +45,14 @@ pub(crate) enum Origin {
     /// On the web.
     Web {
         /// Who asks.
-        client: egress::Client,
+        client: Box<egress::Client>,
         /// Where it is, redirects followed.
-        url: SourceUrl,
+        url: Box<SourceUrl>,
         /// Which version.
         validator: HeaderValue,
     },
     /// In a bucket.
-    Bucket(bucket::Version),
+    Bucket(Box<bucket::Version>),
 }
 
 /// Bytes of a range that are coming.

@@ -207,7 +207,7 @@ fn far(
     }
     let file = desk.spool.file_for(size_bytes).map_err(|error| Stop::internal(&error))?;
     let client = desk.egress.clone();
-    let origin = Origin::Web { client, url: opened.final_url, validator };
+    let origin = Origin::Web { client: client.into(), url: opened.final_url.into(), validator };
     let place = Place { origin, size_bytes, deadline };
     let start = (Coming::Web(opened.body), len_bytes);
     Ok(Way::Far(Arc::new(Far::new(place, file, start, over.clone())), size_bytes))
@@ -345,7 +345,7 @@ impl Reading<'_> {
         let (source, fetched) = if stays {
             let file = desk.spool.file_for(size_bytes).map_err(|error| Stop::internal(&error))?;
             let length = coming.length();
-            let place = Place { origin: Origin::Bucket(version), size_bytes, deadline };
+            let place = Place { origin: Origin::Bucket(version.into()), size_bytes, deadline };
             let far = Far::new(place, file, (Coming::Bucket(coming), length), over.clone());
             let far = Arc::new(far);
             traces.hold(&far);

@@ -221,10 +221,8 @@ impl Process {
     /// Kills it and waits for its end.
     pub(crate) fn kill(&mut self) -> Option<ExitStatus> {
         self.end();
-        if self.ended.is_none() {
-            if !self.handle.ended_within(END_TIMEOUT) {
-                self.handle.kill_itself();
-            }
+        if self.ended.is_none() && !self.handle.ended_within(END_TIMEOUT) {
+            self.handle.kill_itself();
         }
         self.wait()
     }

@@ -22,13 +22,13 @@ use crate::{
 };
 
 /// Messages that one pull asks for.
-const PULL: usize = 2_000;
+const PULL: usize = 1_000;
 /// How much one pull may bring, in bytes.
 const PULL_BYTES: usize = 4 << 20;
 /// Messages that are handed on together, more or less.
 const TOGETHER: usize = 500;
 /// Such heaps that wait for the reader.
-const AHEAD: usize = 4;
+const AHEAD: usize = 2;
 /// How long a pull stays with the server.
 const EXPIRES: Duration = Duration::from_secs(30);
 /// How often the server says that a pull still stands.

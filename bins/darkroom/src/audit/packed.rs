@@ -42,7 +42,7 @@ impl Packing {
         let file = BufWriter::with_capacity(BUFFER_BYTES, file);
         match self {
             Self::None => Packed::Plain(file),
-            Self::Gzip => Packed::Gzip(GzEncoder::new(file, Compression::default())),
+            Self::Gzip => Packed::Gzip(GzEncoder::new(file, Compression::default()).into()),
         }
     }
 
@@ -60,7 +60,7 @@ impl Packing {
 /// A file that is written.
 pub(super) enum Packed {
     Plain(BufWriter<File>),
-    Gzip(GzEncoder<BufWriter<File>>),
+    Gzip(Box<GzEncoder<BufWriter<File>>>),
 }
 
 impl Packed {

@@ -27,7 +27,7 @@ async fn far(server: &SourceServer, url: &str) -> Arc<Far> {
     assert!(opened.is_part());
     let size_bytes = opened.total_length.unwrap();
     let validator = opened.validator.unwrap();
-    let origin = Origin::Web { client, url: opened.final_url, validator };
+    let origin = Origin::Web { client: client.into(), url: opened.final_url.into(), validator };
     let place = Place { origin, size_bytes, deadline };
     let file = tempfile::tempfile().unwrap();
     let start = (Coming::Web(opened.body), opened.content_length.unwrap());
@@ -162,7 +162,7 @@ async fn nobody_waits_for_a_source_once_the_attempt_is_over() {
     let deadline = Instant::now() + Duration::from_secs(60);
     let opened = client.fetch_start(&url, 256 << 10, 4 << 30, deadline).await.unwrap();
     let validator = opened.validator.unwrap();
-    let origin = Origin::Web { client, url, validator };
+    let origin = Origin::Web { client: client.into(), url: Box::new(url), validator };
     let place = Place { origin, size_bytes: 20 * MIB as u64, deadline };
     let over = CancellationToken::new();
     let file = tempfile::tempfile().unwrap();

@@ -100,9 +100,9 @@ async fn setting_a_destination_has_it_tried_and_so_does_every_day() {
     let running = worker::run(settings(&stack, &moto), clock.clone(), shutdown.clone());
     let running = tokio::spawn(running);
     hand_out_again(&stack).await;
-    eventually("a worker has looked at it, ten minutes too early", PATIENCE, || async {
+    Box::pin(eventually("a worker has looked at it, ten minutes too early", PATIENCE, || async {
         prover(&stack).await.get_info().await.unwrap().num_pending == 0
-    })
+    }))
     .await;
     clock.advance(Duration::from_secs(1_200));
     hand_out_again(&stack).await;
