@@ -82,6 +82,10 @@ impl<F: AsFd> Socket<F> {
         bytes: &[u8],
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(), SocketError> {
+        // The space is rounded up: it may hold one more.
+        if descriptors.len() > DESCRIPTORS {
+            return Err(SocketError::StrayDescriptor);
+        }
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
         let bytes = bytes.get(..PACKET_BYTES).unwrap_or(bytes);
         loop {
