@@ -51,18 +51,30 @@ test *ARGS:
     # One build for programs and tests: the end-to-end tests start the programs.
     cargo build --workspace --bins --tests
     report=$(mktemp)
-    trap 'rm -f "$report"' EXIT
-    status=0
-    cargo test --workspace --no-fail-fast "$@" | tee "$report" || status=$?
-    awk '
-        /^test .* FAILED$/ { failures = failures "\n    " $2 }
-        /^test result: / { passed += $4; failed += $6; skipped += $8 }
-        END {
-            if (failures) print "\nfailed:" failures
-            printf "\n%d passed, %d failed, %d skipped\n", passed, failed, skipped
-        }
-    ' "$report"
-    exit "$status"
+    summary() {
+        awk '
+            / has been running for over 60 seconds$/ { begun[$2] }
+            /^test .* (ok|FAILED|ignored.*)$/ { delete begun[$2] }
+            /^test .* ok$/ { passed++ }
+            /^test .* FAILED$/ { failed++; failures = failures "\n    " $2 }
+            /^test .* ignored/ { skipped++ }
+            /^test program / { programs = programs "\n    " substr($0, 14) }
+            END {
+                for (name in begun) endless = endless "\n    " name
+                if (failures) print "\nfailed:" failures
+                if (endless) print "\nbegun and never ended:" endless
+                if (programs) print "\nprograms that did not end by themselves:" programs
+                printf "\n%d passed, %d failed, %d skipped\n", passed, failed, skipped
+            }
+        ' "$report"
+        rm -f "$report"
+    }
+    trap summary EXIT
+    # Whoever stops the run is told what became of it so far.
+    trap 'exit 143' TERM
+    # Under a deadline for each program.
+    runner="target.'cfg(all())'.runner = '$PWD/.config/run-test'"
+    cargo test --config "$runner" --workspace --no-fail-fast "$@" | (trap '' TERM INT; exec tee "$report")
 
 # Fuzz every parser for MINUTES each, or those named; what is found is kept under fuzz/
 [group('check')]
