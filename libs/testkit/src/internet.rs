@@ -27,7 +27,7 @@ use tokio::{
 
 pub use names::{Question, Record};
 
-use crate::until_some;
+use crate::{Finish as _, until_some, within};
 
 /// Tells a test that it runs inside, and how far it got.
 const INSIDE: &str = "DARKROOM_TEST_INTERNET";
@@ -47,6 +47,8 @@ const FIRST_FREE_PORT: &str = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
 const PORTS: [u16; 4] = [80, 443, 8080, 8443];
 /// The longest head of a request that is read, in bytes.
 const HEAD_BYTES: usize = 16 << 10;
+/// How long the test may take inside.
+const ENDS_WITHIN: Duration = Duration::from_secs(300);
 /// How long a connection that was begun may take to be seen.
 const SEEN_WITHIN: Duration = Duration::from_secs(20);
 
@@ -179,7 +181,8 @@ async fn run_inside(test: &str, namespaces: &[&str], stage: &str) {
         .args([test, "--exact", "--nocapture"])
         .env(INSIDE, stage)
         .kill_on_drop(true);
-    let output = child.output().await.expect("unshare, of util-linux");
+    let what = format!("{test}, which runs inside, ends");
+    let output = within(&what, ENDS_WITHIN, child.output()).await.expect("unshare, of util-linux");
     let said = String::from_utf8_lossy(&output.stdout);
     let wrong = String::from_utf8_lossy(&output.stderr);
     let passed = output.status.success() && said.contains("1 passed");
@@ -205,8 +208,7 @@ fn set_up(more: &[&str]) {
 }
 
 fn run(program: &str, arguments: &[&str]) {
-    let output = Command::new(program).args(arguments).output();
-    let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
+    let output = Command::new(program).args(arguments).finish();
     let wrong = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program} {}: {wrong}", arguments.join(" "));
 }

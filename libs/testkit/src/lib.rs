@@ -8,8 +8,10 @@
 )]
 
 mod caller;
+mod finish;
 mod flaky;
 mod front;
+mod going;
 mod http_server;
 mod internet;
 mod moto;
@@ -24,8 +26,10 @@ mod wait;
 mod witness;
 
 pub use caller::{Answer, Caller};
+pub use finish::{Finish, ends_within};
 pub use flaky::Flaky;
 pub use front::{Asked, Fault, Front};
+pub use going::Going;
 pub use internet::{Call, Internet, Question, Record};
 pub use moto::Moto;
 pub use receiver::{Received, Reply, WebhookReceiver};
@@ -33,5 +37,5 @@ pub use servers::{Nats, S3};
 pub use service::ManualClock;
 pub use source::{Source, SourceServer};
 pub use stack::{Part, Stack, executable, free_port};
-pub use wait::{eventually, until_some};
+pub use wait::{eventually, until_some, within};
 pub use witness::{Lapse, Witness};

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 use vault::{Role, Vault, secrets};
 
-use crate::{Caller, Nats, S3, eventually};
+use crate::{Caller, Nats, S3, ends_within, eventually};
 
 /// How long a part may take until it answers.
 const READY: Duration = Duration::from_secs(60);
@@ -140,7 +140,7 @@ impl Stack {
     pub fn abort(&mut self, part: Part) -> ExitStatus {
         let mut child = self.running.remove(&part).unwrap();
         crate::processes::abort(child.id());
-        child.wait().unwrap()
+        ends_within(&mut child, READY).unwrap()
     }
 
     /// Has parts that start from now on run with this setting, such as `DARKROOM__WORKER__SLOTS`.

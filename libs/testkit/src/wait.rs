@@ -42,3 +42,12 @@ where
         tokio::time::sleep(PACE).await;
     }
 }
+
+/// Waits for what must come of itself: an answer, a message, a task.
+///
+/// # Panics
+/// When it does not come within `limit`; the message names `what`.
+pub async fn within<T>(what: &str, limit: Duration, coming: impl Future<Output = T>) -> T {
+    let came = tokio::time::timeout(limit, coming).await;
+    came.unwrap_or_else(|_elapsed| panic!("not within {limit:?}: {what}"))
+}

@@ -2,13 +2,13 @@
 
 use std::{
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use domain::schema::schemas;
 use serde_json::{Value, json};
+use testkit::Finish as _;
 
 use crate::stage::{PATIENCE, World, until_some};
 
@@ -21,17 +21,11 @@ fn repository() -> PathBuf {
 fn hold(document: &Value, events: &[(String, Value)], valid: bool) {
     let packages = repository().join(".tools/node/node_modules");
     assert!(packages.exists(), "{}: run `./justw test`, which installs it", packages.display());
-    let mut node = Command::new("node")
+    let given = json!({ "document": document, "events": events, "valid": valid });
+    let output = Command::new("node")
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/api/asyncapi.js"))
         .env("NODE_PATH", packages)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("node is there: `./justw test` installs it");
-    let given = json!({ "document": document, "events": events, "valid": valid });
-    node.stdin.take().unwrap().write_all(given.to_string().as_bytes()).unwrap();
-    let output = node.wait_with_output().unwrap();
+        .finish_given(given.to_string().as_bytes());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let checked = String::from_utf8(output.stdout).unwrap();
     assert_eq!(checked.trim(), events.len().to_string());

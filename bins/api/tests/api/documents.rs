@@ -1,15 +1,12 @@
 //! What `docs/SUBSCRIBERS-HTTP.md` says in other languages, run against an API.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+use std::{path::Path, process::Command};
 
 use domain::job::{self, Event};
 use serde_json::Value;
+use testkit::Going;
 
-use crate::stage::{Running, Tenant, World};
+use crate::stage::{PATIENCE, Running, Tenant, World};
 
 /// The snippets in a language, in order.
 fn snippets(language: &str) -> Vec<String> {
@@ -20,35 +17,14 @@ fn snippets(language: &str) -> Vec<String> {
 }
 
 /// A program that prints events, and is ended with the test.
-struct Program(Child);
-
-impl Program {
-    fn start(program: &str, arguments: &[&str], api: &Running, tenant: &Tenant) -> Self {
-        let child = Command::new(program)
-            .args(arguments)
-            .env("DARKROOM_URL", format!("http://{}", api.address))
-            .env("DARKROOM_KEY", &tenant.key)
-            .env("DARKROOM_SECRET", &tenant.secret)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn();
-        Self(child.unwrap_or_else(|error| {
-            panic!("{program}: {error}: run `./justw test`, which installs it")
-        }))
-    }
-
-    /// The first lines that it prints which `wanted` makes something of.
-    fn lines(&mut self, count: usize, wanted: impl Fn(&str) -> Option<Value>) -> Vec<Value> {
-        let output = BufReader::new(self.0.stdout.take().unwrap());
-        output.lines().filter_map(|line| wanted(&line.unwrap())).take(count).collect()
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
+fn started(program: &str, arguments: &[&str], api: &Running, tenant: &Tenant) -> Going {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env("DARKROOM_URL", format!("http://{}", api.address))
+        .env("DARKROOM_KEY", &tenant.key)
+        .env("DARKROOM_SECRET", &tenant.secret);
+    Going::start(&mut command)
 }
 
 fn types(events: &[Value]) -> Vec<&str> {
@@ -67,11 +43,10 @@ const EXPECTED: [&str; 2] = ["darkroom.job.requested.v1", "darkroom.job.cancelle
 /// Two events that the program prints: one that is there already, and one that follows.
 async fn prints(program: &str, arguments: &[&str], wanted: fn(&str) -> Option<Value>) {
     let (world, api, tenant, id) = scene().await;
-    let mut running = Program::start(program, arguments, &api, &tenant);
-    let printed = tokio::task::spawn_blocking(move || running.lines(2, wanted));
+    let running = started(program, arguments, &api, &tenant);
+    let printed = tokio::task::spawn_blocking(move || running.lines(2, PATIENCE, wanted));
     world.happen(id, Event::Cancelled {}).await;
-    let printed = tokio::time::timeout(crate::stage::PATIENCE, printed).await;
-    assert_eq!(types(&printed.expect("two events in time").unwrap()), EXPECTED);
+    assert_eq!(types(&printed.await.unwrap()), EXPECTED);
 }
 
 fn json(line: &str) -> Option<Value> {
@@ -84,8 +59,8 @@ async fn what_is_said_of_curl_works() {
     prints("sh", &["-euc", stream], |line| json(line.strip_prefix("data:")?)).await;
     let (world, api, tenant, id) = scene().await;
     world.happen(id, Event::Cancelled {}).await;
-    let mut running = Program::start("sh", &["-euc", list], &api, &tenant);
-    let printed = tokio::task::spawn_blocking(move || running.lines(usize::MAX, json));
+    let running = started("sh", &["-euc", list], &api, &tenant);
+    let printed = tokio::task::spawn_blocking(move || running.lines(usize::MAX, PATIENCE, json));
     assert_eq!(types(&printed.await.unwrap()), EXPECTED);
 }
 

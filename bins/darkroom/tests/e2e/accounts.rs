@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use serde_json::Value;
-use testkit::{Source, SourceServer, eventually, free_port, pictures};
+use testkit::{Finish as _, Source, SourceServer, eventually, free_port, pictures};
 
 use crate::{jobs::PATIENCE, up::Up};
 
@@ -14,7 +14,7 @@ fn run(up: &Up, secret: Option<&str>, arguments: &[&str]) -> Result<String, Stri
     if let Some(secret) = secret {
         command.env("DARKROOM_SECRET", secret);
     }
-    let output: Output = tokio::task::block_in_place(|| command.output().unwrap());
+    let output: Output = tokio::task::block_in_place(|| command.finish());
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
 }

@@ -21,7 +21,8 @@ use serde_json::{Value, json};
 use service::{Clock as _, SystemClock};
 use tempfile::TempDir;
 use testkit::{
-    Nats, Source, SourceServer, Stack, WebhookReceiver, eventually, pictures, until_some,
+    Finish as _, Nats, Source, SourceServer, Stack, WebhookReceiver, eventually, pictures,
+    until_some,
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -107,7 +108,7 @@ pub(crate) struct Said {
 
 pub(crate) fn said(mut command: Command, arguments: &[&str]) -> Said {
     command.arg("audit").args(arguments);
-    let output: Output = tokio::task::block_in_place(|| command.output().unwrap());
+    let output: Output = tokio::task::block_in_place(|| command.finish());
     let text = |bytes| String::from_utf8(bytes).unwrap();
     let out = format!("{}{}", text(output.stdout), text(output.stderr));
     Said { out, code: output.status.code() }
@@ -158,7 +159,7 @@ impl Played {
         notary.stop().await;
         let settings = nats.settings("operator");
         let options = async_nats::ConnectOptions::new()
-            .user_and_password(settings.user.clone(), settings.password.expose().to_owned())
+            .nkey(settings.password.expose().to_owned())
             .custom_inbox_prefix("_INBOX_operator");
         let client = options.connect(&settings.url).await.unwrap();
         let key = notary.key();

@@ -9,7 +9,7 @@ use std::{
 use domain::Timestamp;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use testkit::{Source, SourceServer, free_port, pictures};
+use testkit::{Finish as _, Source, SourceServer, free_port, pictures};
 
 use crate::{jobs, up::Up};
 
@@ -41,7 +41,7 @@ impl Said {
 
 fn run(mut command: Command, data: &Path, arguments: &[&str]) -> Said {
     command.args(arguments).arg("--data").arg(data);
-    Said::of(tokio::task::block_in_place(|| command.output().unwrap()))
+    Said::of(tokio::task::block_in_place(|| command.finish()))
 }
 
 /// A command beside a Darkroom that does not run.
@@ -148,7 +148,7 @@ async fn an_old_backup_comes_back_without_what_was_erased_since() {
         (&body["status"], &body["user_data"]["note"]),
         (&json!("success"), &json!("kept-word"))
     );
-    let said = again.command().args(["replay", "--account", &account]).output().unwrap();
+    let said = again.command().args(["replay", "--account", &account]).finish();
     let said = Said::of(said).well();
     assert!(said.out.lines().last().unwrap().starts_with("chain: ok"), "{}", said.out);
     let more = hand_in(&again, &source, "after-the-restore").await;
@@ -174,7 +174,7 @@ async fn an_account_erased_since_is_not_there_to_be_read_when_its_backup_comes_b
     assert_eq!((&receipt["status"], &receipt["event"]["jobs"]), (&json!("erased"), &json!(1)));
     let said = run(up.command(), &data, &["erase", "--receipt", &account]).well();
     assert_eq!(receipt, serde_json::from_str::<Value>(&said.out).unwrap(), "it can be shown again");
-    let replayed = Said::of(up.command().args(["replay", "--account", &account]).output().unwrap());
+    let replayed = Said::of(up.command().args(["replay", "--account", &account]).finish());
     let replayed = replayed.well();
     assert!(replayed.out.contains("account.erased") && !replayed.out.contains(SECRET_WORD));
     assert!(replayed.out.lines().last().unwrap().starts_with("chain: ok"), "{}", replayed.out);

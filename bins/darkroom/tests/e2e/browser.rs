@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use testkit::{Source, SourceServer, free_port};
+use testkit::{Finish as _, Source, SourceServer, free_port};
 
 use crate::{chromium::Browser, up::Up};
 
@@ -13,8 +13,7 @@ const PASSWORD: &str = "correct horse battery";
 /// The token that an operator's command printed.
 fn token(up: &Up, arguments: &[&str]) -> String {
     let data = up.data();
-    let said = up.command().args(arguments).args(["--data", data.to_str().unwrap()]).output();
-    let said = said.unwrap();
+    let said = up.command().args(arguments).args(["--data", data.to_str().unwrap()]).finish();
     let out = String::from_utf8(said.stdout).unwrap();
     assert!(said.status.success(), "{out}{}", String::from_utf8_lossy(&said.stderr));
     let token = out.lines().find_map(|line| line.strip_prefix("token"));
@@ -139,7 +138,7 @@ fn is_logged_out_by_an_operator(browser: &mut Browser, up: &Up, account: &str) {
     let data = up.data();
     let mut command = up.command();
     command.args(["member", "log-out", account, EMAIL, "--data", data.to_str().unwrap()]);
-    let said = command.output().unwrap();
+    let said = command.finish();
     let out = String::from_utf8(said.stdout).unwrap();
     assert!(out.ends_with("  2 sessions ended\n"), "{out}{:?}", said.stderr);
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -153,7 +152,7 @@ fn operators_see_and_change_members(up: &Up, account: &str) {
     let run = |arguments: &[&str]| {
         let mut command = up.command();
         command.arg("member").args(arguments).args(["--data", data.to_str().unwrap()]);
-        let said = command.output().unwrap();
+        let said = command.finish();
         let out = String::from_utf8(said.stdout).unwrap();
         (said.status.code(), out, String::from_utf8(said.stderr).unwrap())
     };

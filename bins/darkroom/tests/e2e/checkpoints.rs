@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use evidence::{checkpoint::Checkpoint, note::Verifier};
 use serde_json::Value;
-use testkit::{free_port, until_some};
+use testkit::{Finish as _, free_port, until_some};
 
 use crate::up::Up;
 
@@ -33,7 +33,7 @@ async fn what_happens_is_signed_by_a_key_that_outlives_a_power_cut() {
     let before = signed(&up, "ACCOUNTS", 1).await;
     let key = up.env["DARKROOM_NOTARY_KEY"].clone();
     let data = up.data().display().to_string();
-    let said = up.command().args(["doctor", "--data", &data]).output().unwrap();
+    let said = up.command().args(["doctor", "--data", &data]).finish();
     let said = String::from_utf8(said.stdout).unwrap();
     let name = before.origin.rsplit_once('/').unwrap().0;
     assert!(said.contains("ok  checkpoints") && said.contains(name), "{said}");

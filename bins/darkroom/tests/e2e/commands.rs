@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Output};
 
 use serde_json::Value;
-use testkit::{Source, SourceServer, free_port, pictures};
+use testkit::{Finish as _, Source, SourceServer, free_port, pictures};
 
 use crate::up::Up;
 
@@ -38,7 +38,7 @@ impl Said {
 }
 
 fn run(up: &Up, arguments: &[&str]) -> Said {
-    tokio::task::block_in_place(|| up.command().args(arguments).output().unwrap()).into()
+    tokio::task::block_in_place(|| up.command().args(arguments).finish()).into()
 }
 
 /// The id of the job that a command spoke of.

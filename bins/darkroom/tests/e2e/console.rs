@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use serde_json::{Value, json};
-use testkit::{Caller, WebhookReceiver, free_port, pictures};
+use testkit::{Caller, Finish as _, WebhookReceiver, free_port, pictures};
 
 use crate::{chromium::Browser, jobs, up::Up};
 
@@ -277,7 +277,7 @@ async fn hears_of_a_job_of_somebody_else(up: &Up, browser: &mut Browser) {
 async fn does_not_see_what_others_have(up: &Up, browser: &mut Browser) {
     let data = up.data();
     let create = ["account", "create", "--label", "others", "--json", "--data"];
-    let made = up.command().args(create).arg(&data).output().unwrap();
+    let made = up.command().args(create).arg(&data).finish();
     let made: Value = serde_json::from_slice(&made.stdout).unwrap();
     let text = |name: &str| made[name].as_str().unwrap();
     let others = Caller::new(&up.env["DARKROOM_URL"], text("key"), text("secret"));

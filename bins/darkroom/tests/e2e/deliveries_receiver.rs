@@ -86,6 +86,11 @@ impl Receiver {
         self.ledger.lock().unwrap().clone()
     }
 
+    /// What came after the first `seen` lines.
+    pub(crate) fn lines_after(&self, seen: usize) -> Vec<Line> {
+        self.ledger.lock().unwrap()[seen..].to_vec()
+    }
+
     /// How many of what came so far satisfy this.
     pub(crate) fn count(&self, wanted: impl Fn(&Line) -> bool) -> usize {
         self.ledger.lock().unwrap().iter().filter(|line| wanted(line)).count()

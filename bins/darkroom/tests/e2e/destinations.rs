@@ -7,14 +7,11 @@ mod policies;
 mod recorded;
 mod roles;
 
-use std::{
-    io::Write as _,
-    process::{Command, Output, Stdio},
-};
+use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use storage::Credentials;
-use testkit::{Caller, Stack, executable, until_some};
+use testkit::{Caller, Finish as _, Stack, executable, until_some};
 
 use crate::jobs::PATIENCE;
 
@@ -65,17 +62,11 @@ async fn demand(caller: &Caller, demanded: bool) -> Value {
 /// Runs `darkroom destination` with these arguments, and this on its standard input.
 fn command(stack: &Stack, arguments: &[&str], input: &str) -> Output {
     tokio::task::block_in_place(|| {
-        let mut child = Command::new(executable("darkroom"))
+        Command::new(executable("darkroom"))
             .arg("destination")
             .args(arguments)
             .envs(stack.environment(0))
             .current_dir(stack.data())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        child.wait_with_output().unwrap()
+            .finish_given(input.as_bytes())
     })
 }

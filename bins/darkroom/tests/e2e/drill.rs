@@ -15,7 +15,7 @@ use std::{
 use eventlog::topology;
 use serde_json::json;
 use service::{Clock as _, SystemClock};
-use testkit::{Caller, Source, SourceServer, free_port, pictures, until_some};
+use testkit::{Caller, Finish as _, Source, SourceServer, free_port, pictures, until_some};
 
 use crate::{
     jobs,
@@ -90,7 +90,7 @@ async fn a_lost_machine_is_replaced_from_a_backup() {
     let data = up.data();
     let mut command = up.command();
     command.arg("backup").arg(data.join("backups")).arg("--data").arg(&data);
-    let backed = tokio::task::block_in_place(|| command.output().unwrap());
+    let backed = tokio::task::block_in_place(|| command.finish());
     assert!(backed.status.success(), "{}", String::from_utf8_lossy(&backed.stderr));
     let backup = String::from_utf8(backed.stdout).unwrap().trim().to_owned();
     tokio::time::sleep(AFTERWARDS).await;
@@ -106,8 +106,7 @@ async fn a_lost_machine_is_replaced_from_a_backup() {
     let restored = up::bare(other.path())
         .args(["restore", &backup, "--nothing-erased-since", "--data"])
         .arg(&new)
-        .output()
-        .unwrap();
+        .finish();
     assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
     let again = Up::start_in(other, &[sources.port()], free_port()).await;
     let caller = again.caller();
@@ -193,8 +192,7 @@ async fn a_lost_origin_is_replaced_from_its_mirror() {
     let restored = up::bare(other.path())
         .args(["restore", &taken, "--keys", &keys, "--nothing-erased-since", "--data"])
         .arg(&new)
-        .output()
-        .unwrap();
+        .finish();
     assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
     let again = Up::start_in(other, &[], free_port()).await;
     let caller = again.caller();

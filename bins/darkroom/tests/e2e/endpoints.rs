@@ -9,8 +9,8 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use testkit::{
-    Caller, Part, Received, Reply, Source, SourceServer, Stack, WebhookReceiver, eventually,
-    pictures, until_some,
+    Caller, Finish as _, Part, Received, Reply, Source, SourceServer, Stack, WebhookReceiver,
+    eventually, pictures, until_some,
 };
 
 use vault::webhook::SigningSecret;
@@ -255,8 +255,7 @@ async fn what_the_document_says_of_verifying_works() {
         .env("ID", v1.header("webhook-id"))
         .env("TIMESTAMP", v1.header("webhook-timestamp"))
         .env("BODY", std::str::from_utf8(&v1.body).unwrap())
-        .output()
-        .unwrap();
+        .finish();
     let printed = String::from_utf8(output.stdout).unwrap();
     assert_eq!(printed.trim(), v1.header("webhook-signature"));
 }

@@ -1,24 +1,11 @@
 //! `darkroom events`: what happens to an account, listed and followed with its own key.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    process::{Child, Command, Output, Stdio},
-};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
-use testkit::{Part, Source, SourceServer, Stack, pictures};
+use testkit::{Finish as _, Going, Part, Source, SourceServer, Stack, pictures};
 
 use crate::jobs::{self, PATIENCE};
-
-/// A command that goes on, ended with the test.
-struct Following(Child);
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
 
 fn command(stack: &Stack, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_darkroom"));
@@ -28,7 +15,7 @@ fn command(stack: &Stack, arguments: &[&str]) -> Command {
 }
 
 fn run(stack: &Stack, arguments: &[&str]) -> Output {
-    tokio::task::block_in_place(|| command(stack, arguments).output().unwrap())
+    tokio::task::block_in_place(|| command(stack, arguments).finish())
 }
 
 fn events(output: &Output) -> Vec<Value> {
@@ -51,12 +38,7 @@ async fn an_account_s_events_are_listed_and_followed_through_a_restart_of_the_ap
     let caller = stack.caller(0);
     let filter = ["--filter", "job.completed,job.failed", "--json"];
     let mut follow = command(&stack, &[&["--follow", "--from", "start"], &filter[..]].concat());
-    let mut follow = Following(follow.stdout(Stdio::piped()).spawn().unwrap());
-    let lines = BufReader::new(follow.0.stdout.take().unwrap()).lines();
-    let heard = tokio::task::spawn_blocking(move || {
-        let lines = lines.take(2).map(|line| serde_json::from_str(&line.unwrap()).unwrap());
-        lines.collect::<Vec<Value>>()
-    });
+    let follow = Going::start(&mut follow);
 
     let picture = sources.put("/photo.png", Source::bytes(pictures::png(64, 48, [9, 99, 9])));
     let done = jobs::wish(&caller, &json!({ "url": picture, "sizes": ["40x40"] })).await;
@@ -69,7 +51,8 @@ async fn an_account_s_events_are_listed_and_followed_through_a_restart_of_the_ap
     jobs::ended(&caller, &gone).await;
 
     // Whoever follows hears both, once each, though the API went away in between.
-    let heard = tokio::time::timeout(PATIENCE, heard).await.expect("two events").unwrap();
+    let json = |line: &str| serde_json::from_str::<Value>(line).ok();
+    let heard = tokio::task::block_in_place(|| follow.lines(2, PATIENCE, json));
     assert_eq!(kinds(&heard), ENDS);
     let listed = events(&run(&stack, &filter));
     assert_eq!(listed, heard, "a list and a stream say the same");

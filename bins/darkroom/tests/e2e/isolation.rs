@@ -12,7 +12,8 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::{
-    Answer, Caller, Source, SourceServer, WebhookReceiver, eventually, free_port, pictures,
+    Answer, Caller, Finish as _, Source, SourceServer, WebhookReceiver, eventually, free_port,
+    pictures,
 };
 use uuid::Uuid;
 
@@ -74,7 +75,7 @@ impl Two {
         .await;
         let data = up.data();
         let create = ["account", "create", "--label", "Stranger", "--json", "--data"];
-        let mut create = up.command().args(create).arg(&data).output().map(Said::from).unwrap();
+        let mut create = Said::from(up.command().args(create).arg(&data).finish());
         assert!(create.well, "{}", create.err);
         let made: Value = serde_json::from_str(&std::mem::take(&mut create.out)).unwrap();
         let stranger =
@@ -104,7 +105,7 @@ impl Two {
             .env("DARKROOM_URL", &self.up.env["DARKROOM_URL"])
             .env("DARKROOM_KEY", &by.key)
             .env("DARKROOM_SECRET", &by.secret);
-        tokio::task::block_in_place(|| command.output().unwrap()).into()
+        tokio::task::block_in_place(|| command.finish()).into()
     }
 
     fn file(&self, name: &str) -> PathBuf {

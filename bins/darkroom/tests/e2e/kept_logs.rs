@@ -17,7 +17,9 @@ use futures::TryStreamExt as _;
 use readmodel::Store;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use testkit::{Source, SourceServer, WebhookReceiver, eventually, free_port, pictures};
+use testkit::{
+    Finish as _, Source, SourceServer, WebhookReceiver, eventually, free_port, pictures,
+};
 
 use crate::{jobs, up, up::Up};
 
@@ -70,7 +72,7 @@ async fn server(folder: &Path) -> (Embedded, Log) {
 async fn load(server: &Embedded, kept: &[Kept]) {
     let settings = server.settings("operator");
     let client = ConnectOptions::new()
-        .user_and_password(settings.user.clone(), settings.password.expose().to_owned())
+        .nkey(settings.password.expose().to_owned())
         .custom_inbox_prefix("_INBOX_operator")
         .connect(&settings.url)
         .await
@@ -113,8 +115,7 @@ async fn every_log_that_a_version_wrote_is_read_to_the_same_rows_by_this_one() {
             .env("DARKROOM_NATS_URL", &auditor.url)
             .env("DARKROOM_NATS_USER", &auditor.user)
             .env("DARKROOM_NATS_PASSWORD", auditor.password.expose())
-            .output();
-        let said = said.unwrap();
+            .finish();
         let verdict = String::from_utf8(said.stderr).unwrap();
         let expected = format!("chain: ok, {} events\n", kept.len());
         assert!(said.status.success() && verdict.starts_with(&expected), "{verdict}");
@@ -260,7 +261,7 @@ async fn settings_of_an_account(up: &Up) {
         let mut command = up.command();
         let command =
             command.args(["account", set[0], account, set[1], set[2], "--data"]).arg(&data);
-        let said = tokio::task::block_in_place(|| command.output().unwrap());
+        let said = tokio::task::block_in_place(|| command.finish());
         println!("{}", String::from_utf8_lossy(&said.stderr));
     }
 }
@@ -293,7 +294,7 @@ async fn uploads_and_members(up: &Up) {
     fs::write(&picture, pictures::PHOTOGRAPH).unwrap();
     let mut command = up.command();
     let command = command.arg("upload").arg(&picture);
-    let said = tokio::task::block_in_place(|| command.output().unwrap());
+    let said = tokio::task::block_in_place(|| command.finish());
     let said = String::from_utf8([said.stdout, said.stderr].concat()).unwrap();
     let handed_in = said.split("upload ").nth(1).and_then(|rest| rest.split(',').next()).unwrap();
     let wish = json!({ "url": format!("upload:{handed_in}"), "sizes": ["40x40"] });

@@ -18,7 +18,7 @@ use std::{
 use eventlog::Keys;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use tempfile::TempDir;
-use testkit::{Nats, executable};
+use testkit::{Finish as _, Nats, executable};
 use vault::{KeysHeld, RingName, Role, Settings, Vault};
 
 const ACCOUNTS: usize = 12;
@@ -80,7 +80,7 @@ impl World {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        self.key(arguments).output().unwrap()
+        self.key(arguments).finish()
     }
 
     /// What a command says that must go well.
@@ -302,7 +302,7 @@ async fn rings_that_systemd_hands_in_are_used_and_guarded_as_it_guards_them() {
             .env("CREDENTIALS_DIRECTORY", handed.path())
             .env("DARKROOM__VAULT__MASTER_KEY_CREDENTIAL", names[0])
             .env("DARKROOM__VAULT__CREDENTIALS_KEY_CREDENTIAL", names[1]);
-        tokio::task::block_in_place(|| command.output().unwrap())
+        tokio::task::block_in_place(|| command.finish())
     };
     let said = verify();
     let text = String::from_utf8_lossy(&said.stdout).into_owned();

@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use testkit::{Call, Internet, Moto, Question, Record, Stack, pictures, until_some};
+use testkit::{Call, Finish as _, Internet, Moto, Question, Record, Stack, pictures, until_some};
 
 use crate::{
     jobs::{self, PATIENCE},
@@ -179,7 +179,7 @@ fn commands(stack: &Stack) {
     for arguments in everyone {
         let mut command: Command = bare(stack.data());
         command.args(arguments).envs(stack.environment(0)).envs(TEMPTATIONS);
-        let output = tokio::task::block_in_place(|| command.output().unwrap());
+        let output = tokio::task::block_in_place(|| command.finish());
         assert!(output.status.code().is_some(), "{arguments:?}");
     }
 }

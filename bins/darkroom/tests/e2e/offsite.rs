@@ -15,7 +15,7 @@ use domain::{
 use eventlog::{ConnectError, Keys, Log, Raw, Secret, Settings, Span, topology};
 use futures::TryStreamExt as _;
 use service::{Clock as _, SystemClock};
-use testkit::{eventually, free_port, until_some};
+use testkit::{Finish as _, eventually, free_port, until_some};
 use uuid::Uuid;
 use vault::{Role, Vault};
 
@@ -216,14 +216,13 @@ async fn a_copy_elsewhere_holds_what_was_acknowledged_and_can_take_the_origin_s_
     let restored = up::bare(folder.path())
         .args(["restore", &taken, "--keys", &keys, "--nothing-erased-since", "--data"])
         .arg(&new)
-        .output()
-        .unwrap();
+        .finish();
     assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
-    let listed = up::bare(folder.path()).args(["account", "list", "--data"]).arg(&new).output();
-    let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
+    let listed = up::bare(folder.path()).args(["account", "list", "--data"]).arg(&new).finish();
+    let listed = String::from_utf8(listed.stdout).unwrap();
     assert!(opened.iter().all(|id| listed.contains(&id.to_string())), "{listed}");
-    let differences = up::bare(folder.path()).args(["nats", "diff", "--data"]).arg(&new).output();
-    let differences = String::from_utf8(differences.unwrap().stdout).unwrap();
+    let differences = up::bare(folder.path()).args(["nats", "diff", "--data"]).arg(&new).finish();
+    let differences = String::from_utf8(differences.stdout).unwrap();
     assert!(!differences.contains("stream "), "it is an origin like any other: {differences}");
 }
 
@@ -235,8 +234,7 @@ pub(crate) fn backup(server: &Server, folder: &Path, to: &Path) -> String {
         .args(["backup", to.to_str().unwrap()])
         .args(set.iter().flat_map(|set| ["--set", set]))
         .args(["--set", &format!("nats.password={PASSWORD}")])
-        .output()
-        .unwrap();
+        .finish();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

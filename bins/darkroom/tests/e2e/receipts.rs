@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path, process::Output};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use testkit::{Caller, Source, SourceServer, free_port, pictures};
+use testkit::{Caller, Finish as _, Source, SourceServer, free_port, pictures};
 
 use crate::{
     jobs,
@@ -39,7 +39,7 @@ impl Said {
 fn audit(up: &Up, arguments: &[&str]) -> Said {
     let mut command = up.command();
     command.arg("audit").args(arguments);
-    Said::of(tokio::task::block_in_place(|| command.output().unwrap()))
+    Said::of(tokio::task::block_in_place(|| command.finish()))
 }
 
 async fn done(caller: &Caller, source: &str) -> String {

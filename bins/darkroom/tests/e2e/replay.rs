@@ -15,7 +15,7 @@ use eventlog::{
 };
 use readmodel::{Found, Store};
 use serde_json::Value;
-use testkit::{eventually, free_port, until_some};
+use testkit::{Finish as _, eventually, free_port, until_some};
 use uuid::Uuid;
 
 use crate::{jobs, up, up::Up};
@@ -31,8 +31,7 @@ struct Said {
 
 impl Said {
     fn of(command: &mut Command) -> Self {
-        let Output { status, stdout, stderr } =
-            tokio::task::block_in_place(|| command.output().unwrap());
+        let Output { status, stdout, stderr } = tokio::task::block_in_place(|| command.finish());
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Self { code: status.code(), out: text(stdout), err: text(stderr) }
     }
@@ -294,7 +293,7 @@ fn prepare(folder: &Path, server: &Embedded) -> Command {
 async fn fill(server: &Embedded) {
     let settings = server.settings("operator");
     let client = ConnectOptions::new()
-        .user_and_password(settings.user.clone(), settings.password.expose().to_owned())
+        .nkey(settings.password.expose().to_owned())
         .custom_inbox_prefix("_INBOX_operator")
         .connect(&settings.url)
         .await

@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use eventlog::Log;
 use serde_json::json;
-use testkit::{Source, SourceServer, free_port, pictures};
+use testkit::{Finish as _, Source, SourceServer, free_port, pictures};
 
 use crate::{
     audit::{Said, alone, said, signed},
@@ -36,7 +36,7 @@ async fn wait_for_checkpoints(up: &Up) {
 
 fn run(mut command: Command, data: &Path, arguments: &[&str]) -> String {
     command.args(arguments).arg("--data").arg(data);
-    let output = tokio::task::block_in_place(|| command.output().unwrap());
+    let output = tokio::task::block_in_place(|| command.finish());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

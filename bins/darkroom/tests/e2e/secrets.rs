@@ -327,7 +327,7 @@ async fn what_was_handed_in_to_be_kept_secret_is_found_nowhere() {
 async fn uncompressed(stack: &Stack) {
     let nats = stack.nats.settings("operator");
     let client = async_nats::ConnectOptions::new()
-        .user_and_password(nats.user.clone(), nats.password.expose().to_owned())
+        .nkey(nats.password.expose().to_owned())
         .custom_inbox_prefix("_INBOX_operator")
         .connect(nats.url.as_str())
         .await

@@ -1,15 +1,10 @@
 //! What `docs/WEBHOOKS.md` says of verifying in further languages, run on real deliveries.
 
-use std::{
-    fs,
-    io::Write as _,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{fs, path::Path, process::Command};
 
 use serde_json::{Value, json};
 use service::{Clock as _, SystemClock};
-use testkit::{Received, Stack, WebhookReceiver};
+use testkit::{Finish as _, Received, Stack, WebhookReceiver};
 
 use crate::{jobs::PATIENCE, verify_webhook};
 
@@ -38,13 +33,7 @@ fn try_it(what: &str, command: impl Fn() -> Command, secret: &str, one: &Receive
     wrong[1]["secret"] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into();
     wrong[2]["headers"]["webhook-timestamp"] = "1".into();
     for (given, fine) in [(&right, true)].into_iter().chain(wrong.iter().map(|it| (it, false))) {
-        let child =
-            command().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let mut child = child.unwrap_or_else(|error| {
-            panic!("{what}: {error}: run `./justw test`, which installs it")
-        });
-        child.stdin.take().unwrap().write_all(given.to_string().as_bytes()).unwrap();
-        let output = child.wait_with_output().unwrap();
+        let output = command().finish_given(given.to_string().as_bytes());
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.success(), fine, "{what} of {given}: {said}");
         let reason = ["too old", "not signed", "No matching signature"]
@@ -91,8 +80,7 @@ fn try_go(secret: &str, one: &Received) {
         go.env("GOCACHE", &cache).env("GOFLAGS", "-mod=mod").env("GOPROXY", "off");
         go
     };
-    let built = go(&["build", "-o", "webhooks", "."]).output();
-    let built = built.expect("go is there: `./justw test` installs it");
+    let built = go(&["build", "-o", "webhooks", "."]).finish();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     try_it("go", || Command::new(folder.path().join("webhooks")), secret, one);
 }
@@ -119,8 +107,7 @@ async fn try_curl(hooks: &WebhookReceiver) {
             .env("SECRET", secret.expose())
             .env("BODY", r#"{"type": "job.completed"}"#)
             .env("URL", hooks.url("/curl"))
-            .output()
-            .unwrap()
+            .finish()
     });
     assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
     let at = |one: &&Received| one.path == "/curl";

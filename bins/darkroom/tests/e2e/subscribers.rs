@@ -3,7 +3,7 @@
 use std::{path::Path, process::Stdio, time::Duration};
 
 use serde_json::{Value, json};
-use testkit::{Source, SourceServer, free_port, pictures};
+use testkit::{Finish as _, Source, SourceServer, free_port, pictures};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
     process::{Child, ChildStdout, Command},
@@ -64,7 +64,7 @@ async fn the_owner_is_told_what_is_sealed_in_the_log() {
     let up = Up::start(&[source.port()], free_port()).await;
     let account = up.env["DARKROOM_ACCOUNT"].clone();
     let feed = |wanted: &[&str]| {
-        let output = up.command().arg("feed").args(wanted).output().unwrap();
+        let output = up.command().arg("feed").args(wanted).finish();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };

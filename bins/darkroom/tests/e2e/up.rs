@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::Write as _,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -14,8 +13,8 @@ use serde_json::{Value, json};
 use storage::{Network, Patience, Reader, Secret};
 use tempfile::TempDir;
 use testkit::{
-    Caller, Received, Source, SourceServer, WebhookReceiver, eventually, free_port, pictures,
-    processes,
+    Caller, Finish as _, Received, Source, SourceServer, WebhookReceiver, ends_within, eventually,
+    free_port, pictures, processes,
 };
 
 use crate::jobs;
@@ -149,7 +148,10 @@ impl Drop for Up {
         // It may have ended; what it started goes with it.
         if matches!(self.child.try_wait(), Ok(None)) {
             processes::terminate(self.child.id());
-            let _ = self.child.wait();
+            if ends_within(&mut self.child, READY).is_none() {
+                eprintln!("`darkroom up` did not end within {READY:?}, and was killed");
+                assert!(std::thread::panicking(), "`darkroom up` ends when it is told to");
+            }
         }
         if std::thread::panicking() {
             let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
@@ -191,8 +193,8 @@ pub(crate) fn tools() -> PathBuf {
 /// What a shell knows after sourcing the file.
 fn sourced(file: &Path) -> BTreeMap<String, String> {
     let script = "set -a; . \"$1\"; exec env -0";
-    let output = Command::new("/bin/sh").args(["-c", script, "sh"]).arg(file).env_clear().output();
-    let text = String::from_utf8(output.unwrap().stdout).unwrap();
+    let output = Command::new("/bin/sh").args(["-c", script, "sh"]).arg(file).env_clear().finish();
+    let text = String::from_utf8(output.stdout).unwrap();
     let pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
@@ -202,17 +204,11 @@ pub(crate) fn python(venv: &str, script: &str, arguments: &[&str], input: &Value
     let python = tools().join(venv).join("bin/python");
     assert!(python.exists(), "{}: run `./justw test`, which installs it", python.display());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e").join(script);
-    let mut child = Command::new(python)
+    let output = Command::new(python)
         .arg(script)
         .args(arguments)
         .env_clear()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.to_string().as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+        .finish_given(input.to_string().as_bytes());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output
 }
@@ -298,7 +294,7 @@ async fn the_filepreviews_client_is_served_by_up_and_up_leaves_nothing_running()
     check_renditions(&up.caller(), &preview).await;
     assert_eq!(hooks.received().len(), 1, "those without a callback are told nobody");
 
-    let second = command(up.folder.path(), free_port()).output().unwrap();
+    let second = command(up.folder.path(), free_port()).finish();
     let complaint = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(!second.status.success());
     assert!(complaint.contains("another `darkroom up` runs on"), "{complaint}");

@@ -12,7 +12,9 @@ use std::{
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::{Answer, Caller, Flaky, Part, Stack, eventually, executable, pictures, until_some};
+use testkit::{
+    Answer, Caller, Finish as _, Flaky, Part, Stack, eventually, executable, pictures, until_some,
+};
 
 use crate::jobs;
 
@@ -66,7 +68,9 @@ impl Place {
     }
 
     fn run(&self, arguments: &[&str]) -> Said {
-        tokio::task::block_in_place(|| self.command(arguments).output().unwrap()).into()
+        // Gigabytes, where those are asked for.
+        let limit = Duration::from_secs(600);
+        tokio::task::block_in_place(|| self.command(arguments).finish_within(limit, b"")).into()
     }
 
     fn file(&self, name: &str) -> PathBuf {

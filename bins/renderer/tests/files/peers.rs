@@ -1,6 +1,7 @@
 //! Independent renderers: what others make of the same file.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -66,13 +67,21 @@ pub(crate) fn on_white(picture: &image::RgbaImage) -> RgbImage {
     })
 }
 
+/// A program by others, which has some minutes.
+pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("timeout");
+    command.args(["--kill-after=5s", "3m"]).arg(name);
+    command
+}
+
 fn python(orders: &str) {
     let python = root().join(".tools/venv-peers/bin/python");
-    let mut child = Command::new(python)
+    assert!(python.exists(), "the peers' Python: run ./justw --need corpus");
+    let mut child = program(python)
         .arg(root().join("bins/renderer/tests/files/peer.py"))
         .stdin(Stdio::piped())
         .spawn()
-        .expect("the peers' Python: run ./justw --need corpus");
+        .expect("started");
     child.stdin.take().expect("piped").write_all(orders.as_bytes()).expect("ordered");
     assert!(child.wait().expect("ended").success(), "the peers' script failed");
 }
@@ -82,7 +91,7 @@ fn other(entry: &Entry, (width, height): (u32, u32), out: &Path) -> Option<std::
     let (file, png) = (entry.file(), out.with_extension("png"));
     let mut command = match entry.row.as_str() {
         "pdf" | "illustrator" => {
-            let mut command = Command::new("pdftoppm");
+            let mut command = program("pdftoppm");
             let (width, height) = (width.to_string(), height.to_string());
             command.args([
                 "-png",
@@ -97,7 +106,7 @@ fn other(entry: &Entry, (width, height): (u32, u32), out: &Path) -> Option<std::
             command
         }
         "svg" => {
-            let mut command = Command::new("rsvg-convert");
+            let mut command = program("rsvg-convert");
             command.args([
                 "--format",
                 "png",
@@ -111,14 +120,14 @@ fn other(entry: &Entry, (width, height): (u32, u32), out: &Path) -> Option<std::
         }
         // Of sounds, the cover that lies in them; a waveform has no peer.
         "video" | "audio" => {
-            let mut command = Command::new("ffmpeg");
+            let mut command = program("ffmpeg");
             command.args(["-loglevel", "quiet", "-y", "-i"]).arg(&file);
             let scale = format!("scale={width}:{height}:flags=area,format=rgb24");
             command.args(["-frames:v", "1", "-an", "-vf", &scale]).arg(&png);
             command
         }
         "exr" | "hdr" | "jxl" => {
-            let mut command = Command::new("ffmpeg");
+            let mut command = program("ffmpeg");
             command.args(["-loglevel", "quiet", "-y", "-apply_trc", "iec61966_2_1", "-i"]);
             command.arg(&file).args(["-frames:v", "1"]).arg(&png);
             command

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 
 use domain::limits::Limits;
@@ -37,7 +37,7 @@ fn documents() -> Vec<Entry> {
 
 /// What LibreOffice makes of all of them, in one go; the names are those of their places.
 fn printed(documents: &[Entry], folder: &Path) {
-    let mut command = Command::new("soffice");
+    let mut command = peers::program("soffice");
     command.arg(format!("-env:UserInstallation=file://{}/profile", folder.display()));
     command.args(["--headless", "--convert-to", "pdf", "--outdir"]).arg(folder);
     for (index, entry) in documents.iter().enumerate() {
@@ -64,7 +64,7 @@ fn extension(bytes: &[u8]) -> &'static str {
 /// Page 1 of a PDF, by poppler.
 fn page(pdf: &Path, (width, height): (u32, u32)) -> PathBuf {
     let out = pdf.with_extension("");
-    let mut command = Command::new("pdftoppm");
+    let mut command = peers::program("pdftoppm");
     command.args(["-png", "-singlefile", "-cropbox"]);
     command.args(["-scale-to-x", &width.to_string(), "-scale-to-y", &height.to_string()]);
     let ended = command.arg(pdf).arg(&out).stderr(Stdio::null()).status();

@@ -146,6 +146,30 @@ async fn what_others_draw_is_handed_over_before_anything_is_drawn() {
     }
 }
 
+#[tokio::test]
+async fn nothing_is_drawn_where_metadata_alone_is_wished_for() {
+    let pool = Pool::start(&config()).expect("a pool");
+    let photograph = encoded(&photo(900, 600), ImageFormat::Jpeg);
+    let small = encoded(&photo(90, 60), ImageFormat::Jpeg);
+    for (bytes, kind, total) in [
+        (photograph, MetadataKind::Exif, 1),
+        // Without the office suite: it says itself how many pages it has.
+        (document(&small), MetadataKind::Document, 13),
+        (b"a,b\n1,2\n".to_vec(), MetadataKind::Document, 1),
+        (b"%PDF-1.4 and nothing else".to_vec(), MetadataKind::Document, 0),
+    ] {
+        let mut wish = wish(&[], Some(Format::Avif));
+        wish.metadata.insert(kind);
+        let outcome = draw(&pool, &bytes, wish).await;
+        if total == 0 {
+            assert_eq!(outcome.failure(), "corrupt", "{:?}", outcome.result);
+            continue;
+        }
+        assert_eq!((outcome.rendered().artifacts, outcome.total), (0, Some(total)));
+        assert!(outcome.rendered().metadata.contains_key(kind.name()), "{:?}", outcome.result);
+    }
+}
+
 /// A document of 13 pages, with a small picture of the first.
 fn document(small: &[u8]) -> Vec<u8> {
     let types = "<Types><Override ContentType='application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml'/></Types>";

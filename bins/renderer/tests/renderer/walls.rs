@@ -160,7 +160,7 @@ async fn gone(name: &str) {
 }
 
 async fn left(name: &str, count: usize) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + PATIENCE;
     while processes(name) != count {
         assert!(Instant::now() < deadline, "{name} is left behind");
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -264,6 +264,8 @@ async fn a_template_that_dies_is_replaced_and_leaves_its_renderers_at_work() {
     left("dead-template", 2).await;
 }
 
+/// How long processes may take to speak, and to end.
+const PATIENCE: Duration = Duration::from_secs(30);
 const KILLED: &str = "killed-worker";
 
 /// Not a test of its own: what a worker would do, in a process that can be killed.
@@ -294,7 +296,9 @@ async fn killing_the_worker_ends_templates_and_renderers_at_work() {
 
 /// A template started by a thread that ends as soon as it has spoken, and the first byte it said.
 fn orphan(parent: u32) -> (std::process::Child, std::os::fd::OwnedFd, u8) {
-    use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair};
+    use rustix::net::{
+        AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair, sockopt,
+    };
     let starter = std::thread::spawn(move || {
         let (family, kind) = (AddressFamily::UNIX, SocketType::SEQPACKET);
         let (ours, theirs) = socketpair(family, kind, SocketFlags::CLOEXEC, None).expect("a pair");
@@ -304,10 +308,23 @@ fn orphan(parent: u32) -> (std::process::Child, std::os::fd::OwnedFd, u8) {
             .spawn()
             .expect("started");
         let mut said = [0; 300];
-        recv(&ours, &mut said, RecvFlags::empty()).expect("it speaks");
+        sockopt::set_socket_timeout(&ours, sockopt::Timeout::Recv, Some(PATIENCE)).expect("set");
+        recv(&ours, &mut said, RecvFlags::empty()).expect("it speaks in time");
         (child, ours, said[0])
     });
     starter.join().expect("started")
+}
+
+/// How it ended, which must be soon.
+fn ended(child: &mut std::process::Child) -> std::process::ExitStatus {
+    let until = std::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return status;
+        }
+        assert!(std::time::Instant::now() < until, "it goes on");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
 }
 
 #[test]
@@ -315,11 +332,11 @@ fn a_template_dies_with_whoever_started_it() {
     use std::os::unix::process::ExitStatusExt;
     let (mut child, _ours, said) = orphan(std::process::id());
     assert_eq!(said, READY);
-    assert_eq!(child.wait().expect("ended").signal(), Some(9));
+    assert_eq!(ended(&mut child).signal(), Some(9));
     // One that finds another parent than it was told has lost its worker on the way.
     let (mut child, _ours, said) = orphan(1);
     assert_eq!(said, TROUBLE);
-    assert!(!child.wait().expect("ended").success());
+    assert!(!ended(&mut child).success());
 }
 
 /// How the first word of a template begins.

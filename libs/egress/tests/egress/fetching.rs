@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use egress::{Client, Error, Fetched, Phase, RedirectError, Settings, SourceUrl, UrlError};
 use http::{HeaderName, HeaderValue};
+use testkit::Finish as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
@@ -569,7 +570,7 @@ async fn proxy_variables_of_the_environment_are_ignored() {
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
         child.env(name, proxy.url("")).env(name.to_lowercase(), proxy.url(""));
     }
-    let output = tokio::task::spawn_blocking(move || child.output().unwrap()).await.unwrap();
+    let output = tokio::task::spawn_blocking(move || child.finish()).await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
     assert_eq!(proxy.connections(), 0);

@@ -116,7 +116,8 @@ async fn a_receiver_gets_exactly_what_was_signed() {
         .post(&hook(&server.url("/h?x=1")), headers, Bytes::from_static(BODY), PATIENCE)
         .await
         .unwrap();
-    assert_eq!(told.recv().await.unwrap(), BODY);
+    let told = testkit::within("the body arrives", PATIENCE, told.recv());
+    assert_eq!(told.await.unwrap(), BODY);
     assert_eq!((posted.status, posted.retry_after.as_deref()), (202, Some("120")));
     assert_eq!(posted.address, Some(LOOPBACK.into()));
     assert_eq!(posted.excerpt, "th\\u{1b}[31manks");

@@ -2,7 +2,9 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc,
+    time::Duration,
 };
 
 /// How this program is told to become `name`, one of the ignored functions below.
@@ -13,11 +15,24 @@ pub(crate) fn command(name: &str) -> Command {
     command
 }
 
-/// The rest of the child's line that begins with `label`.
-pub(crate) fn line(child: &mut Child, label: &str) -> String {
+/// The rest of the child's line that begins with `label`, which must come soon.
+pub(crate) fn line(child: &mut Child, label: &'static str) -> String {
     let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let found = lines.filter_map(|line| Some(line.split_once(label)?.1.to_owned())).next();
-    found.expect("the child says so")
+    let (sender, found) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut found = lines.filter_map(|line| Some(line.split_once(label)?.1.to_owned()));
+        found.next().map(|line| sender.send(line))
+    });
+    let found = found.recv_timeout(Duration::from_secs(30));
+    found.unwrap_or_else(|error| panic!("the child says no {label}: {error}"))
+}
+
+/// What became of the child, which must end soon.
+pub(crate) async fn ended(command: Command) -> Output {
+    let mut command = tokio::process::Command::from(command);
+    command.stdin(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+    let ended = tokio::time::timeout(Duration::from_secs(60), command.output());
+    ended.await.expect("the child ends in time").unwrap()
 }
 
 #[allow(clippy::disallowed_methods, reason = "how a test hands values to its child")]

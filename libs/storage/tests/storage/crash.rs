@@ -1,11 +1,11 @@
 //! A server killed in the middle of writes keeps what it acknowledged, and nothing half-written.
 
-use std::process::Child;
+use std::{process::Child, time::Duration};
 
 use bytes::Bytes;
 use storage::{Bucket, Error, Network, Patience, Reader};
 use tempfile::TempDir;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 
 use crate::{
     child,
@@ -15,17 +15,12 @@ use crate::{
 const WRITERS: usize = 4;
 const BODY_BYTES: usize = 256 << 10;
 const ACKED_BEFORE_KILL: usize = 12;
+const PATIENCE: Duration = Duration::from_secs(60);
 
-async fn serve(data: &TempDir) -> (Child, String) {
-    let mut command = child::command("serves");
-    command.env("TEST_DATA", data.path());
-    spawn_blocking(move || {
-        let mut child = command.spawn().unwrap();
-        let endpoint = child::line(&mut child, "endpoint=");
-        (child, endpoint)
-    })
-    .await
-    .unwrap()
+fn serve(data: &TempDir) -> (Child, String) {
+    let mut child = child::command("serves").env("TEST_DATA", data.path()).spawn().unwrap();
+    let endpoint = child::line(&mut child, "endpoint=");
+    (child, endpoint)
 }
 
 /// Stores one object after another until the server is gone; answers the keys acknowledged.
@@ -54,7 +49,7 @@ async fn write(
 async fn a_killed_server_keeps_what_it_acknowledged_and_nothing_half_written() {
     let data = TempDir::new().unwrap();
     let body = Bytes::from(noise(BODY_BYTES));
-    let (mut child, endpoint) = serve(&data).await;
+    let (mut child, endpoint) = serve(&data);
     let network = Network::direct(Patience { attempts: 1, ..HASTE });
     let bucket = Bucket::open(destination(&endpoint, admin()), &network).await.unwrap();
     let (acked, mut acks) = tokio::sync::mpsc::channel(1);
@@ -63,7 +58,8 @@ async fn a_killed_server_keeps_what_it_acknowledged_and_nothing_half_written() {
         writers.spawn(write(bucket.clone(), body.clone(), writer, acked.clone()));
     }
     for _ in 0..ACKED_BEFORE_KILL {
-        acks.recv().await.unwrap();
+        let acked = tokio::time::timeout(PATIENCE, acks.recv()).await;
+        acked.expect("objects are acknowledged in time").unwrap();
     }
     child.kill().unwrap();
     child.wait().unwrap();
@@ -71,7 +67,7 @@ async fn a_killed_server_keeps_what_it_acknowledged_and_nothing_half_written() {
     let keys: Vec<String> = writers.join_all().await.into_iter().flatten().collect();
     assert!(keys.len() >= ACKED_BEFORE_KILL);
 
-    let (mut child, endpoint) = serve(&data).await;
+    let (mut child, endpoint) = serve(&data);
     let network = Network::direct(Patience::default());
     let reader = Reader::open(destination(&endpoint, admin()), &network).await.unwrap();
     for key in &keys {

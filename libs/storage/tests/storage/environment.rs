@@ -3,7 +3,6 @@
 use std::net::TcpListener;
 
 use tempfile::TempDir;
-use tokio::task::spawn_blocking;
 
 use crate::{child, world::World};
 
@@ -48,7 +47,7 @@ async fn credentials_endpoints_and_proxies_of_the_environment_are_never_used() {
     for name in ["NO_PROXY", "no_proxy"] {
         command.env_remove(name);
     }
-    let output = spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let output = child::ended(command).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let caught = trap.accept();
     assert!(caught.is_err(), "{caught:?} asked the environment's endpoint");

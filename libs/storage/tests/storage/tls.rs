@@ -8,10 +8,7 @@ use std::sync::{
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use storage::{Bucket, Error, Network, Patience};
 use tempfile::TempDir;
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::spawn_blocking,
-};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer},
@@ -80,7 +77,7 @@ async fn objects_are_stored_over_tls_where_the_system_trusts_the_certificate() {
     std::fs::write(&file, &front.certificate).unwrap();
     let mut command = child::command("puts_as_told");
     command.env("TEST_ENDPOINT", &front.endpoint).env("SSL_CERT_FILE", &file);
-    let output = spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let output = child::ended(command).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert!(front.through.load(Ordering::Relaxed) > 0);
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -336,6 +337,13 @@ struct SlowRead {
     go_on: tokio::sync::Semaphore,
 }
 
+impl SlowRead {
+    async fn is_read(&self) {
+        let read = tokio::time::timeout(Duration::from_secs(30), self.read.notified());
+        read.await.expect("the store is read");
+    }
+}
+
 impl WrappedKeys for SlowRead {
     fn get<'a>(&'a self, name: &'a str) -> StoreFuture<'a, Option<Vec<u8>>> {
         Box::pin(async move {
@@ -377,12 +385,12 @@ async fn a_read_that_was_under_way_does_not_revive_a_shredded_key() {
     let elsewhere = Vault::new(master.clone(), store.clone());
     elsewhere.create_job_key("a", "1").await.unwrap();
     let vault = Arc::new(Vault::new(master, store.clone()));
-    store.read.notified().await;
+    store.is_read().await;
     let reader = tokio::spawn({
         let vault = Arc::clone(&vault);
         async move { vault.job_key("a", "1").await.map(drop) }
     });
-    store.read.notified().await;
+    store.is_read().await;
     vault.shred_job("a", "1").await.unwrap();
     store.go_on.add_permits(10);
     reader.await.unwrap().unwrap();

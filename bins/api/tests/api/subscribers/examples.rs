@@ -2,15 +2,15 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
 };
 
 use tempfile::TempDir;
+use testkit::{Finish as _, Going};
 
 use super::Stage;
-use crate::stage::Tenant;
+use crate::stage::{PATIENCE, Tenant};
 
 const DOCUMENT: &str = include_str!("../../../../../docs/SUBSCRIBERS.md");
 
@@ -25,37 +25,19 @@ fn program(language: &str) -> &'static str {
 }
 
 /// A program that prints what it hears, and is ended with the test.
-struct Running(Child);
-
-impl Running {
-    fn start(mut command: Command, stage: &Stage, tenant: &Tenant) -> Self {
-        command
-            .env("DARKROOM_NATS_URL", &stage.url)
-            .env("DARKROOM_ACCOUNT", tenant.account.to_string())
-            .env("DARKROOM_KEY", &tenant.key)
-            .env("DARKROOM_SECRET", &tenant.secret)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped());
-        Self(command.spawn().unwrap_or_else(|error| {
-            panic!("{command:?}: {error}: run `./justw test`, which installs it")
-        }))
-    }
-
-    /// The first lines that it prints.
-    async fn lines(mut self, count: usize) -> Vec<String> {
-        let output = BufReader::new(self.0.stdout.take().unwrap());
-        let read = move || output.lines().take(count).map(Result::unwrap).collect();
-        let lines = tokio::task::spawn_blocking(read).await.unwrap();
-        drop(self);
-        lines
-    }
+fn started(mut command: Command, stage: &Stage, tenant: &Tenant) -> Going {
+    command
+        .env("DARKROOM_NATS_URL", &stage.url)
+        .env("DARKROOM_ACCOUNT", tenant.account.to_string())
+        .env("DARKROOM_KEY", &tenant.key)
+        .env("DARKROOM_SECRET", &tenant.secret);
+    Going::start(&mut command)
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
+/// The first lines that it prints; then it is ended.
+async fn lines(running: Going, count: usize) -> Vec<String> {
+    let read = move || running.lines(count, PATIENCE, |line| Some(line.to_owned()));
+    tokio::task::spawn_blocking(read).await.unwrap()
 }
 
 /// A program hears what happened before it came and what happens while it is there, and of another
@@ -70,14 +52,13 @@ async fn hears(command: impl Fn(&Path) -> Command) {
     };
     let first = line(1, stage.job(&own).await);
     stage.job(&other).await;
-    let running = Running::start(command(folder.path()), &stage, &own);
+    let running = started(command(folder.path()), &stage, &own);
     let third = line(3, stage.job(&own).await);
-    assert_eq!(running.lines(2).await, [first, third]);
+    assert_eq!(lines(running, 2).await, [first, third]);
     let fourth = line(4, stage.job(&own).await);
-    let again = Running::start(command(folder.path()), &stage, &own);
+    let again = started(command(folder.path()), &stage, &own);
     // What was on its way when it ended may come again.
-    let lines = again.lines(1).await;
-    assert_eq!(lines, [fourth]);
+    assert_eq!(lines(again, 1).await, [fourth]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,8 +100,7 @@ async fn the_go_program_hears_its_account() {
                 .env("GO111MODULE", "off")
                 .env("GOPATH", "/usr/share/gocode")
                 .env("GOCACHE", root().join("target/go"))
-                .output()
-                .expect("go: run `./justw test`, which installs it");
+                .finish();
             assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
         }
         Command::new(binary)

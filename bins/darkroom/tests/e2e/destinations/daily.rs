@@ -54,7 +54,7 @@ fn settings(stack: &Stack, moto: &Moto) -> worker::Settings {
 async fn accounts(stack: &Stack) -> jetstream::stream::Stream {
     let nats = stack.nats.settings("operator");
     let client = async_nats::ConnectOptions::new()
-        .user_and_password(nats.user.clone(), nats.password.expose().to_owned())
+        .nkey(nats.password.expose().to_owned())
         .custom_inbox_prefix("_INBOX_operator")
         .connect(nats.url.as_str())
         .await

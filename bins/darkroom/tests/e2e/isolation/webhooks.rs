@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use testkit::{Received, until_some};
+use testkit::{Finish as _, Received, until_some};
 
 use super::{Tenant, Two, never, text};
 use crate::jobs::PATIENCE;
@@ -126,7 +126,7 @@ async fn what_happens_to_an_account_is_told_to_no_endpoint_of_another() {
 fn in_the_log_no_delivery_is_of_anothers_job(two: &Two, own: &[&String], theirs: &[&String]) {
     let mut replay = two.up.command();
     replay.args(["replay", "--stream", "DELIVERIES", "--json"]);
-    let said = super::Said::from(tokio::task::block_in_place(|| replay.output().unwrap()));
+    let said = super::Said::from(tokio::task::block_in_place(|| replay.finish()));
     assert!(said.well, "{}", said.err);
     let mut seen = BTreeMap::new();
     for line in said.out.lines() {

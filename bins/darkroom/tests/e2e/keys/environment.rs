@@ -1,6 +1,6 @@
 //! Rings in variables: taken out of the environment before anybody can look there.
 
-use testkit::{S3, eventually, processes};
+use testkit::{Finish as _, S3, eventually, processes};
 
 use super::*;
 
@@ -44,7 +44,7 @@ async fn rings_in_the_environment_are_used_and_found_there_no_more() {
     let rings = taken_away(&world);
     let run = |arguments: &[&str]| {
         let mut command = given(world.key(arguments), &rings);
-        tokio::task::block_in_place(|| command.output().unwrap())
+        tokio::task::block_in_place(|| command.finish())
     };
     let said = run(&["verify"]);
     let text = String::from_utf8_lossy(&said.stdout).into_owned();
@@ -61,17 +61,17 @@ async fn rings_in_the_environment_are_used_and_found_there_no_more() {
     let file = world.folder.path().join("master.key");
     let mut both = given(world.key(&["verify"]), &rings);
     both.env(RINGS[0].1, &file);
-    let refused = both.output().unwrap();
+    let refused = both.finish();
     let errors = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && errors.contains("keep one"), "{errors}");
     let mut both = given(world.key(&["verify"]), &rings);
     both.env("DARKROOM__VAULT__MASTER_KEY_COMMAND", "[\"cat\", \"ring\"]");
-    let refused = both.output().unwrap();
+    let refused = both.finish();
     let errors = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && errors.contains("keep one"), "{errors}");
     let odd = ["x".repeat(70_000), "not a ring".to_owned()];
     let mut command = given(world.key(&["verify"]), &odd);
-    let refused = command.output().unwrap();
+    let refused = command.finish();
     let errors = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && errors.contains("MASTER_KEY"), "{errors}");
     assert!(!errors.contains("xxx") && !errors.contains("not a ring"), "{errors}");

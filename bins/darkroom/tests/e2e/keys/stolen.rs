@@ -7,6 +7,7 @@ use domain::{
     id::{AccountId, DestinationId},
 };
 use service::{Clock as _, SystemClock};
+use testkit::Finish as _;
 use uuid::Uuid;
 use vault::{CredentialKeys, Error, KeyId, MasterKeys, MemoryKeys, WrappedKeys};
 
@@ -171,7 +172,7 @@ async fn the_log_names_whose_bucket_credentials_are_to_be_replaced() {
         .env("DARKROOM_NATS_URL", &nats.url)
         .env("DARKROOM_NATS_USER", &nats.user)
         .env("DARKROOM_NATS_PASSWORD", nats.password.expose());
-    let said = tokio::task::block_in_place(|| command.output().unwrap());
+    let said = tokio::task::block_in_place(|| command.finish());
     let text = String::from_utf8_lossy(&said.stdout).into_owned();
     assert!(said.status.success(), "{text}{}", String::from_utf8_lossy(&said.stderr));
     assert!(text.contains(&with.to_string()) && !text.contains(&without.to_string()), "{text}");
