@@ -225,6 +225,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
                 "description": "What Darkroom adds to the v2 contract.",
                 "additionalProperties": false,
                 "properties": {
+                    "renditions": { "type": "string", "enum": ["all", "none"], "description": "none: no page is drawn; metadata is told, and extras are made, where they are asked for. sizes must then be absent." },
                     "quality": { "type": "integer", "minimum": 1, "maximum": 100, "description": "Of JPEG, WebP and AVIF; each has a default of its own." },
                     "background": { "type": "string", "description": "Shows through where the format has no transparency: \"#ffffff\"." },
                     "crop": { "type": "string", "enum": ["fit", "fill"], "description": "How a size with two edges is filled: the whole page inside, or covered, cut where it matters least." },

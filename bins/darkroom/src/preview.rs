@@ -28,7 +28,7 @@ pub(crate) use handed::Handed;
 Examples:
   darkroom preview photograph.jpg --sizes 640x480,128
   darkroom preview https://example.com/a.png --format webp --out thumbs
-  darkroom preview photograph.jpg --metadata exif,checksum --json
+  darkroom preview photograph.jpg --metadata exif,checksum --metadata-only --json
   darkroom preview photograph.jpg --sizes 400x400 --crop fill --quality 85
   darkroom preview film.mp4 --at 10%,1:30 --extras storyboard,clip
   darkroom preview report.pdf --pages 1-3 --metadata ocr,document
@@ -84,6 +84,9 @@ pub(crate) struct Wish {
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Look and extras")]
 pub(crate) struct Options {
+    /// Make no renditions: only what --metadata asks for, and --extras
+    #[arg(long, conflicts_with = "sizes")]
+    metadata_only: bool,
     /// Quality of JPEG, WebP and AVIF, from 1 to 100
     #[arg(long)]
     quality: Option<u8>,
@@ -112,6 +115,7 @@ impl Options {
     /// The request's `options`, if anything is set.
     fn request(&self) -> Option<Value> {
         let fields = [
+            ("renditions", self.metadata_only.then(|| json!("none"))),
             ("quality", self.quality.map(|quality| json!(quality))),
             ("background", self.background.as_ref().map(|colour| json!(colour))),
             ("crop", self.crop.as_ref().map(|crop| json!(crop))),
@@ -363,6 +367,12 @@ mod tests {
             Wish { options, ..Wish::default() }.request(source),
             json!({"url": "http://h/a.jpg", "options": {"embedded": "keep", "at": ["50%"]}})
         );
+        let options = Options { metadata_only: true, ..Options::default() };
+        let wish = Wish { metadata: vec!["exif".into()], options, ..Wish::default() };
+        let asked = json!({
+            "url": source, "metadata": ["exif"], "options": {"renditions": "none"}
+        });
+        assert_eq!(wish.request(source), asked);
     }
 
     #[test]

@@ -65,7 +65,7 @@ const fn elsewhere(kind: Kind, wish: &PreviewWish) -> Option<Stage> {
     match kind {
         Kind::Film | Kind::Sound | Kind::Heic | Kind::Avif => Some(Stage::Av),
         Kind::Office | Kind::Html => None,
-        _ if matches!(wish.format, Some(Format::Avif)) => Some(Stage::Av),
+        _ if matches!(wish.format, Some(Format::Avif)) && !wish.sizes.is_empty() => Some(Stage::Av),
         _ => None,
     }
 }
@@ -122,6 +122,10 @@ fn office(
     let only_first = easel.wish().pages == Pages::first();
     let to_read = easel.wish().metadata.contains(&MetadataKind::Ocr);
     let pages = pages.and_then(|pages| u32::try_from(pages).ok()).filter(|pages| *pages > 0);
+    if let (Some(pages), false) = (pages, easel.wish().draws_pages() || is_stale) {
+        easel.open(pages)?;
+        return Ok(Drawing::Drawn(Drawn { engines: easel.done(), ..so_far }));
+    }
     if let (Some(pages), true, false) = (pages, only_first, to_read || is_stale)
         && let Some(mut small) = thumbnail(filetype, source, &easel)?
     {
@@ -166,7 +170,9 @@ mod tests {
     fn what_needs_large_libraries_is_left_to_others() {
         let plain = PreviewWish::default();
         let avif = PreviewWish { format: Some(Format::Avif), ..PreviewWish::default() };
+        let told = PreviewWish { sizes: Vec::new(), ..avif.clone() };
         for (kind, wish, expected) in [
+            (Kind::Jpeg, &told, None),
             (Kind::Film, &plain, Some(Stage::Av)),
             (Kind::Heic, &plain, Some(Stage::Av)),
             (Kind::Jpeg, &plain, None),

@@ -270,7 +270,7 @@ impl From<Pages> for String {
 /// The wish of a preview job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PreviewWish {
-    /// At least one, in the order asked.
+    /// In the order asked. None: no rendition is made, and what the file says is all that is told.
     pub sizes: Vec<Size>,
     /// `None`: JPEG, or PNG where the picture has transparency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -283,6 +283,14 @@ pub struct PreviewWish {
     /// How renditions look, and what is made beside them.
     #[serde(default, skip_serializing_if = "Options::is_default")]
     pub options: Options,
+}
+
+impl PreviewWish {
+    /// Whether pages have to be drawn: for renditions, or to have their text read.
+    #[must_use]
+    pub fn draws_pages(&self) -> bool {
+        !self.sizes.is_empty() || self.metadata.contains(&MetadataKind::Ocr)
+    }
 }
 
 impl Default for PreviewWish {

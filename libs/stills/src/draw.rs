@@ -18,7 +18,7 @@ use crate::psd::Psd;
 use crate::raster::{Raster, upright};
 use crate::raw::{self, Raw};
 use crate::tiff::{Directories, sparse};
-use crate::{exif, ico, png};
+use crate::{exif, ico, jpeg, png};
 
 /// The last bytes of a QOI.
 const QOI_END: &[u8] = b"\0\0\0\0\0\0\0\x01";
@@ -49,7 +49,15 @@ pub fn draw(
         {
             return rows(&file, source, easel);
         }
-        kinds(filetype, read_all(source, easel.limits())?, easel)
+        let head = match filetype.kind {
+            Kind::Jpeg if !easel.wish().draws_pages() => jpeg::head(source)?,
+            _ => None,
+        };
+        let file = match head {
+            Some(head) => head,
+            None => read_all(source, easel.limits())?,
+        };
+        kinds(filetype, file, easel)
     })
 }
 

@@ -181,17 +181,24 @@ impl<'a> Easel<'a> {
         Ok(pages)
     }
 
-    /// Draws a page in every size.
+    /// Draws a page in every size. Where none is asked for and no text is to be read, it is not so
+    /// much as decoded.
     ///
     /// # Errors
     /// [`Error`], with the failure code of the job.
     pub fn page(&mut self, number: u32, page: &mut dyn Page) -> Result<(), Error> {
+        let to_read = self.wish.metadata.contains(&MetadataKind::Ocr) && !page.tells_text();
+        if self.wish.sizes.is_empty() && !to_read {
+            return Ok(());
+        }
         let original = page.dimensions();
         crate::page::within(original, self.limits)?;
         let shapes = self.shapes(original)?;
-        let to_read = self.wish.metadata.contains(&MetadataKind::Ocr) && !page.tells_text();
         let to_read = to_read.then(|| reading::shape(original, self.limits)).flatten();
         let all: Vec<Shape> = shapes.iter().copied().chain(to_read).collect();
+        if all.is_empty() {
+            return Ok(());
+        }
         let picture = page.decode(least(original, &all), self.limits)?;
         if picture.to_srgb.is_some() {
             self.used(engines::MOXCMS);
@@ -239,6 +246,9 @@ impl<'a> Easel<'a> {
     ) -> Result<(), Error> {
         let original = frames.dimensions;
         let shapes = self.shapes(original)?;
+        if shapes.is_empty() {
+            return Ok(());
+        }
         let quality = self.wish.options.quality.map(domain::wish::Quality::get);
         let mut motion = Motion { plays: frames.plays, ..Motion::default() };
         motion.quality = quality.unwrap_or(motion.quality);

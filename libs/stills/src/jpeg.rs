@@ -9,6 +9,7 @@ use turbojpeg::{
 use crate::colour::{MAX_ICC_BYTES, cmyk_to_srgb};
 use crate::eighth;
 use crate::error::Error;
+use crate::media::Source;
 use crate::planes::{Pixels, Planes};
 use crate::raster::{Layout, Raster, room};
 
@@ -67,6 +68,57 @@ pub(crate) fn segments(jpeg: &[u8]) -> Segments {
         found.icc = Some(icc.iter().flat_map(|(_, part)| part.iter().copied()).collect());
     }
     found
+}
+
+/// All that comes before the pixels, by as few bytes as that takes; `None` where it is not to be
+/// told from them, or all of it is hardly more.
+///
+/// # Errors
+/// When the source cannot be read.
+pub(crate) fn head(source: &mut dyn Source) -> Result<Option<Vec<u8>>, Error> {
+    const FIRST_BYTES: usize = 64 << 10;
+    let mut length = FIRST_BYTES;
+    // Half of a file is no head.
+    while (length as u64).saturating_mul(2) < source.length() {
+        let mut head = vec![0; length];
+        let count = source.read_at(0, &mut head).map_err(Error::Source)?;
+        head.truncate(count);
+        match before_pixels(&head) {
+            Before::All => return Ok(Some(head)),
+            Before::Odd => return Ok(None),
+            Before::More => length *= 4,
+        }
+    }
+    Ok(None)
+}
+
+/// What is known of the segments before the pixels.
+enum Before {
+    /// They are all there.
+    All,
+    /// They go on.
+    More,
+    /// They are not as they should be.
+    Odd,
+}
+
+fn before_pixels(head: &[u8]) -> Before {
+    let mut at = 2;
+    for _ in 0..MAX_SEGMENTS {
+        let Some(&[mark, kind, high, low]) =
+            head.get(at..at + 4).and_then(|four| four.first_chunk())
+        else {
+            return Before::More;
+        };
+        if mark != 0xff || kind == 0xff {
+            return Before::Odd;
+        }
+        at += 2 + usize::from(u16::from_be_bytes([high, low]));
+        if kind == 0xda {
+            return if at <= head.len() { Before::All } else { Before::More };
+        }
+    }
+    Before::Odd
 }
 
 /// Width and height by the frame header; `None` where libjpeg-turbo's interface gives none for

@@ -98,18 +98,8 @@ impl Raster {
     ///
     /// # Errors
     /// When there are not as many bytes as the dimensions say.
-    pub fn opaque(width: u32, height: u32, rgba: &[u8]) -> Result<Self, Error> {
-        let count = rgba.len() / 4;
-        let mut pixels = vec![0; count * 3];
-        let (groups, rest) = rgba.as_chunks::<16>();
-        let (targets, last) = pixels.as_chunks_mut::<12>();
-        for (target, group) in targets.iter_mut().zip(groups) {
-            *target = three_of_four(group);
-        }
-        for (target, pixel) in last.as_chunks_mut::<3>().0.iter_mut().zip(rest.as_chunks::<4>().0) {
-            let [red, green, blue, _] = *pixel;
-            *target = [red, green, blue];
-        }
+    pub fn opaque(width: u32, height: u32, rgba: Vec<u8>) -> Result<Self, Error> {
+        let pixels = without_fourths(rgba);
         Self::new(width, height, Layout::Rgb, pixels)
     }
 
@@ -198,13 +188,11 @@ impl Raster {
 
     /// Drops an alpha channel in which nothing is transparent.
     pub(crate) fn without_idle_alpha(self) -> Self {
-        if self.layout == Layout::Rgba
-            && self.quads().iter().all(|[.., alpha]| *alpha == 255)
-            && let Ok(opaque) = Self::opaque(self.width, self.height, &self.pixels)
-        {
-            return opaque;
+        if self.layout != Layout::Rgba || self.quads().iter().any(|[.., alpha]| *alpha != 255) {
+            return self;
         }
-        self
+        let Self { width, height, pixels, .. } = self;
+        Self { width, height, layout: Layout::Rgb, pixels: without_fourths(pixels) }
     }
 
     /// What is transparent shows the background.
@@ -231,6 +219,24 @@ impl Raster {
     fn quads(&self) -> &[[u8; 4]] {
         self.pixels.as_chunks().0
     }
+}
+
+/// Without every fourth byte. In place: fresh memory for so many pixels is dearer than moving them.
+fn without_fourths(mut pixels: Vec<u8>) -> Vec<u8> {
+    let count = pixels.len() / 4;
+    let groups = count / 4;
+    for group in 0..groups {
+        let from = pixels.get(group * 16..).and_then(|rest| rest.first_chunk());
+        let Some(three) = from.map(three_of_four) else { break };
+        if let Some(to) = pixels.get_mut(group * 12..).and_then(|rest| rest.first_chunk_mut()) {
+            *to = three;
+        }
+    }
+    for index in groups * 4..count {
+        pixels.copy_within(index * 4..index * 4 + 3, index * 3);
+    }
+    pixels.truncate(count * 3);
+    pixels
 }
 
 /// Four pixels without their opacity, by whole words: one byte after the other takes thrice as long.
@@ -295,9 +301,9 @@ mod tests {
             let rgba: Vec<u8> = (0..width * 4).map(|at| (at * 7 + 1) as u8).collect();
             let expected: Vec<u8> =
                 rgba.as_chunks::<4>().0.iter().flat_map(|[r, g, b, _]| [*r, *g, *b]).collect();
-            let raster = Raster::opaque(width, 1, &rgba).expect("pixels");
+            let raster = Raster::opaque(width, 1, rgba).expect("pixels");
             assert_eq!((raster.pixels, raster.layout), (expected, Layout::Rgb));
         }
-        assert!(Raster::opaque(3, 1, &[0; 8]).is_err());
+        assert!(Raster::opaque(3, 1, vec![0; 8]).is_err());
     }
 }

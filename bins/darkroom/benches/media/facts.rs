@@ -1,12 +1,10 @@
-//! What files say of themselves, beside the programs that tell it in a shell.
+//! What files say of themselves, beside the programs that tell it in a shell. Nothing is drawn.
 
 use std::path::Path;
 use std::process::Command;
 
-use domain::size::Size;
-use domain::wish::{Format, MetadataKind, PreviewWish};
+use domain::wish::{MetadataKind, PreviewWish};
 use enclave::Renderer;
-use serde_json::json;
 
 use crate::Arguments;
 use crate::run::{Light, of, theirs};
@@ -31,8 +29,7 @@ pub(crate) async fn measure(arguments: &Arguments, figures: &mut Figures) -> Res
         }
         make(&source)?;
         let wish = PreviewWish {
-            sizes: vec![Size::parse(&json!(16))?],
-            format: Some(Format::Jpg),
+            sizes: Vec::new(),
             metadata: [kind].into_iter().collect(),
             ..PreviewWish::default()
         };

@@ -31,10 +31,10 @@ pub(crate) async fn measure(arguments: &Arguments, figures: &mut Figures) -> Res
     let (document, drawing) = (Path::new(DOCUMENT), drawing.as_path());
     let first = pages(document, folder, 1, 1).into_iter().take(1).collect();
     let works = [
-        ("pdf-page", document, wish("1", WIDTH, false)?, first),
-        ("pdf-20-pages", document, wish("1-20", WIDTH, false)?, pages(document, folder, 1, 20)),
-        ("pdf-metadata", document, wish("1", 16, true)?, vec![of("pdfinfo", &[DOCUMENT])]),
-        ("svg", drawing, wish("1", WIDTH, false)?, vec![rsvg(drawing, folder)]),
+        ("pdf-page", document, wish("1", WIDTH)?, first),
+        ("pdf-20-pages", document, wish("1-20", WIDTH)?, pages(document, folder, 1, 20)),
+        ("pdf-metadata", document, told(), vec![of("pdfinfo", &[DOCUMENT])]),
+        ("svg", drawing, wish("1", WIDTH)?, vec![rsvg(drawing, folder)]),
     ];
     let ours = Light::start()?;
     for (name, source, wish, mut peers) in works {
@@ -59,14 +59,19 @@ pub(crate) async fn measure(arguments: &Arguments, figures: &mut Figures) -> Res
     Ok(())
 }
 
-fn wish(pages: &str, width: u32, told: bool) -> Result<PreviewWish, Trouble> {
+fn wish(pages: &str, width: u32) -> Result<PreviewWish, Trouble> {
     Ok(PreviewWish {
         sizes: vec![Size::parse(&json!(width))?],
         format: Some(Format::Jpg),
         pages: Pages::parse(pages)?,
-        metadata: told.then_some(MetadataKind::Document).into_iter().collect(),
         ..PreviewWish::default()
     })
+}
+
+/// What a document says of itself, and nothing drawn.
+fn told() -> PreviewWish {
+    let metadata = [MetadataKind::Document].into();
+    PreviewWish { sizes: Vec::new(), metadata, ..PreviewWish::default() }
 }
 
 /// Those that draw pages of a PDF as JPEGs; the first is pdftoppm.

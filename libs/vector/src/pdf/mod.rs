@@ -38,6 +38,7 @@ pub(crate) fn draw(
     let wanted = easel.open(total)?;
     easel.used(engines::HAYRO);
     let (wish, limits) = (easel.wish(), easel.limits());
+    let wanted = if wish.draws_pages() { wanted } else { Vec::new() };
     let settings = substitute::settings(&Shelf::new(fonts));
     let mut texts = Texts::new(limits);
     for numbers in wanted.chunks(PAGES_PER_STUDIO) {

@@ -8,6 +8,7 @@ use hayro::hayro_interpret::util::TransformExt;
 use hayro::hayro_syntax::page::Page;
 use hayro::kurbo::Affine;
 use hayro::vello_cpu::color::palette::css::WHITE;
+use hayro::vello_cpu::peniko::ImageAlphaType;
 use hayro::vello_cpu::{Pixmap, RasterizerSettings, RenderContext, Resources, TargetInit};
 use hayro::{RenderCache, RenderSettings, render_into};
 use stills::{Error, Picture, Raster};
@@ -24,18 +25,13 @@ const MOST_USER_UNIT: f64 = 1e6;
 pub(super) struct Studio<'a> {
     cache: RenderCache<'a>,
     settings: InterpreterSettings,
-    canvas: RefCell<Canvas>,
-}
-
-struct Canvas {
-    context: RenderContext,
-    pixmap: Pixmap,
+    canvas: RefCell<RenderContext>,
 }
 
 impl Studio<'_> {
     pub(super) fn new(settings: InterpreterSettings) -> Self {
-        let canvas = Canvas { context: RenderContext::new(1, 1), pixmap: Pixmap::new(1, 1) };
-        Self { cache: RenderCache::new(), settings, canvas: RefCell::new(canvas) }
+        let canvas = RefCell::new(RenderContext::new(1, 1));
+        Self { cache: RenderCache::new(), settings, canvas }
     }
 }
 
@@ -88,18 +84,18 @@ impl stills::Page for Leaf<'_, '_> {
         if !transform.is_finite() {
             return Err(Error::corrupt("a page without dimensions"));
         }
-        let mut canvas = self.studio.canvas.borrow_mut();
-        let Canvas { context, pixmap } = &mut *canvas;
+        let Studio { cache, settings, canvas } = self.studio;
+        let mut context = canvas.borrow_mut();
         context.reset_and_resize(width, height);
-        pixmap.resize(width, height);
-        let Studio { cache, settings, .. } = self.studio;
-        render_into(self.page, cache, settings, &RenderSettings::default(), context, transform);
+        let options = RenderSettings::default();
+        render_into(self.page, cache, settings, &options, &mut context, transform);
         context.flush();
         let paper =
             RasterizerSettings { target_init: TargetInit::Clear(WHITE), ..Default::default() };
-        context.render_with(&mut *pixmap, &mut Resources::default(), paper);
+        let mut pixmap = Pixmap::new(width, height);
+        context.render_with(&mut pixmap, &mut Resources::default(), paper);
         // Whatever is drawn on white paper leaves it opaque.
-        let pixels = pixmap.data_as_u8_slice();
+        let pixels = pixmap.take_rgba8(ImageAlphaType::AlphaPremultiplied);
         Ok(Picture::upright(Raster::opaque(width.into(), height.into(), pixels)?))
     }
 }

@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 use storage::{ObjectHeaders, Ranges, layout::Prefix};
 use url::Url;
 
+use self::options::Renditions;
 use crate::{call::quote, problem::Problem};
 
 /// The longest URL, in bytes.
@@ -51,12 +52,12 @@ impl Request {
         let callback_url = fields.take("callback_url");
         let callback_url =
             callback_url.map(|value| hook_url("callback_url", &value)).transpose()?;
-        let options = options::options(fields.take("options"))?;
+        let (options, renditions) = options::options(fields.take("options"))?;
         // Each moment asked for is a page, and wanted.
         let unless_told = if options.at.is_empty() { Pages::first() } else { Pages::all() };
         Ok(Self {
             wish: PreviewWish {
-                sizes: sizes(fields.take("sizes"))?,
+                sizes: sizes(fields.take("sizes"), renditions)?,
                 format: format(fields.take("format"))?,
                 metadata: metadata(fields.take("metadata"))?,
                 pages: pages(fields.take("pages"), unless_told)?,
@@ -232,13 +233,19 @@ fn quote_url(text: &str) -> String {
     quote(place.rsplit_once('@').map_or(place, |(_credentials, rest)| rest))
 }
 
-fn sizes(value: Option<Value>) -> Result<Vec<Size>, Problem> {
+fn sizes(value: Option<Value>, renditions: Renditions) -> Result<Vec<Size>, Problem> {
     let elements = list("sizes", value, "[\"200x200\", 300, \"original\"]")?;
     if elements.len() > MAX_SIZES {
         return Err(invalid("sizes", format!("This field takes at most {MAX_SIZES} sizes.")));
     }
-    if elements.is_empty() {
-        return Ok(vec![Size::original()]);
+    match (elements.is_empty(), renditions) {
+        (true, Renditions::All) => return Ok(vec![Size::original()]),
+        (true, Renditions::None) => return Ok(Vec::new()),
+        (false, Renditions::None) => {
+            let message = "\"none\" leaves nothing to be made in the sizes asked for: leave out one of the two.";
+            return Err(invalid("options.renditions", message));
+        }
+        (false, Renditions::All) => {}
     }
     elements
         .iter()

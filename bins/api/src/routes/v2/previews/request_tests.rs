@@ -52,6 +52,23 @@ fn a_url_is_encoded_where_it_must_be_and_left_alone_elsewhere() {
 }
 
 #[test]
+fn renditions_can_be_left_out_but_not_while_sizes_are_asked_for() {
+    let sizes = |body: Value| read(&body).map(|request| request.wish.sizes);
+    let none = json!({ "renditions": "none" });
+    assert_eq!(sizes(json!({ "url": URL, "options": none })).unwrap(), []);
+    assert_eq!(sizes(json!({ "url": URL, "sizes": [null], "options": none })).unwrap(), []);
+    let both = json!({ "url": URL, "sizes": ["original"], "options": none });
+    let (field, message) = field_of(&both);
+    assert_eq!(field, "options.renditions");
+    assert!(message.contains("sizes"), "{message}");
+    // As clients send what they have nothing to say in.
+    let all = json!({ "renditions": "all" });
+    for absent in [json!({ "url": URL, "sizes": [] }), json!({ "url": URL, "options": all })] {
+        assert_eq!(sizes(absent).unwrap(), [Size::original()]);
+    }
+}
+
+#[test]
 fn the_order_of_metadata_means_nothing() {
     let with = |kinds: Value| read(&json!({ "url": URL, "metadata": kinds })).unwrap().canonical();
     assert_eq!(with(json!(["exif", "checksum"])), with(json!(["checksum", "exif", "exif", null])));

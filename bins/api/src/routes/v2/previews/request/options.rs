@@ -12,12 +12,22 @@ use serde_json::Value;
 use super::{Fields, invalid, kind, list, text};
 use crate::{call::quote, problem::Problem};
 
-const KNOWN: &str = "quality, background, crop, embedded, at, extras, languages";
+const KNOWN: &str = "renditions, quality, background, crop, embedded, at, extras, languages";
+
+/// Which of the renditions are made. Kept as the sizes of the wish, of which there may be none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Renditions {
+    /// One of each size.
+    #[default]
+    All,
+    /// None.
+    None,
+}
 
 /// Reads the object.
-pub(super) fn options(value: Option<Value>) -> Result<Options, Problem> {
+pub(super) fn options(value: Option<Value>) -> Result<(Options, Renditions), Problem> {
     let mut fields = match value {
-        None => return Ok(Options::default()),
+        None => return Ok((Options::default(), Renditions::All)),
         Some(Value::Object(fields)) => Fields(fields),
         Some(other) => {
             let message = format!(
@@ -27,6 +37,7 @@ pub(super) fn options(value: Option<Value>) -> Result<Options, Problem> {
             return Err(invalid("options", message));
         }
     };
+    let renditions = choice("options.renditions", fields.take("renditions"), &RENDITIONS)?;
     let options = Options {
         quality: fields.take("quality").as_ref().map(quality).transpose()?,
         background: fields.take("background").map(background).transpose()?,
@@ -37,7 +48,7 @@ pub(super) fn options(value: Option<Value>) -> Result<Options, Problem> {
         languages: languages(fields.take("languages"))?,
     };
     match fields.0.keys().next() {
-        None => Ok(options),
+        None => Ok((options, renditions)),
         Some(key) => {
             let message = format!("\"{}\" is not an option: use {KNOWN}.", quote(key));
             Err(invalid("options", message))
@@ -45,6 +56,7 @@ pub(super) fn options(value: Option<Value>) -> Result<Options, Problem> {
     }
 }
 
+const RENDITIONS: [(&str, Renditions); 2] = [("all", Renditions::All), ("none", Renditions::None)];
 const CROPS: [(&str, Crop); 2] = [("fit", Crop::Fit), ("fill", Crop::Fill)];
 const EMBEDDED: [(&str, Embedded); 2] = [("strip", Embedded::Strip), ("keep", Embedded::Keep)];
 
@@ -140,10 +152,11 @@ mod tests {
     #[test]
     fn every_option_is_read() {
         let read = options(Some(json!({
-            "quality": "85", "background": "#102030", "crop": "Fill", "embedded": "keep",
+            "renditions": "none", "quality": "85", "background": "#102030", "crop": "Fill", "embedded": "keep",
             "at": [1.5, "0:30", "50%"], "extras": ["storyboard", "clip"], "languages": ["eng"],
         })));
-        let Ok(read) = read else { panic!("refused") };
+        let Ok((read, renditions)) = read else { panic!("refused") };
+        assert_eq!(renditions, Renditions::None);
         assert_eq!(read.quality.map(Quality::get), Some(85));
         assert_eq!(read.background, Some(Background([16, 32, 48])));
         assert_eq!((read.crop, read.embedded), (Crop::Fill, Embedded::Keep));
@@ -156,7 +169,10 @@ mod tests {
     #[test]
     fn absent_null_and_empty_options_are_the_defaults() {
         for value in [None, Some(json!({})), Some(json!({"quality": null, "at": [], "crop": ""}))] {
-            assert!(options(value).is_ok_and(|options| options.is_default()));
+            let defaults = |(options, renditions): (Options, _)| {
+                options.is_default() && renditions == Renditions::All
+            };
+            assert!(options(value).is_ok_and(defaults));
         }
     }
 
@@ -170,6 +186,8 @@ mod tests {
             (json!({"quality": 80.5}), "options.quality"),
             (json!({"background": "red"}), "options.background"),
             (json!({"crop": "cover"}), "options.crop"),
+            (json!({"renditions": "some"}), "options.renditions"),
+            (json!({"renditions": false}), "options.renditions"),
             (json!({"embedded": true}), "options.embedded"),
             (json!({"at": ["soon"]}), "options.at"),
             (json!({"at": vec![1; 101]}), "options.at"),
