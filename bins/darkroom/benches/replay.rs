@@ -146,9 +146,9 @@ impl Stage {
     }
 
     async fn bare(&self) -> Result<jetstream::Context, Trouble> {
-        let Settings { url, user, password, .. } = self.server.settings("operator");
+        let Settings { url, password, .. } = self.server.settings("operator");
         let client = ConnectOptions::new()
-            .user_and_password(user, password.expose().to_owned())
+            .nkey(password.expose().to_owned())
             .custom_inbox_prefix("_INBOX_operator")
             .connect(url)
             .await?;

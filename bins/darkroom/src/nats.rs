@@ -3,7 +3,7 @@
 use std::io::{Write as _, stdout};
 
 use clap::{Args, Subcommand};
-use eventlog::{Log, callout::Keys, topology};
+use eventlog::{Log, UserKey, callout::Keys, server::USERS, topology};
 use service::Failure;
 
 use crate::{exit::Exit, operator::Operator};
@@ -28,7 +28,8 @@ enum Verb {
     Apply(Operator),
     /// Show where the server differs
     Diff(Operator),
-    /// Make the two keys that let customers' own clients in: variables for the servers, settings for the API
+    /// Make the keys by which roles log in, and those that let customers' own clients in: public halves for the
+    /// servers, seeds for each process
     Keys,
     /// Make the streams of a server elsewhere copies of the origin's (nats/offsite.conf)
     Mirror(Operator),
@@ -68,22 +69,64 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
+/// Who holds which seeds, under which names.
+const HOLDERS: [(&str, &[(&str, &str)]); 8] = [
+    ("every process", &[("DARKROOM__NATS__SYSTEM_PASSWORD", "observer")]),
+    (
+        "the API",
+        &[
+            ("DARKROOM__NATS__PASSWORD", "api"),
+            ("DARKROOM__SUBSCRIBERS__PASSWORD", "gate"),
+            ("DARKROOM__SUBSCRIBERS__DESK_PASSWORD", "desk"),
+            ("DARKROOM__SUBSCRIBERS__USHER_PASSWORD", "usher"),
+        ],
+    ),
+    ("workers", &[("DARKROOM__NATS__PASSWORD", "worker")]),
+    ("dispatchers", &[("DARKROOM__NATS__PASSWORD", "dispatcher")]),
+    ("notaries", &[("DARKROOM__NATS__PASSWORD", "notary")]),
+    ("operators", &[("DARKROOM__NATS__PASSWORD", "operator")]),
+    ("auditors", &[("DARKROOM_NATS_PASSWORD", "auditor")]),
+    ("a copy elsewhere (the file that DARKROOM_OFFSITE_SEED names)", &[("", "offsite")]),
+];
+
 /// Prints new keys, each half for whom it is.
 fn keys() -> Result<Exit, Failure> {
-    let keys = Keys::generate();
-    let ((issuer_seed, xkey_seed), (issuer, xkey)) = (keys.seeds(), keys.public());
-    write!(
-        stdout(),
-        "\
-# For the servers (nats/users.conf)
-DARKROOM_CALLOUT_ISSUER={issuer}
-DARKROOM_CALLOUT_XKEY={xkey}
-# Secret, for the API alone
-DARKROOM__SUBSCRIBERS__ISSUER_SEED={}
-DARKROOM__SUBSCRIBERS__XKEY_SEED={}
-",
-        issuer_seed.expose(),
-        xkey_seed.expose(),
-    )?;
+    let users = USERS.map(|user| (user, UserKey::generate()));
+    let callout = Keys::generate();
+    let ((issuer_seed, xkey_seed), (issuer, xkey)) = (callout.seeds(), callout.public());
+    let mut out = stdout().lock();
+    writeln!(out, "# For the servers (nats/users.conf): public halves, which open nothing")?;
+    for (user, key) in &users {
+        writeln!(out, "DARKROOM_{}_NKEY={}", user.to_uppercase(), key.public())?;
+    }
+    writeln!(out, "DARKROOM_CALLOUT_ISSUER={issuer}\nDARKROOM_CALLOUT_XKEY={xkey}")?;
+    for (holder, held) in HOLDERS {
+        writeln!(out, "# Secret, for {holder} alone")?;
+        for (name, user) in held {
+            let seed = users.iter().find(|(other, _)| other == user).map(|(_, key)| key.seed());
+            let seed = seed.unwrap_or_default();
+            let equals = if name.is_empty() { "" } else { "=" };
+            writeln!(out, "{name}{equals}{}", seed.expose())?;
+        }
+        if holder == "the API" {
+            writeln!(out, "DARKROOM__SUBSCRIBERS__ISSUER_SEED={}", issuer_seed.expose())?;
+            writeln!(out, "DARKROOM__SUBSCRIBERS__XKEY_SEED={}", xkey_seed.expose())?;
+        }
+    }
     Ok(Exit::Well)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_user_has_one_holder() {
+        let mut held: Vec<_> =
+            HOLDERS.iter().flat_map(|(_, held)| held.iter().map(|(_, user)| *user)).collect();
+        held.sort_unstable();
+        let mut users = USERS;
+        users.sort_unstable();
+        assert_eq!(held, users);
+    }
 }

@@ -77,7 +77,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let log = Log::connect(&settings, "operator").await?;
     topology::apply(&log, 1).await?;
     let bare = ConnectOptions::new()
-        .user_and_password(settings.user.clone(), settings.password.expose().to_owned())
+        .nkey(settings.password.expose().to_owned())
         .custom_inbox_prefix("_INBOX_operator")
         .connect(&settings.url)
         .await?;

@@ -29,6 +29,7 @@ pub use self::{review::Reviewed, rights::Sees};
 use crate::{
     connect,
     error::{ConnectError, Unavailable},
+    nkey::UserKey,
     settings::{Secret, Settings as Nats},
 };
 
@@ -45,8 +46,12 @@ const PATIENCE: Duration = Duration::from_secs(3);
 #[derive(Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// The password of `gate`, `desk` and `usher`.
+    /// The seed of `gate`'s NKey (`SU...`); or the password of `gate`, `desk` and `usher`.
     pub password: Secret,
+    /// The seed of `desk`'s NKey, or its password; `password` if absent.
+    pub desk_password: Secret,
+    /// The seed of `usher`'s NKey, or its password; `password` if absent.
+    pub usher_password: Secret,
     /// The seed of the account key that signs who is let in (`SA...`).
     pub issuer_seed: Secret,
     /// The seed of the curve key that questions are sealed to (`SX...`).
@@ -164,6 +169,9 @@ pub struct Gate {
     desk: Client,
     /// As `usher`: ends connections.
     usher: Client,
+    /// What servers call `desk`: our own among customers' connections. No customer can be called that, since
+    /// servers ask for its key or password.
+    own: Arc<str>,
     keys: Arc<Keys>,
     guests: Arc<guests::Guests>,
 }
@@ -175,10 +183,14 @@ impl Gate {
     /// [`GateError`], which says what to set.
     pub async fn open(nats: &Nats, settings: &Settings) -> Result<Self, GateError> {
         let keys = Keys::read(settings)?;
-        let client = connect::connect(nats, "gate", "gate", &settings.password).await?;
-        let desk = connect::connect(nats, "desk", "desk", &settings.password).await?;
-        let usher = connect::connect(nats, "usher", "usher", &settings.password).await?;
-        Ok(Self { client, desk, usher, keys: keys.into(), guests: Arc::default() })
+        let gates = &settings.password;
+        let [desks, ushers] = [&settings.desk_password, &settings.usher_password]
+            .map(|secret| if secret.is_empty() { gates } else { secret });
+        let client = connect::connect(nats, "gate", "gate", gates).await?;
+        let desk = connect::connect(nats, "desk", "desk", desks).await?;
+        let usher = connect::connect(nats, "usher", "usher", ushers).await?;
+        let own = UserKey::of(desks).map_or_else(|| "desk".into(), |key| key.public().into());
+        Ok(Self { client, desk, usher, own, keys: keys.into(), guests: Arc::default() })
     }
 
     /// Answers who may come in, until `shutdown`. `admit` is told what somebody shows, and answers

@@ -3,11 +3,11 @@
 use std::{net::IpAddr, time::Duration};
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
-use nkeys::KeyPair;
 use tokio::time::Instant;
 
 use crate::{
     error::ConnectError,
+    nkey::UserKey,
     settings::{Secret, Settings},
 };
 
@@ -70,7 +70,8 @@ fn options(
         .max_reconnects(None)
         .reconnect_delay_callback(pause)
         .event_callback(report);
-    if is_seed(password) {
+    if UserKey::of(password).is_some() {
+        // It never leaves the process, which signs what the server asks of it instead.
         options = options.nkey(password.expose().to_owned());
     } else if !user.is_empty() {
         options = options.user_and_password(user.to_owned(), password.expose().to_owned());
@@ -89,13 +90,6 @@ fn options(
         options = options.add_root_certificates(file.clone());
     }
     Ok(options)
-}
-
-/// Whether a password is the seed of a user's NKey: it then never leaves the process, which signs what
-/// the server asks of it instead.
-fn is_seed(password: &Secret) -> bool {
-    let text = password.expose();
-    text.starts_with("SU") && KeyPair::from_seed(text).is_ok()
 }
 
 /// Each role receives answers where no other role may listen.

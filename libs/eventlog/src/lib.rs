@@ -22,6 +22,7 @@ mod keys;
 mod line;
 mod log;
 mod memory;
+mod nkey;
 mod replay;
 pub mod server;
 mod settings;
@@ -44,6 +45,7 @@ pub use crate::{
     keys::Keys,
     line::Line,
     log::Log,
+    nkey::UserKey,
     replay::Span,
     settings::{Durability, Secret, Settings},
     snapshot::{Outline, SnapshotError, backed_up},

@@ -100,6 +100,16 @@ impl Hasher {
     }
 }
 
+/// bcrypt of a random secret, in the form that programs of others read (`$2a$`). As many rounds as bcrypt
+/// must have: against guessing at 128 random bits or more, rounds are of no use.
+///
+/// # Errors
+/// [`Error`], also for a secret of more than the 72 bytes that bcrypt reads.
+pub fn hash_of_random(secret: &str) -> Result<String, Error> {
+    let parts = calm(|| bcrypt::non_truncating_hash_with_result(secret, FLOOR_COST))?;
+    Ok(parts.format_for_version(bcrypt::Version::TwoA))
+}
+
 /// A panic of bcrypt is an error like others.
 fn calm<T>(work: impl FnOnce() -> bcrypt::BcryptResult<T>) -> Result<T, Error> {
     let done = catch_unwind(AssertUnwindSafe(work));
@@ -123,6 +133,14 @@ mod tests {
         for cost in [0, 3, 17, 31] {
             assert_eq!(Hasher::new(b"key", cost).err(), Some(InvalidCost(cost)));
         }
+    }
+
+    #[test]
+    fn a_random_secret_is_hashed_for_others_whole_or_not_at_all() {
+        let secret = "0123456789abcdef".repeat(4);
+        let hash = hash_of_random(&secret).unwrap();
+        assert!(hash.starts_with("$2a$04$") && bcrypt::verify(&secret, &hash).unwrap(), "{hash}");
+        assert!(matches!(hash_of_random(&"x".repeat(73)), Err(Error::Bcrypt(_))));
     }
 
     #[test]

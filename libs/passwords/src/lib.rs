@@ -5,5 +5,5 @@ mod hash;
 mod policy;
 pub mod totp;
 
-pub use hash::{Error, Hasher, InvalidCost, MAX_COST, MIN_COST};
+pub use hash::{Error, Hasher, InvalidCost, MAX_COST, MIN_COST, hash_of_random};
 pub use policy::{MAX_CHARS, MIN_CHARS, Policy, Weakness};

@@ -53,7 +53,7 @@ impl Bare {
         let addresses: Result<Vec<async_nats::ServerAddr>, _> =
             settings.url.split(',').map(str::parse).collect();
         let client = ConnectOptions::new()
-            .user_and_password(settings.user.clone(), settings.password.expose().to_owned())
+            .nkey(settings.password.expose().to_owned())
             .custom_inbox_prefix("_INBOX_operator")
             .connect(addresses?)
             .await?;

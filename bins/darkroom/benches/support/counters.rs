@@ -37,7 +37,7 @@ impl Counters {
             let addresses: Result<Vec<ServerAddr>, _> =
                 settings.url.split(',').map(str::parse).collect();
             let options = ConnectOptions::new()
-                .user_and_password(user.to_owned(), password.expose().to_owned())
+                .nkey(password.expose().to_owned())
                 .custom_inbox_prefix(format!("_INBOX_{user}"));
             Ok::<_, Trouble>(options.connect(addresses?).await?)
         };

@@ -115,7 +115,7 @@ impl Parts {
         keepsake: &Keepsake,
     ) -> Vec<(&'static str, String)> {
         let storage = &servers.settings.storage;
-        let auditor = servers.nats("auditor");
+        let auditor = servers.auditor();
         let endpoint = storage.endpoint.clone().unwrap_or_default();
         vec![
             ("DARKROOM_URL", self.url.clone()),

@@ -50,6 +50,12 @@ impl Servers {
         self.nats.as_ref().map_or_else(given, |embedded| embedded.settings(role))
     }
 
+    /// How whoever looks at the log reaches it, with a client of any kind.
+    pub(crate) fn auditor(&self) -> eventlog::Settings {
+        let given = || self.settings.nats.clone();
+        self.nats.as_ref().map_or_else(given, Embedded::auditor_by_password)
+    }
+
     /// What lets customers' own NATS clients in.
     pub(crate) fn subscribers(&self) -> eventlog::callout::Settings {
         let given = || self.settings.subscribers.clone();

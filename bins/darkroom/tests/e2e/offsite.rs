@@ -1,6 +1,7 @@
 //! A copy of the log elsewhere: it holds what the origin acknowledged, and can become the origin.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::Path,
     process::{Child, Command, Stdio},
@@ -12,7 +13,7 @@ use domain::{
     account::{self, Accounts},
     id::AccountId,
 };
-use eventlog::{ConnectError, Keys, Log, Raw, Secret, Settings, Span, topology};
+use eventlog::{ConnectError, Keys, Log, Raw, Secret, Settings, Span, UserKey, topology};
 use futures::TryStreamExt as _;
 use service::{Clock as _, SystemClock};
 use testkit::{Finish as _, eventually, free_port, until_some};
@@ -22,26 +23,46 @@ use vault::{Role, Vault};
 use crate::up;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const PASSWORD: &str = "of-the-tests";
-/// Users of nats/users.conf.
-const ROLES: [&str; 9] =
-    ["api", "worker", "dispatcher", "notary", "operator", "auditor", "observer", "offsite", "gate"];
-/// Public keys of nobody: no customer connects here.
-const CALLOUT: [(&str, &str); 2] = [
-    ("DARKROOM_CALLOUT_ISSUER", "ABJVY34OWUI7LWLGUGYHEXPZF27SOUKPVOUULS55NGHCHLDSYQLVOVW3"),
-    ("DARKROOM_CALLOUT_XKEY", "XATBXYAXLY3JWMSKM26KUZ4PUIAWTNPT2MKOZKHQZSPJ7O63ZLPKF4F4"),
-];
 const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../nats");
+
+/// What `darkroom nats keys` prints: public halves for the servers by name, and all seeds.
+#[derive(Clone)]
+struct Minted {
+    public: BTreeMap<String, String>,
+    seeds: Vec<Secret>,
+}
+
+impl Minted {
+    fn new(folder: &Path) -> Self {
+        let said = up::bare(folder).args(["nats", "keys"]).finish();
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        let text = String::from_utf8(said.stdout).unwrap();
+        let (servers, secret) = text.split_once("# Secret").unwrap();
+        let pairs = servers.lines().filter_map(|line| line.split_once('='));
+        let public = pairs.map(|(name, key)| (name.to_owned(), key.to_owned())).collect();
+        let values = secret.lines().filter_map(|line| line.rsplit('=').next());
+        let seeds = values.filter(|value| value.starts_with("SU")).map(Secret::new).collect();
+        Self { public, seeds }
+    }
+
+    /// The seed whose public half the servers know as that of `user`.
+    fn seed(&self, user: &str) -> Secret {
+        let public = &self.public[&format!("DARKROOM_{}_NKEY", user.to_uppercase())];
+        let is_its = |seed: &&Secret| UserKey::of(seed).is_some_and(|key| key.public() == *public);
+        self.seeds.iter().find(is_its).unwrap().clone()
+    }
+}
 
 /// A nats-server run from the files that operators are given.
 pub(crate) struct Server {
     child: Child,
     port: u16,
+    keys: Minted,
 }
 
 impl Server {
     /// Copies the configuration into `folder` and starts from `file` there.
-    fn start(folder: &Path, file: &str, port: u16, more: &[(&str, String)]) -> Self {
+    fn start(folder: &Path, file: &str, port: u16, keys: &Minted, more: &[(&str, String)]) -> Self {
         fs::create_dir_all(folder).unwrap();
         for name in ["server.conf", "users.conf", "offsite.conf"] {
             fs::copy(Path::new(CONFIGURATION).join(name), folder.join(name)).unwrap();
@@ -49,13 +70,10 @@ impl Server {
         let quoted = |text: &str| format!("\"{text}\"");
         let mut command = Command::new(up::tools().join("bin/nats-server"));
         command.env_clear().arg("-c").arg(folder.join(file));
-        for role in ROLES {
-            let name = format!("DARKROOM_{}_PASSWORD", role.to_uppercase());
-            command.env(name, quoted(PASSWORD));
-        }
         let store = folder.join("store").display().to_string();
         command
-            .envs(CALLOUT.map(|(name, key)| (name, quoted(key))))
+            .envs(keys.public.iter().map(|(name, key)| (name, quoted(key))))
+            .env("DARKROOM_AUDITOR_PASSWORD", quoted("of-the-tests"))
             .env("DARKROOM_NATS_NAME", quoted(file))
             .env("DARKROOM_NATS_LISTEN", quoted(&format!("127.0.0.1:{port}")))
             .env("DARKROOM_NATS_STORE", quoted(&store))
@@ -63,15 +81,15 @@ impl Server {
             .envs(more.iter().map(|(name, value)| (name, quoted(value))))
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.join("log")).unwrap());
-        Self { child: command.spawn().unwrap(), port }
+        Self { child: command.spawn().unwrap(), port, keys: keys.clone() }
     }
 
     fn settings(&self, user: &str) -> Settings {
         Settings {
             url: format!("nats://127.0.0.1:{}", self.port),
             user: user.to_owned(),
-            password: Secret::new(PASSWORD),
-            system_password: Secret::new(PASSWORD),
+            password: self.keys.seed(user),
+            system_password: self.keys.seed("observer"),
             ..Settings::default()
         }
     }
@@ -100,7 +118,7 @@ impl Pair {
     pub(crate) async fn start(folder: &Path) -> Self {
         let (here, there) = (folder.join("origin"), folder.join("copy"));
         let (origin, leaves) = start_origin(&here);
-        let copy = start_copy(&there, free_port(), leaves);
+        let copy = start_copy(&there, free_port(), leaves, &origin.keys);
         let (log, mirrored) = (origin.log().await, copy.log().await);
         topology::apply(&log, 1).await.unwrap();
         fs::create_dir_all(folder.join("new")).unwrap();
@@ -123,16 +141,23 @@ impl Pair {
 fn start_origin(folder: &Path) -> (Server, u16) {
     let leaves = free_port();
     fs::create_dir_all(folder).unwrap();
+    let keys = Minted::new(folder);
     let with_leaves =
         format!("include \"server.conf\"\nleafnodes {{ listen: \"127.0.0.1:{leaves}\" }}\n");
     fs::write(folder.join("origin.conf"), with_leaves).unwrap();
-    (Server::start(folder, "origin.conf", free_port(), &[]), leaves)
+    (Server::start(folder, "origin.conf", free_port(), &keys, &[]), leaves)
 }
 
-/// A server elsewhere that dials the origin's leaf port.
-fn start_copy(folder: &Path, port: u16, leaves: u16) -> Server {
-    let dialled = format!("nats://offsite:{PASSWORD}@127.0.0.1:{leaves}");
-    Server::start(folder, "offsite.conf", port, &[("DARKROOM_NATS_ORIGIN", dialled)])
+/// A server elsewhere that dials the origin's leaf port, and proves who it is with a key.
+fn start_copy(folder: &Path, port: u16, leaves: u16, keys: &Minted) -> Server {
+    fs::create_dir_all(folder).unwrap();
+    let seed = folder.join("offsite.seed");
+    fs::write(&seed, keys.seed("offsite").expose()).unwrap();
+    let more = [
+        ("DARKROOM_NATS_ORIGIN", format!("nats://127.0.0.1:{leaves}")),
+        ("DARKROOM_OFFSITE_SEED", seed.display().to_string()),
+    ];
+    Server::start(folder, "offsite.conf", port, keys, &more)
 }
 
 fn rings(folder: &Path) -> vault::Settings {
@@ -179,7 +204,7 @@ async fn a_copy_elsewhere_holds_what_was_acknowledged_and_can_take_the_origin_s_
     let folder = tempfile::tempdir().unwrap();
     let (here, there) = (folder.path().join("origin"), folder.path().join("copy"));
     let (origin, leaves) = start_origin(&here);
-    let copy = start_copy(&there, free_port(), leaves);
+    let copy = start_copy(&there, free_port(), leaves, &origin.keys);
     let (log, mirrored) = (origin.log().await, copy.log().await);
     topology::apply(&log, 1).await.unwrap();
     let new = folder.path().join("new");
@@ -199,7 +224,7 @@ async fn a_copy_elsewhere_holds_what_was_acknowledged_and_can_take_the_origin_s_
     let port = copy.port;
     drop(copy);
     opened.extend(open_accounts(&log, 50).await);
-    let copy = start_copy(&there, port, leaves);
+    let copy = start_copy(&there, port, leaves, &origin.keys);
     opened.extend(open_accounts(&log, 50).await);
     caught_up(&log, &mirrored).await;
     let keys = folder.path().join("keys");
@@ -233,7 +258,7 @@ pub(crate) fn backup(server: &Server, folder: &Path, to: &Path) -> String {
     let output = up::bare(folder)
         .args(["backup", to.to_str().unwrap()])
         .args(set.iter().flat_map(|set| ["--set", set]))
-        .args(["--set", &format!("nats.password={PASSWORD}")])
+        .args(["--set", &format!("nats.password={}", settings.password.expose())])
         .finish();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()

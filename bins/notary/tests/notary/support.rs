@@ -164,7 +164,7 @@ impl Scene {
     pub(crate) async fn api(&self, subject: &str, body: &Value) -> Value {
         let settings = self.nats.settings("operator");
         let client = ConnectOptions::new()
-            .user_and_password(settings.user.clone(), settings.password.expose().to_owned())
+            .nkey(settings.password.expose().to_owned())
             .custom_inbox_prefix("_INBOX_operator")
             .connect(&settings.url)
             .await

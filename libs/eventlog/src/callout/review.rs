@@ -16,8 +16,6 @@ use crate::error::Unavailable;
 const PAGE: usize = 1_024;
 /// Most pages of one server: as many connections as it takes by default.
 const MAX_PAGES: usize = 64;
-/// Our own among customers' connections. No customer can be called that: servers ask for its password.
-const DESK: &str = "desk";
 /// How long to wait for the first server to answer, and then for a further one.
 const FIRST: Duration = Duration::from_secs(2);
 const FURTHER: Duration = Duration::from_millis(150);
@@ -88,7 +86,8 @@ impl Gate {
             for number in 1..=MAX_PAGES {
                 let connections = answer.data.map(|page| page.connections).unwrap_or_default();
                 let more = connections.len() >= PAGE;
-                let customers = connections.iter().filter(|known| known.authorized_user != DESK);
+                let customers =
+                    connections.iter().filter(|known| known.authorized_user != *self.own);
                 for connection in customers {
                     match connection.guest().and_then(&stays) {
                         Some(account) => {

@@ -45,7 +45,7 @@ impl Cluster {
         for (node, (folder, (client, peer))) in
             nodes.iter().zip(clients.iter().zip(&peers)).enumerate()
         {
-            let mut variables = credentials.variables();
+            let mut variables = credentials.variables()?;
             let name = format!("node-{}", node + 1);
             variables.extend(server_variables(&name, *client, folder, durability));
             let own = quoted(&format!("127.0.0.1:{peer}"));

@@ -1,7 +1,7 @@
 //! nats-server as a child of this process, run from the very files that `nats/` offers to operators.
 //!
-//! Only variables differ: they reach the server through its environment, and the passwords among
-//! them lie in `credentials.json`, readable by their owner alone.
+//! Only variables differ: they reach the server through its environment. Seeds of its users lie in
+//! `credentials.json`, readable by their owner alone; the server is told their public halves.
 
 mod binary;
 mod child;
@@ -31,13 +31,25 @@ use crate::{
 };
 
 /// The roles of Darkroom, each a NATS user.
-pub const ROLES: [&str; 6] = ["api", "worker", "dispatcher", "notary", OPERATOR, "auditor"];
+pub const ROLES: [&str; 6] = ["api", "worker", "dispatcher", "notary", OPERATOR, AUDITOR];
+/// All users of `nats/users.conf`: the roles, who asks servers how they store, the three that let customers
+/// in and see to them, and who keeps a copy elsewhere.
+pub const USERS: [&str; 11] = [
+    "api",
+    "worker",
+    "dispatcher",
+    "notary",
+    OPERATOR,
+    AUDITOR,
+    OBSERVER,
+    "gate",
+    "desk",
+    "usher",
+    "offsite",
+];
 const OPERATOR: &str = "operator";
+const AUDITOR: &str = "auditor";
 const OBSERVER: &str = "observer";
-/// Who lets customers in.
-const GATE: &str = "gate";
-/// Who keeps a copy elsewhere.
-const OFFSITE: &str = "offsite";
 
 const FILES: [(&str, &str); 3] = [
     ("server.conf", include_str!("../../../../nats/server.conf")),
@@ -83,7 +95,7 @@ pub enum ServerError {
         #[source]
         source: io::Error,
     },
-    /// The file with the passwords makes no sense.
+    /// The file with the seeds makes no sense.
     #[error("read credentials in {path}")]
     Credentials {
         /// The file.
@@ -91,6 +103,15 @@ pub enum ServerError {
         /// Why it failed.
         #[source]
         source: serde_json::Error,
+    },
+    /// A password cannot be hashed for the server.
+    #[error("hash the password of {user}")]
+    Hash {
+        /// Whose.
+        user: &'static str,
+        /// Why it failed.
+        #[source]
+        source: passwords::Error,
     },
     /// The process cannot be started.
     #[error("start {path}")]
@@ -152,7 +173,7 @@ impl Embedded {
                 source,
             })?,
         };
-        let mut variables = credentials.variables();
+        let mut variables = credentials.variables()?;
         variables.extend(server_variables("darkroom", port, &data, durability));
         let child = Child::start(&binary, &data.join("server.conf"), variables)?;
         let url = format!("nats://127.0.0.1:{port}");
@@ -171,6 +192,12 @@ impl Embedded {
     #[must_use]
     pub fn settings(&self, role: &str) -> Settings {
         self.credentials.settings(role, self.url.clone(), self.durability, 1)
+    }
+
+    /// Settings of the auditor by password, which any NATS client knows how to use.
+    #[must_use]
+    pub fn auditor_by_password(&self) -> Settings {
+        Settings { password: self.credentials.auditor_password(), ..self.settings(AUDITOR) }
     }
 
     /// What lets customers in.

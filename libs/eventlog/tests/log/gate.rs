@@ -22,9 +22,9 @@ struct Watched {
 impl Watched {
     async fn connect(server: &Server, user: &str) -> Self {
         let (sender, refused) = mpsc::channel(64);
-        let settings = server.settings("gate");
+        let settings = server.settings(user);
         let client = ConnectOptions::new()
-            .user_and_password(user.to_owned(), settings.password.expose().to_owned())
+            .nkey(settings.password.expose().to_owned())
             .custom_inbox_prefix(format!("_INBOX_{user}"))
             .event_callback(move |event| {
                 let sender = sender.clone();

@@ -39,9 +39,9 @@ async fn a_lazy_server_is_refused_unless_that_is_wanted() {
 #[tokio::test]
 async fn a_wrong_password_is_named_at_once() {
     let server = Server::start().await;
-    let mut settings = server.settings("api");
+    let mut settings = server.embedded.auditor_by_password();
     settings.password = Secret::new("wrong");
-    let error = Log::connect(&settings, "api").await.map(drop).unwrap_err();
+    let error = Log::connect(&settings, "auditor").await.map(drop).unwrap_err();
     assert!(matches!(error, ConnectError::Forbidden { .. }), "{error}");
 }
 

@@ -258,53 +258,67 @@ async fn every_role_may_do_what_it_needs_and_nothing_else() {
     let rights = rights();
     let mut wrong = Vec::new();
     for role in ROLES {
-        let (sender, mut errors) = mpsc::channel(16);
-        let settings = server.settings(role);
-        let sender = Arc::new(sender);
-        let client = ConnectOptions::new()
-            .user_and_password(settings.user.clone(), settings.password.expose().to_owned())
-            .custom_inbox_prefix(format!("_INBOX_{role}"))
-            .event_callback(move |event| {
-                let sender = Arc::clone(&sender);
-                async move {
-                    if let Event::ServerError(error) = event {
-                        drop(sender.send(error.to_string()).await);
-                    }
-                }
-            })
-            .connect(&settings.url)
-            .await
-            .unwrap();
-        for (right, holders) in &rights {
-            let (way, subject) = right.split_once(' ').unwrap();
-            // A body that no API understands: what is allowed is refused by its receiver.
-            let listening = if way == ">" {
-                client.publish(subject.to_owned(), "?".into()).await.unwrap();
-                None
-            } else {
-                Some(client.subscribe(subject.to_owned()).await.unwrap())
-            };
-            // A marker that is never allowed: its violation comes behind any other.
-            client.publish("nobody.may", "".into()).await.unwrap();
-            let mut refused = false;
-            loop {
-                let error = tokio::time::timeout(Duration::from_secs(10), errors.recv()).await;
-                let error = error.unwrap().unwrap();
-                if error.contains("nobody.may") {
-                    break;
-                }
-                refused |= error.to_lowercase().contains("permissions violation");
-            }
-            if refused == holders.contains(&role) {
-                wrong.push(format!(
-                    "{role} {right}: {}",
-                    if refused { "refused" } else { "allowed" }
-                ));
-            }
-            drop(listening);
-        }
+        let options = ConnectOptions::new().nkey(server.settings(role).password.expose().into());
+        wrong.extend(unlike(&server, &rights, role, options).await);
     }
+    // Whoever looks by password sees what the key shows, and no more.
+    let by_password = server.embedded.auditor_by_password();
+    let (user, password) = (by_password.user, by_password.password.expose().to_owned());
+    let options = ConnectOptions::new().user_and_password(user, password);
+    wrong.extend(unlike(&server, &rights, "auditor", options).await);
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Where what the server lets `role` do is not what it should.
+async fn unlike(
+    server: &Server,
+    rights: &[(String, Vec<&'static str>)],
+    role: &str,
+    options: ConnectOptions,
+) -> Vec<String> {
+    let (sender, mut errors) = mpsc::channel(16);
+    let sender = Arc::new(sender);
+    let options = options.custom_inbox_prefix(format!("_INBOX_{role}"));
+    let client = options
+        .event_callback(move |event| {
+            let sender = Arc::clone(&sender);
+            async move {
+                if let Event::ServerError(error) = event {
+                    drop(sender.send(error.to_string()).await);
+                }
+            }
+        })
+        .connect(server.embedded.url())
+        .await
+        .unwrap();
+    let mut wrong = Vec::new();
+    for (right, holders) in rights {
+        let (way, subject) = right.split_once(' ').unwrap();
+        // A body that no API understands: what is allowed is refused by its receiver.
+        let listening = if way == ">" {
+            client.publish(subject.to_owned(), "?".into()).await.unwrap();
+            None
+        } else {
+            Some(client.subscribe(subject.to_owned()).await.unwrap())
+        };
+        // A marker that is never allowed: its violation comes behind any other.
+        client.publish("nobody.may", "".into()).await.unwrap();
+        let mut refused = false;
+        loop {
+            let error = tokio::time::timeout(Duration::from_secs(10), errors.recv()).await;
+            let error = error.unwrap().unwrap();
+            if error.contains("nobody.may") {
+                break;
+            }
+            refused |= error.to_lowercase().contains("permissions violation");
+        }
+        if refused == holders.contains(&role) {
+            let found = if refused { "refused" } else { "allowed" };
+            wrong.push(format!("{role} {right}: {found}"));
+        }
+        drop(listening);
+    }
+    wrong
 }
 
 /// What a role's account has of the log beside what its user may publish: nothing. An answer may be
@@ -314,7 +328,7 @@ fn an_account_imports_what_its_user_may_publish_and_nothing_else() {
     let users = include_str!("../../../../nats/users.conf");
     let accounts: Vec<&str> = users.split("\n  }\n").collect();
     for role in ROLES.into_iter().chain(["desk"]).filter(|role| *role != "operator") {
-        let user = format!("{{ user: {role},");
+        let user = format!("{{ nkey: $DARKROOM_{}_NKEY", role.to_uppercase());
         let account = accounts.iter().find(|account| account.contains(&user)).unwrap();
         let imported: BTreeSet<String> = account
             .lines()
@@ -329,8 +343,9 @@ fn an_account_imports_what_its_user_may_publish_and_nothing_else() {
                     .join(".")
             })
             .collect();
-        let (_, rest) = account.split_once(&user).unwrap();
-        let (_, rest) = rest.split_once("allow: [").unwrap();
+        // One set of permissions for whoever is in it.
+        assert_eq!(account.matches("permissions: {").count(), 1, "{role}");
+        let (_, rest) = account.split_once("allow: [").unwrap();
         let (allowed, _) = rest.split_once(']').unwrap();
         let published: BTreeSet<String> = allowed
             .lines()

@@ -145,7 +145,7 @@ impl Server {
     pub(crate) async fn bare(&self, role: &str) -> async_nats::Client {
         let settings = self.settings(role);
         async_nats::ConnectOptions::new()
-            .user_and_password(settings.user.clone(), settings.password.expose().to_owned())
+            .nkey(settings.password.expose().to_owned())
             .custom_inbox_prefix(format!("_INBOX_{role}"))
             .connect(&settings.url)
             .await

@@ -28,8 +28,8 @@ const KNOWS: &[(&str, &[&str])] = &[
     // Wrap one technology or protocol each.
     ("custody", &["domain", "storage", "vault"]),
     ("enclave", &["domain"]),
-    // Keeps the vault's wrapped keys in the key bucket.
-    ("eventlog", &["domain", "vault"]),
+    // Keeps the vault's wrapped keys in the key bucket; tells its server a hash of the auditor's password.
+    ("eventlog", &["domain", "passwords", "vault"]),
     // Reads trees where the log keeps them, and says whether a log is still the one that was signed.
     ("evidence", &["domain", "eventlog"]),
     ("readmodel", &["domain"]),
