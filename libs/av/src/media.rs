@@ -27,7 +27,7 @@ pub(crate) fn draw(
         index::check(source, &limits)?;
     }
     let mut input = Input::open(source, demuxer, &limits)?;
-    let is_told = easel.wish().metadata.contains(&MetadataKind::Multimedia);
+    let is_told = is_told(easel.wish());
     input.look(is_told, &limits)?;
     if input.streams().any(|stream| stream.is_encrypted()) {
         return Err(Error::Encrypted);
@@ -57,9 +57,16 @@ fn draw_film(input: &mut Input<'_>, easel: &mut Easel<'_>, limits: &Limits) -> R
     let moments = &wish.options.at;
     let total = u32::try_from(moments.len().max(1)).unwrap_or(u32::MAX);
     let pages = easel.open(total)?;
+    let draws = wish.draws_pages();
+    if !draws && is_told(wish) {
+        learn(input, limits)?;
+    }
+    if !draws && wish.options.extras.is_empty() {
+        return Ok(());
+    }
     let mut film = Film::open(input, limits)?;
     film.drawn_at(largest(wish, film.seen()));
-    for number in pages {
+    for number in pages.into_iter().filter(|_| draws) {
         let frame = match moments.get(number as usize - 1) {
             None => poster::choose(&mut film)?,
             Some(moment) => film
@@ -68,7 +75,9 @@ fn draw_film(input: &mut Input<'_>, easel: &mut Easel<'_>, limits: &Limits) -> R
         };
         easel.page(number, &mut FramePage { frame: &frame, look: film.look })?;
     }
-    film.teach();
+    if draws {
+        film.teach();
+    }
     // Frames of these are small.
     film.drawn_at((1, 1));
     for extra in &wish.options.extras {
@@ -79,6 +88,23 @@ fn draw_film(input: &mut Input<'_>, easel: &mut Easel<'_>, limits: &Limits) -> R
             Extra::Clip => moving::clip(&mut film, easel, limits)?,
             Extra::Peaks | Extra::Layers => {}
         }
+    }
+    Ok(())
+}
+
+fn is_told(wish: &PreviewWish) -> bool {
+    wish.metadata.contains(&MetadataKind::Multimedia)
+}
+
+/// Lets what the film's decoder says of it be known: its pixel format and profile. What cannot be
+/// decoded is told as the header has it.
+fn learn(input: &mut Input<'_>, limits: &Limits) -> Result<(), Error> {
+    let Ok(mut film) = Film::open(input, limits) else { return Ok(()) };
+    film.drawn_at((1, 1));
+    match film.key_frame(0) {
+        Ok(Some(_)) => film.teach(),
+        Err(error @ Error::Source(_)) => return Err(error),
+        Ok(None) | Err(_) => {}
     }
     Ok(())
 }

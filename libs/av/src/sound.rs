@@ -29,8 +29,10 @@ pub(crate) fn draw(
 ) -> Result<(), Error> {
     let pages = easel.open(1)?;
     let wants_peaks = easel.wish().options.extras.contains(&Extra::Peaks);
-    let cover = cover(input, limits)?;
-    let envelope = if cover.is_none() || wants_peaks { Some(hear(input, limits)?) } else { None };
+    let draws = easel.wish().draws_pages();
+    let cover = if draws { cover(input, limits)? } else { None };
+    let hears = wants_peaks || draws && cover.is_none();
+    let envelope = if hears { Some(hear(input, limits)?) } else { None };
     let background = easel.wish().options.background;
     for number in pages {
         match (&cover, &envelope) {

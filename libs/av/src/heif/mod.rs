@@ -55,7 +55,8 @@ pub(crate) fn draw(source: &mut dyn Source, mut easel: Easel<'_>) -> Result<Draw
     {
         easel.keep(exif);
     }
-    for number in pages {
+    let drawn = if easel.wish().draws_pages() { pages } else { Vec::new() };
+    for number in drawn {
         let picture = file.picture(number)?;
         // The header may speak of it before it was turned: what was decoded is what there is.
         let frame = picture.decode()?;

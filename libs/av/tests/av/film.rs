@@ -1,11 +1,11 @@
 //! Films: posters, moments, metadata, extras.
 
 use domain::job::Role;
-use domain::wish::{Extra, Format};
+use domain::wish::{Extra, Format, PreviewWish};
 use domain::{FailureCode, limits::Limits};
 use serde_json::Value;
 
-use crate::kit::{Pixels, at, draw, draw_within, extra, told, wish};
+use crate::kit::{Pixels, at, core, draw, draw_within, extra, told, told_alone, wish};
 use crate::made::{media, path, pixels, probed};
 
 /// Four seconds of a test picture with a tone.
@@ -90,6 +90,26 @@ fn every_container_and_codec_yields_a_poster_and_what_ffprobe_says() {
             }
         }
     }
+}
+
+#[test]
+fn metadata_alone_says_what_it_says_beside_a_poster_and_takes_less() {
+    for (name, _) in FILMS {
+        let bytes = film(name);
+        let beside = draw(&bytes, &told()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let alone = draw(&bytes, &told_alone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!((alone.pages, alone.kept.len()), (1, 0), "{name}");
+        assert_eq!(core(alone.multimedia()), core(beside.multimedia()), "{name}");
+        assert!(alone.read <= beside.read, "{name}: {} {}", alone.read, beside.read);
+    }
+}
+
+#[test]
+fn extras_are_made_where_no_picture_is_wished_for() {
+    let wish = PreviewWish { sizes: Vec::new(), ..extra(Extra::ContactSheet) };
+    let outcome = draw(&film("h264.mp4"), &wish).expect("drawn");
+    let roles: Vec<Role> = outcome.kept.iter().map(|kept| kept.role).collect();
+    assert_eq!(roles, [Role::ContactSheet]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! HEIC and AVIF, in and out.
 
-use domain::wish::Format;
+use domain::wish::{Format, PreviewWish};
 use stills::{Layout, Raster};
 
 use crate::kit::{Pixels, draw, wish};
@@ -105,6 +105,9 @@ fn a_pictures_exif_is_told() {
         outcome.kept[0].bytes.windows(4).any(|bytes| bytes == b"Acme")
     };
     assert!(!carries(&outcome), "it is stripped unless it is to be kept");
+    let alone = PreviewWish { sizes: Vec::new(), ..wish.clone() };
+    let alone = draw(&bytes, &alone).expect("told");
+    assert_eq!((&alone.metadata, alone.kept.len()), (&outcome.metadata, 0));
     wish.options.embedded = domain::wish::Embedded::Keep;
     assert!(carries(&draw(&bytes, &wish).expect("drawn")));
 }

@@ -159,6 +159,22 @@ pub(crate) fn told() -> PreviewWish {
     wish
 }
 
+/// What is told of a file but for what depends on how much of it was read.
+pub(crate) fn core(multimedia: &Value) -> Value {
+    const GUESSED: [&str; 2] = ["bit_rate", "has_b_frames"];
+    let mut core = multimedia.clone();
+    for stream in core["streams"].as_array_mut().expect("streams") {
+        let stream = stream.as_object_mut().expect("a stream");
+        stream.retain(|name, _| !GUESSED.contains(&name.as_str()));
+    }
+    core
+}
+
+/// A wish for metadata and no picture at all.
+pub(crate) fn told_alone() -> PreviewWish {
+    PreviewWish { sizes: Vec::new(), ..told() }
+}
+
 /// A wish for an extra beside a small picture.
 pub(crate) fn extra(extra: Extra) -> PreviewWish {
     let mut wish = wish("64");

@@ -3,7 +3,7 @@
 use domain::job::Role;
 use domain::wish::Extra;
 
-use crate::kit::{draw, extra, told, wish};
+use crate::kit::{core, draw, extra, told, told_alone, wish};
 use crate::made::media;
 
 /// A tone that is there for a second of two.
@@ -53,6 +53,17 @@ fn every_sound_yields_a_waveform_that_is_loud_where_it_is() {
         |name: &str| draw(&sound(name), &told()).expect("drawn").metadata["multimedia"].clone();
     assert_eq!(title("s.mp3")["format"]["tags"]["title"], "Song");
     assert_eq!(title("s.flac")["format"]["tags"]["title"], "Song");
+}
+
+#[test]
+fn metadata_alone_says_what_it_says_beside_a_waveform() {
+    for (name, _) in SOUNDS {
+        let beside = draw(&sound(name), &told()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let alone =
+            draw(&sound(name), &told_alone()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!((alone.pages, alone.kept.len()), (1, 0), "{name}");
+        assert_eq!(core(alone.multimedia()), core(beside.multimedia()), "{name}");
+    }
 }
 
 #[test]
