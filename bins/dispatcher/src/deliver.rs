@@ -6,7 +6,7 @@ use custody::Custody;
 use domain::{
     Aggregate, Timestamp,
     delivery::{self, Deliveries, FailureCode, Phase, State, Told},
-    endpoint::{self, Endpoint, of_event},
+    endpoint::{self, Endpoint, Payload, of_event},
     id::EndpointId,
     job::{self, Job, Jobs},
 };
@@ -228,10 +228,17 @@ impl Deliverer {
         }
         let told = &waiting.told;
         let attempt = waiting.attempts + 1;
-        let job = self.job(told.job.map(|job| job::Id { account: id.account, job })).await?;
+        let endpoint = self.book.endpoints(id.account).await?.remove(&id.endpoint);
+        // It may lie deep in the log; who is told ids alone needs nothing of it.
+        let says_ids = |known: &Arc<Endpoint>| known.letter.terms.payload == Payload::Thin;
+        let job = if endpoint.as_ref().is_some_and(says_ids) {
+            None
+        } else {
+            self.job(told.job.map(|job| job::Id { account: id.account, job })).await?
+        };
         let account = self.book.account(id.account).await?;
         let matter = Matter::new(told, job.as_ref(), &account);
-        let Some(target) = self.target(id, &matter).await? else {
+        let Some(target) = self.target(id, &matter, endpoint).await? else {
             let went = Went::not_taken(FailureCode::Disabled);
             return self
                 .record(id, known, &matter, attempt, went, &self.settings.retry_after_s)
@@ -258,19 +265,24 @@ impl Deliverer {
     }
 
     /// Where a delivery goes; nothing if its endpoint was disabled or removed.
-    async fn target(&self, id: delivery::Id, matter: &Matter<'_>) -> Result<Option<Target>, Error> {
-        if let Some((job_id, job)) = matter.job {
-            let told = matter.told.event_id;
-            if delivery::Id::of_callback(job_id.account, job_id.job, told) == id {
-                return match target::callback(&self.custody, *job_id, job, id).await {
-                    Err(custody::Error::Erased) => Ok(None),
-                    callback => Ok(callback?),
-                };
-            }
+    async fn target(
+        &self,
+        id: delivery::Id,
+        matter: &Matter<'_>,
+        endpoint: Option<Arc<Endpoint>>,
+    ) -> Result<Option<Target>, Error> {
+        if let Some(endpoint) = endpoint {
+            let enabled = endpoint.disabled.is_none();
+            return Ok(enabled.then_some(Target::Endpoint { id, endpoint }));
         }
-        let endpoints = self.book.endpoints(id.account).await?;
-        let endpoint = endpoints.get(&id.endpoint).filter(|known| known.disabled.is_none());
-        Ok(endpoint.map(|known| Target::Endpoint { id, endpoint: Arc::clone(known) }))
+        let Some((job_id, job)) = matter.job else { return Ok(None) };
+        if delivery::Id::of_callback(job_id.account, job_id.job, matter.told.event_id) != id {
+            return Ok(None);
+        }
+        match target::callback(&self.custody, *job_id, job, id).await {
+            Err(custody::Error::Erased) => Ok(None),
+            callback => Ok(callback?),
+        }
     }
 
     /// Whether an endpoint that wants to be told in order has not been told yet what happened to

@@ -43,8 +43,8 @@ pub(crate) struct Fence {
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) messages: Vec<Raw>,
-    /// Whether more was there to read.
-    pub(crate) more: bool,
+    /// How many more were there to read.
+    pub(crate) left: usize,
 }
 
 /// A message that was not stored.

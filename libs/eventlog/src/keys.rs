@@ -175,7 +175,7 @@ impl Keys {
             (Vec::from_iter(message), more)
         } else {
             let page = self.0.backend.page(KEYS, &filter, from, PAGE).await?;
-            (page.messages, page.more)
+            (page.messages, page.left > 0)
         };
         let next = messages.last().filter(|_| more).map(|last| last.seq + 1);
         let named = |raw: &Raw| Some((raw.subject.strip_prefix(SUBJECT)?.to_owned(), value(raw)?));

@@ -150,7 +150,7 @@ impl Memory {
             .flat_map(|stream| stream.messages.range(from..))
             .filter(|(_, entry)| matches(filter, &entry.subject));
         let messages = found.by_ref().take(limit).map(|(_, entry)| entry.raw.clone()).collect();
-        Page { messages, more: found.next().is_some() }
+        Page { messages, left: found.count() }
     }
 
     pub(crate) fn last(&self, stream: &str, filter: &str) -> Option<Raw> {

@@ -288,11 +288,11 @@ impl Reader {
 
     /// What of a page is asked for; and decides where to read on.
     fn take(&mut self, page: Page, end: Option<u64>) -> Vec<Raw> {
-        let Page { messages: mut raws, more } = page;
+        let Page { messages: mut raws, left } = page;
         let (first, last) = (raws.first().map(|raw| raw.seq), raws.last().map(|raw| raw.seq));
         match (end, first.zip(last)) {
             (_, None) => self.end(),
-            (_, Some(_)) if !more => self.end(),
+            (_, Some(_)) if left == 0 => self.end(),
             // Nothing is left of the sequences that were asked for, nor perhaps of those behind.
             (Some(end), Some((first, last))) if first >= end => {
                 self.lanes.clear();

@@ -361,17 +361,20 @@ impl Log {
     ) -> Result<Vec<Raw>, ReadError> {
         let filter = subject::fence::<A>(id);
         let mut messages: Vec<Raw> = Vec::new();
-        let mut next = seq + 1;
+        // Who asks for more than there is has the server look for it to the end of the stream. So one
+        // is asked for first; with it comes how many are left.
+        let (mut next, mut limit) = (seq + 1, 1);
         loop {
-            let (mut found, more) = if from_leader {
+            let (mut found, left) = if from_leader {
                 let found = self.backend.ordered_next(A::STREAM, &filter, next).await?;
-                let more = found.is_some();
-                (Vec::from_iter(found), more)
+                let left = found.iter().len();
+                (Vec::from_iter(found), left)
             } else {
-                let page = self.backend.page(A::STREAM, &filter, next, PAGE).await?;
-                (page.messages, page.more)
+                let page = self.backend.page(A::STREAM, &filter, next, limit).await?;
+                (page.messages, page.left)
             };
-            let more = more && !found.is_empty();
+            let more = left > 0 && !found.is_empty();
+            limit = left.min(PAGE);
             messages.append(&mut found);
             if messages.len() > MAX_EVENTS {
                 return Err(ReadError::TooLong { subject: filter, limit: MAX_EVENTS });

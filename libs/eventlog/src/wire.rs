@@ -110,10 +110,11 @@ impl Wire {
             match note.headers.get(stored::STATUS) {
                 None => messages.push(stored::direct(note).ok_or(Unavailable::silent(READ))?),
                 Some("204") => {
-                    let pending = note.headers.get("Nats-Num-Pending").unwrap_or("0");
-                    return Ok(Page { messages, more: pending != "0" });
+                    let pending = note.headers.get("Nats-Num-Pending");
+                    let left = pending.and_then(|left| left.parse().ok()).unwrap_or_default();
+                    return Ok(Page { messages, left });
                 }
-                Some("404") => return Ok(Page { messages, more: false }),
+                Some("404") => return Ok(Page { messages, left: 0 }),
                 Some(_) => return Err(refused(READ, &note)),
             }
         }

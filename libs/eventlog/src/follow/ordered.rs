@@ -160,7 +160,7 @@ impl Reader {
         let mut pause = FIRST_PAUSE;
         loop {
             let page = self.log.backend.page(&self.stream, &self.filter, self.next, PAGE).await?;
-            let (more, empty) = (page.more, page.messages.is_empty());
+            let (more, empty) = (page.left > 0, page.messages.is_empty());
             if !empty {
                 pause = FIRST_PAUSE;
                 self.hand_on(page.messages).await?;
