@@ -271,7 +271,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
             "Job",
             json!({
                 "type": "object",
-                "required": ["id", "kind", "status", "application", "requested_at", "updated_at", "attempts", "wish", "retry", "source", "artifacts", "receipt", "error", "ended_at", "expires_at", "expired_at", "erased_at", "seq"],
+                "required": ["id", "kind", "status", "application", "requested_at", "updated_at", "attempts", "wish", "retry", "source", "artifacts", "receipt", "error", "ended_at", "storage", "expires_at", "expired_at", "erased_at", "seq"],
                 "properties": {
                     "id": text(), "kind": text(), "status": { "type": "string", "enum": domain::job::Status::ALL.map(domain::job::Status::name) },
                     "application": text(), "requested_at": text(), "updated_at": text(), "attempts": number(),
@@ -279,6 +279,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
                     "artifacts": list(json!({ "type": "object" })), "error": or_null("object"),
                     "receipt": { "type": ["object", "null"], "description": "The signed account of how the artifacts came about, which lies beside them; receipt-keys has its key.", "required": ["key_id", "size_bytes", "sha256", "stored_in"], "properties": { "key_id": text(), "size_bytes": number(), "sha256": text(), "stored_in": text(), "url": text() } },
                     "rerun_of": { "type": "string", "description": "The job that this one does again." },
+                    "storage": { "type": ["string", "null"], "enum": ["development", null], "description": "Where the results lie, if that is no bucket of the account's own: encrypted, and gone after `expires_at`." },
                     "ended_at": or_null("string"), "expires_at": or_null("string"), "expired_at": or_null("string"), "erased_at": or_null("string"),
                     "seq": number(), "file_name": or_null("string"), "user_data": {},
                 },

@@ -26,12 +26,17 @@ const SEALED: [&str; 18] = [
 ];
 /// What is shown in place of a ciphertext.
 const HIDDEN: &str = "sealed";
+/// How fields are named that hold a keyed digest of a secret or an address.
+const DIGEST: &str = "_digest";
+/// What is shown in place of such a digest: nobody is helped by it.
+const WITHHELD: &str = "withheld";
 /// Longest text of one field.
 const FIELD_CHARS: usize = 60;
 
-/// Puts a word in the place of every ciphertext in a value that stands under this name.
+/// Puts a word in the place of every ciphertext and keyed digest in a value that stands under this name.
 pub(crate) fn hide(name: &str, value: &mut Value) {
     match value {
+        Value::String(_) if name.ends_with(DIGEST) => *value = WITHHELD.into(),
         // A ciphertext is text; a wish for metadata is a list.
         Value::String(_) if SEALED.contains(&name) => *value = HIDDEN.into(),
         Value::Object(fields) => fields.iter_mut().for_each(|(name, value)| hide(name, value)),
@@ -77,6 +82,7 @@ fn collect(object: &Map<String, Value>, sealed: &[&str], shown: &mut Vec<String>
             _ if name == "event" => {}
             Value::Null => {}
             Value::Object(nested) => collect(nested, sealed, shown),
+            Value::String(_) if name.ends_with(DIGEST) => shown.push(format!("{name}={WITHHELD}")),
             // A ciphertext is text; a wish for metadata is a list.
             Value::String(_) if sealed.contains(&name.as_str()) => {
                 shown.push(format!("{name}={HIDDEN}"));
@@ -90,7 +96,7 @@ fn collect(object: &Map<String, Value>, sealed: &[&str], shown: &mut Vec<String>
 
 /// Digests are told apart by their beginnings.
 fn short(name: &str, text: &str) -> String {
-    let digest = matches!(name, "sha256" | "md5" | "fingerprint" | "secret_digest");
+    let digest = matches!(name, "sha256" | "md5" | "fingerprint");
     let limit = if digest { 12 } else { FIELD_CHARS };
     // What was stored is not trusted with the terminal.
     let clean = |c: char| if c.is_control() { ' ' } else { c };
@@ -111,7 +117,7 @@ mod tests {
     #[test]
     fn a_person_sees_everything_but_what_is_sealed() {
         let body = r#"{"event":"stored","artifact":{"name":"a.jpg","location":"c2VhbGVk",
-            "width":3,"sha256":"0123456789abcdef"},"note":"a\u001b[31mb","metadata":["exif"]}"#;
+            "width":3,"sha256":"0123456789abcdef"},"token_digest":"fedcba98","note":"a\u001b[31mb","metadata":["exif"]}"#;
         let raw = Raw {
             stream: "JOBS".into(),
             subject: "darkroom.job.acc.job-1.stored".into(),
@@ -129,11 +135,15 @@ mod tests {
             "location=sealed",
             "width=3",
             "sha256=0123456789ab…",
+            "token_digest=withheld",
             "metadata=[\"exif\"]",
         ] {
             assert!(line.contains(part), "{part} in {line}");
         }
-        assert!(!line.contains("c2VhbGVk") && !line.contains('\u{1b}'), "{line}");
+        assert!(
+            !line.contains("c2VhbGVk") && !line.contains("fedc") && !line.contains('\u{1b}'),
+            "{line}"
+        );
         assert!(human(&raw, false).contains("7!"));
     }
 

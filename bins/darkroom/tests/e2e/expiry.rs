@@ -68,6 +68,7 @@ async fn results_in_development_storage_go_after_their_time_and_say_so_before() 
     let said: Timestamp = answer.headers["darkroom-expires-at"].to_str().unwrap().parse().unwrap();
     let shown = job(&caller, &id).await;
     assert_eq!(shown["expires_at"], said.to_string());
+    assert_eq!(shown["storage"], "development");
     let name = body["preview"]["url"].as_str().unwrap().split('?').next().unwrap();
     let name = name.rsplit('/').next().unwrap();
     let again = caller.ask("POST", "/v2/previews/", &[("idempotency-key", KEY)], wish.to_string());
@@ -80,6 +81,7 @@ async fn results_in_development_storage_go_after_their_time_and_say_so_before() 
     }
     let listed = caller.get("/v1/jobs").await.json();
     assert_eq!(listed["jobs"][0]["expires_at"], said.to_string());
+    assert_eq!(listed["jobs"][0]["storage"], "development");
     assert!(shown["expired_at"].is_null());
     let requested: Timestamp = shown["requested_at"].as_str().unwrap().parse().unwrap();
     assert_eq!(said.duration_since(requested).as_secs(), 8);

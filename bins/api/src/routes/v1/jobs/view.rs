@@ -32,6 +32,8 @@ pub(crate) struct JobView {
     receipt: Option<ReceiptView>,
     error: Option<Failure>,
     ended_at: Option<Timestamp>,
+    /// `development` where results lie in no bucket of the account's own.
+    storage: Option<&'static str>,
     /// Until when links to results in development storage work.
     expires_at: Option<Timestamp>,
     expired_at: Option<Timestamp>,
@@ -108,8 +110,9 @@ impl JobView {
         Self::new(id, job, seq, &opened.urls, Some(close))
     }
 
-    /// The same, and until when its links work.
+    /// The same with results in development storage, if they lie there, and until when.
     pub(crate) const fn until(mut self, expires_at: Option<Timestamp>) -> Self {
+        self.storage = if expires_at.is_some() { Some("development") } else { None };
         self.expires_at = expires_at;
         self
     }
@@ -143,6 +146,7 @@ impl JobView {
             receipt: ended.and_then(|ended| receipt(ended, urls)),
             error: ended.and_then(failure),
             ended_at: ended.map(|ended| ended.ended_at),
+            storage: None,
             expires_at: None,
             expired_at: ended.and_then(|ended| ended.expired_at),
             erased_at: ended.and_then(|ended| ended.erased_at),
