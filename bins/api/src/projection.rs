@@ -12,11 +12,14 @@ use domain::{
     member::Members,
     upload::Uploads,
 };
-use eventlog::{Log, Raw, Span, follow};
+use eventlog::{Log, Raw, Span, Unavailable, follow};
 use futures::StreamExt as _;
 use readmodel::{Change, Entry, Positions, Store, Stream};
-use tokio::time::{Duration, MissedTickBehavior, interval};
-use tokio_util::sync::CancellationToken;
+use tokio::{
+    sync::mpsc,
+    time::{Duration, MissedTickBehavior, interval},
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     app::{self, App},
@@ -32,11 +35,16 @@ const DAMAGE_PAUSE: Duration = Duration::from_secs(30);
 const SURE_AFTER: u32 = 5;
 /// How long to wait between two looks at that.
 const SURE_PAUSE: Duration = Duration::from_millis(200);
-/// Pages applied at once when everything is read again: of rows that change often only the last
-/// state is written.
-const REBUILD_PAGES: usize = 16;
+/// Events applied at once when everything is read again, more or less: of rows that change often only
+/// the last state is written.
+const REBUILD_EVENTS: usize = 8_000;
 /// Such batches that are read and decoded ahead.
 const REBUILD_AHEAD: usize = 2;
+/// Pages that are decoded at once.
+const DECODING: usize = 2;
+
+/// Entries, page by page.
+type Batch = Vec<Vec<Entry>>;
 
 /// Reads the log from where `store` stopped up to `until`, and answers where it stands then. What it
 /// has read is in the store, however it ends: called again it goes on from there. `told` is called
@@ -56,22 +64,54 @@ pub async fn rebuild(
             continue;
         }
         let span = Span { from_seq: Some(from), to_seq: Some(until.of(stream)), ..Span::default() };
-        let pages = log.replay_pages(app::name(stream), span).chunks(REBUILD_PAGES);
+        let (sender, mut batches) = mpsc::channel(REBUILD_AHEAD);
+        let pages = log.replay_pages(app::name(stream), span);
         // What comes next is read and decoded while what came before is written.
-        let mut batches = pages
-            .map(|pages| {
-                tokio::task::spawn_blocking(move || {
-                    let pages = pages.into_iter().collect::<Result<Vec<Vec<Raw>>, _>>()?;
-                    Ok::<_, Error>(pages.iter().flatten().map(|raw| entry(stream, raw)).collect())
-                })
-            })
-            .buffered(REBUILD_AHEAD);
-        while let Some(entries) = batches.next().await {
-            let (entries, store): (Vec<Entry>, _) = (entries??, Arc::clone(&store));
-            told(tokio::task::spawn_blocking(move || store.apply(&entries)).await??);
+        let reading = AbortOnDropHandle::new(tokio::spawn(read(stream, pages, sender)));
+        while let Some(batch) = batches.recv().await {
+            let store = Arc::clone(&store);
+            let applied = move || store.apply(batch.iter().flatten());
+            told(tokio::task::spawn_blocking(applied).await??);
         }
+        reading.await??;
     }
     Ok(store.positions())
+}
+
+/// Decodes pages and sends on what they say, batch by batch; what was read before an error as well.
+async fn read(
+    stream: Stream,
+    pages: impl futures::Stream<Item = Result<Vec<Raw>, Unavailable>> + Send,
+    sender: mpsc::Sender<Batch>,
+) -> Result<(), Error> {
+    let decoded = pages.map(|page| async move {
+        let page = page?;
+        let entries = tokio::task::spawn_blocking(move || {
+            page.iter().map(|raw| entry(stream, raw)).collect::<Vec<_>>()
+        });
+        Ok::<_, Error>(entries.await?)
+    });
+    let mut decoded = std::pin::pin!(decoded.buffered(DECODING));
+    let (mut batch, mut events) = (Batch::new(), 0);
+    let ended = loop {
+        match decoded.next().await {
+            Some(Ok(entries)) => {
+                events += entries.len();
+                batch.push(entries);
+            }
+            Some(Err(error)) => break Err(error),
+            None => break Ok(()),
+        }
+        if events >= REBUILD_EVENTS {
+            events = 0;
+            if sender.send(std::mem::take(&mut batch)).await.is_err() {
+                // Whoever wanted it has gone.
+                return Ok(());
+            }
+        }
+    };
+    let _gone = sender.send(batch).await.is_err();
+    ended
 }
 
 /// Where every stream ends now.

@@ -92,11 +92,6 @@ pub(crate) fn delivery(account: AccountId, id: DeliveryId) -> Key {
     key("delivery/", &[account.as_uuid().as_bytes(), id.as_uuid().as_bytes()])
 }
 
-/// The start of the list of an account's deliveries.
-pub(crate) fn deliveries(account: AccountId) -> Key {
-    key("sent/", &[account.as_uuid().as_bytes()])
-}
-
 /// The start of the list of deliveries to an endpoint.
 pub(crate) fn deliveries_to(id: endpoint::Id) -> Key {
     key("sent-to/", &[id.account.as_uuid().as_bytes(), id.endpoint.as_uuid().as_bytes()])
@@ -105,11 +100,6 @@ pub(crate) fn deliveries_to(id: endpoint::Id) -> Key {
 /// The start of the list of an account's deliveries that stand like this.
 pub(crate) fn deliveries_in(account: AccountId, standing: &str) -> Key {
     key("sent-in/", &[account.as_uuid().as_bytes(), standing.as_bytes(), b"/"])
-}
-
-/// The start of an account's list.
-pub(crate) fn list(account: AccountId) -> Key {
-    key("acct/", &[account.as_uuid().as_bytes()])
 }
 
 /// The start of an account's list of jobs of one status.
@@ -242,9 +232,8 @@ pub(crate) fn describe(key: &[u8]) -> String {
         b"app/" => format!("holder of the key {}", rest.escape_ascii()),
         b"address/" => "member by a digest of their address".to_owned(),
         b"session/" => "session by the digest of its token".to_owned(),
-        b"acct/" => format!("job {} in the list of account {of}", entry()),
         b"stat/" => format!("job {} in a list by status of account {of}", entry()),
-        b"sent/" | b"sent-to/" | b"sent-in/" => {
+        b"sent-to/" | b"sent-in/" => {
             format!("delivery {} in a list of account {of}", entry())
         }
         b"count/" => format!("number of jobs {word} of account {of}"),
@@ -281,10 +270,11 @@ mod tests {
         let (account, job) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let of = AccountId::from_uuid(account);
         let id = job::Id { account: of, job: JobId::from_uuid(job) };
-        let listed = super::listed(list(of), Place::new(Timestamp::UNIX_EPOCH, id.job));
+        let list = list_of(of, Status::Queued);
+        let listed = super::listed(list.clone(), Place::new(Timestamp::UNIX_EPOCH, id.job));
         for (key, expected) in [
             (super::job(id), format!("job {job} of account {account}")),
-            (listed, format!("job {job} in the list of account {account}")),
+            (listed, format!("job {job} in a list by status of account {account}")),
             (held(of, Held::Jobs), format!("jobs in use of account {account}")),
             (usage(of, 1), format!("usage of account {account} on 1970-01-02")),
             (position(Stream::Jobs), "!position/jobs".to_owned()),
@@ -292,7 +282,7 @@ mod tests {
         ] {
             assert_eq!(describe(&key), expected);
         }
-        assert!(is_told(&super::job(id)) && !is_told(&list(of)));
+        assert!(is_told(&super::job(id)) && !is_told(&list));
     }
 
     #[test]

@@ -5,11 +5,13 @@
 //! everything, keys parted by prefix, because one tree is what one batch can change as a whole.
 
 mod cursor;
+mod digest;
 mod entry;
 mod error;
 mod key;
 mod projection;
 mod query;
+mod seen;
 mod store;
 mod stretch;
 mod tally;

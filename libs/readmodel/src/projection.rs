@@ -37,8 +37,12 @@ use crate::{
     Error,
     entry::{Change, Entry, Positions, Stream},
     key::{self, Key},
+    seen::Seen,
     tree::{Batch, Tree},
 };
+
+/// About what the largest rows have, so that few of them move while they are written.
+const ROW_BYTES: usize = 1 << 10;
 
 /// A row, the keys that lead to it, and the counts it is part of.
 pub(crate) trait Row: Serialize + DeserializeOwned {
@@ -95,9 +99,31 @@ fn touch<'a, K: Eq + Hash, R: Row + Clone>(
     })
 }
 
+/// The same of rows of which there are many, where it may be known that there is none yet.
+fn touch_one_of_many<'a, K: Eq + Hash, R: Row + Clone>(
+    rows: &'a mut HashMap<K, Touched<R>>,
+    seen: &mut Seen,
+    tree: &Tree,
+    id: K,
+    key: impl FnOnce() -> Key,
+) -> Result<&'a mut Touched<R>, Error> {
+    Ok(match rows.entry(id) {
+        Slot::Occupied(slot) => slot.into_mut(),
+        Slot::Vacant(slot) => {
+            let touched = if seen.note(slot.key()) {
+                Touched::load(tree, &key())?
+            } else {
+                Touched { before: None, after: None }
+            };
+            slot.insert(touched)
+        }
+    })
+}
+
 /// What a run of entries changes in a tree.
 pub(crate) struct Changes<'a> {
     tree: &'a Tree,
+    seen: &'a mut Seen,
     jobs: HashMap<job::Id, Touched<JobRow>>,
     accounts: HashMap<AccountId, Touched<AccountRow>>,
     members: HashMap<member::Id, Touched<MemberRow>>,
@@ -109,9 +135,10 @@ pub(crate) struct Changes<'a> {
 }
 
 impl<'a> Changes<'a> {
-    pub(crate) fn new(tree: &'a Tree) -> Self {
+    pub(crate) fn new(tree: &'a Tree, seen: &'a mut Seen) -> Self {
         Self {
             tree,
+            seen,
             jobs: HashMap::new(),
             accounts: HashMap::new(),
             members: HashMap::new(),
@@ -128,7 +155,8 @@ impl<'a> Changes<'a> {
         let tree = self.tree;
         match &entry.change {
             Change::Job(id, event) => {
-                let touched = touch(&mut self.jobs, tree, *id, || key::job(*id))?;
+                let key = || key::job(*id);
+                let touched = touch_one_of_many(&mut self.jobs, self.seen, tree, *id, key)?;
                 let before = touched.after.as_ref().map(|row| row.job.as_ref());
                 self.used.add(id.account, entry.at, &usage::of_job(before, event));
                 touched.after = jobs::evolve(touched.after.take(), *id, event, entry);
@@ -154,7 +182,7 @@ impl<'a> Changes<'a> {
             Change::Delivery(id, event) => {
                 let name = (id.account, id.delivery);
                 let key = || key::delivery(id.account, id.delivery);
-                let touched = touch(&mut self.deliveries, tree, name, key)?;
+                let touched = touch_one_of_many(&mut self.deliveries, self.seen, tree, name, key)?;
                 touched.after = deliveries::evolve(touched.after.take(), *id, event, entry);
             }
             Change::Unreadable => self.unreadable.push(key::unreadable(entry.stream, entry.seq)),
@@ -245,7 +273,8 @@ fn write<R: Row>(
             *counts.entry(key).or_default() += part.cast_signed();
         }
         let key = after.key();
-        let value = serde_json::to_vec(after).map_err(|source| Error::row(&key, source))?;
+        let mut value = Vec::with_capacity(ROW_BYTES);
+        serde_json::to_writer(&mut value, after).map_err(|source| Error::row(&key, source))?;
         batch.insert(key, value);
     }
     Ok(())

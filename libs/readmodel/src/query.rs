@@ -145,17 +145,16 @@ impl Store {
         limit: usize,
     ) -> Result<Page, Error> {
         let limit = limit.clamp(1, MAX_PAGE_ROWS);
-        let list = match status {
-            Some(status) => key::list_of(account, status),
-            None => key::list(account),
+        let lists: Vec<Key> = match status {
+            Some(status) => vec![key::list_of(account, status)],
+            None => Status::ALL.map(|status| key::list_of(account, status)).into(),
         };
-        let mut rows = Vec::new();
-        for place in self.places(&list, cursor) {
-            let place = place?;
-            if rows.len() == limit {
-                let next = rows.last().map(|row: &JobRow| Place::new(row.job.requested_at, row.id));
-                return Ok(Page { rows, next: next.map(Cursor) });
-            }
+        let places = self.newest(&lists, cursor, limit + 1)?;
+        let more = places.len() > limit;
+        let places = places.get(..limit).unwrap_or(&places);
+        let next = places.last().filter(|_| more).copied().map(Cursor);
+        let mut rows = Vec::with_capacity(places.len());
+        for place in places {
             // The list and the row are read one after the other: the row may have moved on.
             if let Some(row) = self.job(job::Id { account, job: place.job() })?
                 && status.is_none_or(|status| row.job.status() == status)
@@ -163,7 +162,31 @@ impl Store {
                 rows.push(row);
             }
         }
-        Ok(Page { rows, next: None })
+        Ok(Page { rows, next })
+    }
+
+    /// The first places of all these lists together, newest first. Nothing is taken in meanwhile, so
+    /// that what goes from one list to another is in one of them.
+    pub(crate) fn newest(
+        &self,
+        lists: &[Key],
+        cursor: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Place>, Error> {
+        let _still = self.still();
+        let mut lists: Vec<_> = lists.iter().map(|list| self.places(list, cursor)).collect();
+        let mut heads = Vec::with_capacity(lists.len());
+        for list in &mut lists {
+            heads.push(list.next().transpose()?);
+        }
+        let mut places = Vec::new();
+        while places.len() < limit {
+            let ahead = lists.iter_mut().zip(&mut heads).filter(|(_, head)| head.is_some());
+            // What is newer comes first in the order of places.
+            let Some((list, head)) = ahead.min_by_key(|(_, head)| **head) else { break };
+            places.extend(std::mem::replace(head, list.next().transpose()?));
+        }
+        Ok(places)
     }
 
     pub(crate) fn places(

@@ -6,23 +6,22 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, Ordering},
     },
 };
-
-use sha2::{Digest, Sha256};
 
 use crate::{
     Error,
     entry::{Entry, Positions, Stream},
     key,
     projection::{Changes, read_number},
+    seen::Seen,
     tree::Tree,
 };
 
 /// The shape of keys and rows. A store of another shape is made anew from the log.
-const FORMAT: u64 = 3;
+const FORMAT: u64 = 4;
 /// Marks a store that is being emptied; never a real format.
 const NO_FORMAT: u64 = 0;
 /// Where those lie that were there before.
@@ -74,12 +73,16 @@ pub enum WhyAnew {
 
 /// Rows about jobs and accounts, and how far into the log they reach.
 ///
-/// Reading needs no lock and sees whole batches. Calls block: keep them off an async thread where
+/// Reading a row needs no lock and sees whole batches. Calls block: keep them off an async thread where
 /// they write or scan.
 pub struct Store {
     tree: Tree,
     /// Held while writing, so that positions and rows are always those of one batch.
     writer: Mutex<Positions>,
+    /// Which rows there may be.
+    seen: Mutex<Seen>,
+    /// Held while a batch goes into the tree, and shared by those who read several rows as of one moment.
+    rows: RwLock<()>,
     /// Whether the tree says where each stream stands. Changed by whoever holds the positions.
     says_all: AtomicBool,
     /// Released by the system when the process ends, however it ends; none for rows in memory.
@@ -156,12 +159,15 @@ impl Store {
         Self {
             tree,
             writer: Mutex::new(Positions::default()),
+            seen: Mutex::new(Seen::anything()),
+            rows: RwLock::default(),
             says_all: AtomicBool::new(false),
             _lock: None,
         }
     }
 
     fn start(tree: Tree, lock: File) -> Result<Self, Error> {
+        let seen = if tree.is_new() { Seen::nothing() } else { Seen::anything() };
         let mut positions = Positions::default();
         for stream in Stream::ALL {
             positions.advance(stream, read_number(&tree, &key::position(stream))?);
@@ -170,6 +176,8 @@ impl Store {
         Ok(Self {
             tree,
             writer: Mutex::new(positions),
+            seen: Mutex::new(seen),
+            rows: RwLock::default(),
             says_all: AtomicBool::new(false),
             _lock: Some(lock),
         })
@@ -184,15 +192,24 @@ impl Store {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Keeps rows as they are for as long as the guard lives; nobody waits for it but the next batch.
+    pub(crate) fn still(&self) -> RwLockReadGuard<'_, ()> {
+        self.rows.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes in entries, oldest first in each stream, and answers how far the rows reach then.
     /// What has been taken in before is passed over. All of it is written, or none.
     ///
     /// # Errors
     /// [`Error::Sled`] or [`Error::Row`]; the store is as it was.
-    pub fn apply(&self, entries: &[Entry]) -> Result<Positions, Error> {
+    pub fn apply<'a>(
+        &self,
+        entries: impl IntoIterator<Item = &'a Entry>,
+    ) -> Result<Positions, Error> {
         let mut positions = self.hold();
         let mut reached = *positions;
-        let mut changes = Changes::new(&self.tree);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changes = Changes::new(&self.tree, &mut seen);
         for entry in entries {
             if entry.seq > reached.of(entry.stream) {
                 changes.take(entry)?;
@@ -203,7 +220,9 @@ impl Store {
             // The first batch says all, whatever was there; the later ones what is new.
             let known = self.says_all.load(Ordering::Relaxed).then_some(*positions);
             let batch = changes.into_batch(known, reached)?;
+            let moving = self.rows.write().unwrap_or_else(PoisonError::into_inner);
             self.tree.apply(batch)?;
+            drop(moving);
             *positions = reached;
             self.says_all.store(true, Ordering::Relaxed);
         }
@@ -220,24 +239,6 @@ impl Store {
     #[must_use]
     pub fn position(&self, stream: Stream) -> u64 {
         self.positions().of(stream)
-    }
-
-    /// SHA-256, in hex, over every key and value in order, and the positions it is of. Two stores
-    /// that have taken in the same log have the same hash. Nothing is taken in meanwhile.
-    ///
-    /// # Errors
-    /// [`Error::Sled`].
-    pub fn hash(&self) -> Result<(Positions, String), Error> {
-        let positions = self.hold();
-        let mut digest = Sha256::new();
-        for row in self.tree.iter() {
-            let (key, value) = row?;
-            for part in [&key, &value] {
-                digest.update(part.len().to_be_bytes());
-                digest.update(part);
-            }
-        }
-        Ok((*positions, hex::encode(digest.finalize())))
     }
 
     /// How many messages could not be read.
@@ -260,6 +261,7 @@ impl Store {
         self.tree.clear()?;
         self.tree.insert(key::FORMAT, &FORMAT.to_be_bytes())?;
         *positions = Positions::default();
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Seen::nothing();
         self.says_all.store(false, Ordering::Relaxed);
         Ok(())
     }

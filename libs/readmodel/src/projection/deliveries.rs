@@ -111,7 +111,6 @@ impl Row for DeliveryRow {
 
     fn indexes(&self) -> Vec<(Key, Vec<u8>)> {
         [
-            key::deliveries(self.account),
             key::deliveries_to(self.goes_to()),
             key::deliveries_in(self.account, self.standing().name()),
         ]

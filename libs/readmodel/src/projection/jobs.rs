@@ -1,4 +1,4 @@
-//! Jobs: each by its id, in its account's list, in the list of its status, and counted.
+//! Jobs: each by its id, in its account's list of its status, and counted.
 
 use domain::{
     id::{AccountId, JobId},
@@ -52,9 +52,8 @@ impl Row for JobRow {
     }
 
     fn indexes(&self) -> Vec<(Key, Vec<u8>)> {
-        [key::list(self.account), key::list_of(self.account, self.status())]
-            .map(|list| (key::listed(list, self.place()), Vec::new()))
-            .into()
+        let list = key::list_of(self.account, self.status());
+        vec![(key::listed(list, self.place()), Vec::new())]
     }
 
     fn counts(&self) -> Vec<(Key, u64)> {

@@ -79,27 +79,35 @@ impl Store {
         limit: usize,
     ) -> Result<DeliveryPage, Error> {
         let limit = limit.clamp(1, MAX_PAGE_ROWS);
-        let list = match (filter.endpoint, filter.standing) {
-            (Some(endpoint), _) => key::deliveries_to(endpoint::Id { account, endpoint }),
-            (None, Some(standing)) => key::deliveries_in(account, standing.name()),
-            (None, None) => key::deliveries(account),
+        let lists = match (filter.endpoint, filter.standing) {
+            (Some(endpoint), _) => vec![key::deliveries_to(endpoint::Id { account, endpoint })],
+            (None, Some(standing)) => vec![key::deliveries_in(account, standing.name())],
+            (None, None) => {
+                Standing::ALL.map(|standing| key::deliveries_in(account, standing.name())).into()
+            }
         };
         let mut rows: Vec<DeliveryRow> = Vec::new();
-        let mut last = None;
-        for (scanned, place) in self.places(&list, filter.cursor).enumerate() {
-            let place = place?;
-            if rows.len() == limit || scanned == MAX_SCANNED {
-                return Ok(DeliveryPage { rows, next: last.map(Cursor) });
+        let (mut last, mut scanned) = (filter.cursor, 0);
+        loop {
+            let wanted = limit + 1;
+            let places = self.newest(&lists, last, wanted)?;
+            let over = places.len() < wanted;
+            for place in places {
+                if rows.len() == limit || scanned == MAX_SCANNED {
+                    return Ok(DeliveryPage { rows, next: last });
+                }
+                (last, scanned) = (Some(Cursor(place)), scanned + 1);
+                let id = DeliveryId::from_uuid(place.id());
+                // The list and the row are read one after the other: the row may have moved on.
+                if let Some(row) = self.delivery(account, id)?
+                    && filter.standing.is_none_or(|standing| row.standing() == standing)
+                {
+                    rows.push(row);
+                }
             }
-            last = Some(place);
-            let id = DeliveryId::from_uuid(place.id());
-            // The list and the row are read one after the other: the row may have moved on.
-            if let Some(row) = self.delivery(account, id)?
-                && filter.standing.is_none_or(|standing| row.standing() == standing)
-            {
-                rows.push(row);
+            if over {
+                return Ok(DeliveryPage { rows, next: None });
             }
         }
-        Ok(DeliveryPage { rows, next: None })
     }
 }

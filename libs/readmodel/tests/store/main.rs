@@ -363,6 +363,40 @@ fn pages_follow_on_while_jobs_come_and_move() {
 }
 
 #[test]
+fn a_list_of_all_misses_none_while_jobs_go_from_status_to_status() {
+    let (_folder, store) = fresh();
+    let id = |n: u64| job_id(u128::from(n) * 2);
+    let jobs = 8;
+    let request = |n: u64| one(Stream::Jobs, n, Change::Job(id(n), requested()));
+    store.apply(&(1..=jobs).map(request).collect::<Vec<_>>()).unwrap();
+    let expected: Vec<_> = (1..=jobs).rev().map(|n| id(n).job).collect();
+    std::thread::scope(|scope| {
+        let moves = scope.spawn(|| {
+            for seq in jobs + 1..jobs + 600 {
+                // Each in turn is started, and goes back to wait.
+                let event = match (seq / jobs) % 2 {
+                    0 => started(1),
+                    _ => Event::AttemptFailed {
+                        attempt: 1,
+                        code: FailureCode::RendererCrashed,
+                        retry_at: at(seq),
+                        detail: None,
+                    },
+                };
+                store
+                    .apply(&[one(Stream::Jobs, seq, Change::Job(id(1 + seq % jobs), event))])
+                    .unwrap();
+            }
+        });
+        while !moves.is_finished() {
+            let listed = store.jobs(account_id(0), None, None, 20).unwrap().rows;
+            assert_eq!(listed.iter().map(|row| row.id).collect::<Vec<_>>(), expected);
+        }
+    });
+    assert_eq!(store.counts(account_id(0)).unwrap().values().sum::<u64>(), jobs);
+}
+
+#[test]
 fn a_text_that_is_no_cursor_is_refused() {
     for text in ["", "zz", "00", &"0".repeat(50), "💥"] {
         assert!(text.parse::<readmodel::Cursor>().is_err(), "{text}");
