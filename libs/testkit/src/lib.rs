@@ -8,6 +8,7 @@
 )]
 
 mod caller;
+pub mod files;
 mod finish;
 mod flaky;
 mod front;
@@ -15,6 +16,7 @@ mod going;
 mod http_server;
 mod internet;
 mod moto;
+pub mod nkey;
 pub mod pictures;
 pub mod processes;
 mod receiver;

@@ -168,8 +168,7 @@ async fn uploads_deliveries_and_progress_are_heard_and_followed_as_jobs_are() {
     assert_eq!(heard.json(), json!({ "page": 3 }));
 
     // What it says is nobody's concern on the way.
-    let password = stage.world.settings_of("operator").password;
-    let mut operator = Raw::connect(&stage.url, "operator", password.expose()).await.unwrap();
+    let mut operator = Raw::role(&stage.world.settings_of("operator")).await.unwrap();
     for (stream, subject) in [
         ("UPLOADS", format!("darkroom.upload.{account}.u.started")),
         ("DELIVERIES", format!("darkroom.delivery.{account}.e.d.delivered")),

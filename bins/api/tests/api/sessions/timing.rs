@@ -14,6 +14,9 @@ use crate::{
 
 /// Log-ins of each kind.
 const SAMPLES: usize = 1_000;
+/// How often they are tried again where they differ. What tells something does so every time; a machine that
+/// had so much else to do that answers took longer than they are held back does not.
+const COURSES: usize = 3;
 
 /// How they are tried. Hashes are cheap here, so that it takes seconds: with ever so little work the
 /// rest weighs more. What they cost in earnest is tried when `DARKROOM_TIMING_COST` says it, over
@@ -69,14 +72,21 @@ async fn how_long_a_failed_log_in_takes_does_not_tell_whether_the_address_is_kno
         let token = home.invite(&home.tenant, &email, Role::Member).await;
         assert_eq!(home.join(&token, PASSWORD).await.status, StatusCode::CREATED);
     }
-    let (mut known, mut unknown) = (Vec::new(), Vec::new());
-    let all = (0..lanes).map(|lane| times(&home, lane, SAMPLES / lanes));
-    for [one, two] in join_all(all).await {
-        known.extend(one);
-        unknown.extend(two);
+    let mut differed = Vec::new();
+    for _ in 0..COURSES {
+        let (mut known, mut unknown) = (Vec::new(), Vec::new());
+        let all = (0..lanes).map(|lane| times(&home, lane, SAMPLES / lanes));
+        for [one, two] in join_all(all).await {
+            known.extend(one);
+            unknown.extend(two);
+        }
+        assert_eq!((known.len(), unknown.len()), (SAMPLES, SAMPLES));
+        let apart = deviations(&known, &unknown);
+        if apart.abs() < MAX_DEVIATIONS {
+            return;
+        }
+        let (known, unknown) = (median(&known), median(&unknown));
+        differed.push(format!("{apart} deviations: {known} s and {unknown} s"));
     }
-    assert_eq!((known.len(), unknown.len()), (SAMPLES, SAMPLES));
-    let apart = deviations(&known, &unknown);
-    let (known, unknown) = (median(&known), median(&unknown));
-    assert!(apart.abs() < MAX_DEVIATIONS, "{apart} deviations: {known} s and {unknown} s");
+    panic!("{differed:#?}");
 }

@@ -76,9 +76,7 @@ async fn two_hundred_attempts_on_another_account_read_and_write_nothing() {
     stage.job(&own).await;
     stage.job(&victim).await;
     let cast = Cast { own, victim, job };
-    let operator = stage.world.settings_of("operator");
-    let mut operator =
-        Raw::connect(&stage.url, "operator", operator.password.expose()).await.unwrap();
+    let mut operator = Raw::role(&stage.world.settings_of("operator")).await.unwrap();
     operator.say("SUB _INBOX_operator.> 1").await;
 
     // The victim has a consumer with a message given out and one to come, and listens to all it may.

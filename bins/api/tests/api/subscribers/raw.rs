@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use eventlog::{Settings, UserKey};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
@@ -58,17 +59,35 @@ pub(crate) struct Raw {
 impl Raw {
     /// Connects, and says whether it was let in.
     pub(crate) async fn connect(url: &str, user: &str, pass: &str) -> Result<Self, String> {
+        Self::greet(url, |_| json!({ "user": user, "pass": pass })).await
+    }
+
+    /// Connects as a role, whose seed stands where a password would.
+    pub(crate) async fn role(settings: &Settings) -> Result<Self, String> {
+        let seed = &settings.password;
+        let public = UserKey::of(seed).unwrap().public();
+        Self::greet(
+            &settings.url,
+            |nonce| json!({ "nkey": public, "sig": testkit::nkey::answer(seed.expose(), nonce) }),
+        )
+        .await
+    }
+
+    /// Connects as somebody says who is told the server's nonce.
+    async fn greet(url: &str, who: impl FnOnce(&str) -> Value) -> Result<Self, String> {
         let stream = TcpStream::connect(url.trim_start_matches("nats://")).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let (reader, writer) = stream.into_split();
         let mut raw = Self { reader: BufReader::new(reader), writer, inboxes: 0 };
         let mut info = String::new();
         raw.reader.read_line(&mut info).await.unwrap();
-        assert!(info.starts_with("INFO "), "{info}");
-        let hello = json!({
-            "user": user, "pass": pass, "verbose": false, "pedantic": false, "headers": true,
-            "no_responders": true, "protocol": 1, "lang": "raw", "version": "1", "echo": true,
+        let info: Value = serde_json::from_str(info.strip_prefix("INFO ").unwrap()).unwrap();
+        let mut hello = json!({
+            "verbose": false, "pedantic": false, "headers": true, "no_responders": true,
+            "protocol": 1, "lang": "raw", "version": "1", "echo": true,
         });
+        let who = who(info["nonce"].as_str().unwrap_or_default());
+        hello.as_object_mut().unwrap().extend(who.as_object().unwrap().clone());
         raw.say(&format!("CONNECT {hello}")).await;
         match raw.settle().await.as_slice() {
             [Frame::Pong] => Ok(raw),
