@@ -5,7 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -16,7 +16,7 @@ use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use readmodel::Store;
 use serde_json::{Value, json};
 use testkit::{
-    Caller, Part, Received, Reply, Source, SourceServer, Stack, WebhookReceiver, eventually,
+    Caller, Part, Received, Reply, Source, SourceServer, Stack, WebhookReceiver, eventually, files,
     pictures, processes, until_some,
 };
 use tokio::task::JoinSet;
@@ -162,31 +162,14 @@ impl Scene {
     fn holding(&self, text: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
         for folder in [self.stack.data(), self.stack.nats.data(), self.stack.s3.data()] {
-            search(folder, text.as_bytes(), None, &mut found);
+            found.extend(files::holding(folder, text.as_bytes()));
         }
         for folder in [std::env::temp_dir(), PathBuf::from("/dev/shm")] {
-            search(&folder, text.as_bytes(), Some(self.began), &mut found);
+            found.extend(files::holding_since(&folder, text.as_bytes(), self.began));
         }
         found.sort();
         found.dedup();
         found
-    }
-}
-
-fn search(folder: &Path, bytes: &[u8], since: Option<SystemTime>, found: &mut Vec<PathBuf>) {
-    // What disappears meanwhile is not left.
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let Ok(metadata) = entry.metadata() else { continue };
-        let path = entry.path();
-        if metadata.is_dir() {
-            search(&path, bytes, since, found);
-        } else if metadata.is_file()
-            && since.is_none_or(|since| metadata.modified().is_ok_and(|at| at >= since))
-            && fs::read(&path).is_ok_and(|all| all.windows(bytes.len()).any(|part| part == bytes))
-        {
-            found.push(path);
-        }
     }
 }
 

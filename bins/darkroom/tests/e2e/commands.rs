@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Output};
 
 use serde_json::Value;
-use testkit::{Finish as _, Source, SourceServer, free_port, pictures};
+use testkit::{Finish as _, Source, SourceServer, files, free_port, pictures};
 
 use crate::up::Up;
 
@@ -102,8 +102,8 @@ fn a_file_is_handed_in_and_comes_back(up: &Up) -> String {
     for step in ["requested", "started", "fetched", "stored", "wiped", "completed"] {
         assert!(said.err.contains(step), "{step} in {}", said.err);
     }
-    let left = files_with(&up.data(), b"handed-in-marker");
-    assert_eq!(left, [file], "only the user's own file is left");
+    let left = files::holding(&up.data(), b"handed-in-marker");
+    assert_eq!(left, [Path::new(file)], "only the user's own file is left");
     job(&said)
 }
 
@@ -203,20 +203,4 @@ fn operators_see_that_all_is_well(up: &Up) {
     for part in ["renderer", "api", "log", "durability", "topology", "bucket"] {
         assert!(said.out.contains(&format!("ok  {part}")), "{part} in {}", said.out);
     }
-}
-
-/// Files below a folder that hold these bytes.
-fn files_with(folder: &Path, marker: &[u8]) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files_with(&path, marker));
-        } else if let Ok(bytes) = fs::read(&path)
-            && bytes.windows(marker.len()).any(|window| window == marker)
-        {
-            found.push(path.display().to_string());
-        }
-    }
-    found
 }

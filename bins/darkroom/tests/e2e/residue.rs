@@ -1,8 +1,7 @@
 //! After a job, however it ends, nothing of its source is left: no file, no name, no open descriptor.
 
 use std::{
-    fs::{self, File},
-    io::{BufReader, Read},
+    fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
@@ -10,7 +9,9 @@ use std::{
 
 use rand::Rng as _;
 use serde_json::json;
-use testkit::{Caller, Flaky, Part, Source, SourceServer, Stack, eventually, pictures, processes};
+use testkit::{
+    Caller, Flaky, Part, Source, SourceServer, Stack, eventually, files, pictures, processes,
+};
 
 use crate::jobs;
 
@@ -24,8 +25,6 @@ const BYTES_PER_S: u64 = 1 << 20;
 /// From the moment that a source is read until its job has ended, and some more.
 const LONGEST_CALM_MS: u64 = 1_200;
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Files of others, outside our folders, larger than this are not read.
-const OTHERS_MAX_BYTES: u64 = 64 << 20;
 
 struct Scene {
     stack: Stack,
@@ -104,12 +103,12 @@ impl Scene {
 
     /// Every place that can be written to and holds the marker.
     fn found(&self) -> Vec<PathBuf> {
-        let mut found = Vec::new();
+        let (text, mut found) = (self.marker.as_bytes(), Vec::new());
         for folder in [self.stack.data(), self.stack.nats.data(), self.stack.s3.data()] {
-            search(folder, self.marker.as_bytes(), None, &mut found);
+            found.extend(files::holding(folder, text));
         }
         for folder in [std::env::temp_dir(), "/dev/shm".into(), "/var/tmp".into(), "/run".into()] {
-            search(&folder, self.marker.as_bytes(), Some(self.began), &mut found);
+            found.extend(files::holding_since(&folder, text, self.began));
         }
         found.sort();
         found.dedup();
@@ -140,43 +139,6 @@ fn open_inodes(pid: u32) -> Vec<String> {
         }
     }
     held
-}
-
-fn search(folder: &Path, bytes: &[u8], since: Option<SystemTime>, found: &mut Vec<PathBuf>) {
-    // What disappears meanwhile is not left, and what we may not read is not ours.
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let Ok(metadata) = entry.metadata() else { continue };
-        let path = entry.path();
-        if metadata.is_dir() {
-            search(&path, bytes, since, found);
-            continue;
-        }
-        let ours = since.is_none();
-        let fresh = since.is_none_or(|since| metadata.modified().is_ok_and(|at| at >= since));
-        let small = ours || metadata.len() <= OTHERS_MAX_BYTES;
-        if metadata.is_file() && fresh && small && holds(&path, bytes) {
-            found.push(path);
-        }
-    }
-}
-
-/// Whether a file holds these bytes, read piece by piece.
-fn holds(path: &Path, bytes: &[u8]) -> bool {
-    const PIECE: usize = 1 << 20;
-    let Ok(file) = File::open(path) else { return false };
-    let (mut file, mut piece) = (BufReader::new(file), Vec::new());
-    loop {
-        let kept = piece.len().saturating_sub(bytes.len());
-        piece.drain(..kept);
-        match file.by_ref().take(PIECE as u64).read_to_end(&mut piece) {
-            Ok(read) if read > 0 => {}
-            _ => return false,
-        }
-        if piece.windows(bytes.len()).any(|part| part == bytes) {
-            return true;
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

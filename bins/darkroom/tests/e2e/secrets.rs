@@ -16,10 +16,11 @@ use eventlog::{Log, Span, topology};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use testkit::{
-    Answer, Caller, Part, Source, SourceServer, Stack, WebhookReceiver, pictures, processes,
+    Answer, Caller, Part, Source, SourceServer, Stack, WebhookReceiver, files::stands_in, pictures,
+    processes,
 };
 
-use self::planted::{Planted, files, found, holds, on_disk};
+use self::planted::{Planted, files, found, on_disk};
 use self::tap::Tap;
 use crate::jobs;
 
@@ -349,11 +350,11 @@ fn overheard(scene: &Scene, planted: &[Planted]) {
     let said = scene.to_nats.said();
     assert_eq!(found(planted, "what went to NATS and back", &said), Vec::<String>::new());
     let account = scene.stack.account.to_string();
-    assert!(said.len() > 100_000 && holds(&said, account.as_bytes()), "{}", said.len());
+    assert!(said.len() > 100_000 && stands_in(&said, account.as_bytes()), "{}", said.len());
     let said = scene.to_bucket.said();
     let secrets = planted.iter().filter(|one| !STORED.contains(&one.what));
     for one in secrets {
         assert!(!one.is_in(&said), "the {} went to a bucket or back", one.what);
     }
-    assert!(holds(&said, b"AWS4-HMAC-SHA256") && holds(&said, b"darkroom-probe.txt"));
+    assert!(stands_in(&said, b"AWS4-HMAC-SHA256") && stands_in(&said, b"darkroom-probe.txt"));
 }

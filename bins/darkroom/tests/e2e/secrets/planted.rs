@@ -9,6 +9,7 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE},
 };
+use testkit::files::stands_in;
 
 /// A text that is found nowhere else, in every spelling that it could have been written down in.
 pub(super) struct Planted {
@@ -39,15 +40,8 @@ impl Planted {
     }
 
     pub(super) fn is_in(&self, bytes: &[u8]) -> bool {
-        let within = |needle: &Vec<u8>| holds(bytes, needle);
-        self.spellings.iter().any(within)
+        self.spellings.iter().any(|spelling| stands_in(bytes, spelling))
     }
-}
-
-pub(super) fn holds(bytes: &[u8], needle: &[u8]) -> bool {
-    let first = needle[0];
-    let starts = bytes.iter().enumerate().filter(|(_, byte)| **byte == first);
-    starts.map(|(at, _)| &bytes[at..]).any(|rest| rest.starts_with(needle))
 }
 
 /// Where any of what was planted is found, by its name.
