@@ -8,8 +8,7 @@ use hayro::hayro_interpret::util::TransformExt;
 use hayro::hayro_syntax::page::Page;
 use hayro::kurbo::Affine;
 use hayro::vello_cpu::color::palette::css::WHITE;
-use hayro::vello_cpu::peniko::ImageAlphaType;
-use hayro::vello_cpu::{Pixmap, RasterizerSettings, RenderContext, Resources, TargetInit};
+use hayro::vello_cpu::{PixmapMut, RasterizerSettings, RenderContext, Resources, TargetInit};
 use hayro::{RenderCache, RenderSettings, render_into};
 use stills::{Error, Picture, Raster};
 
@@ -92,10 +91,12 @@ impl stills::Page for Leaf<'_, '_> {
         context.flush();
         let paper =
             RasterizerSettings { target_init: TargetInit::Clear(WHITE), ..Default::default() };
-        let mut pixmap = Pixmap::new(width, height);
-        context.render_with(&mut pixmap, &mut Resources::default(), paper);
+        // Zeros that the kernel hands out, which nobody need write.
+        let mut pixels = vec![0_u8; usize::from(width) * usize::from(height) * 4];
+        let target = PixmapMut::new(width, height, &mut pixels);
+        let target = target.ok_or(Error::Memory { what: "pixels of a page" })?;
+        context.render_with(target, &mut Resources::default(), paper);
         // Whatever is drawn on white paper leaves it opaque.
-        let pixels = pixmap.take_rgba8(ImageAlphaType::AlphaPremultiplied);
         Ok(Picture::upright(Raster::opaque(width.into(), height.into(), pixels)?))
     }
 }
