@@ -86,7 +86,7 @@ const HOLDERS: [(&str, &[(&str, &str)]); 8] = [
     ("notaries", &[("DARKROOM__NATS__PASSWORD", "notary")]),
     ("operators", &[("DARKROOM__NATS__PASSWORD", "operator")]),
     ("auditors", &[("DARKROOM_NATS_PASSWORD", "auditor")]),
-    ("a copy elsewhere (the file that DARKROOM_OFFSITE_SEED names)", &[("", "offsite")]),
+    ("a copy elsewhere (nats/offsite.conf)", &[("DARKROOM_OFFSITE_SEED", "offsite")]),
 ];
 
 /// Prints new keys, each half for whom it is.
@@ -105,8 +105,7 @@ fn keys() -> Result<Exit, Failure> {
         for (name, user) in held {
             let seed = users.iter().find(|(other, _)| other == user).map(|(_, key)| key.seed());
             let seed = seed.unwrap_or_default();
-            let equals = if name.is_empty() { "" } else { "=" };
-            writeln!(out, "{name}{equals}{}", seed.expose())?;
+            writeln!(out, "{name}={}", seed.expose())?;
         }
         if holder == "the API" {
             writeln!(out, "DARKROOM__SUBSCRIBERS__ISSUER_SEED={}", issuer_seed.expose())?;

@@ -36,6 +36,7 @@ mod kinds;
 mod malformed;
 mod metadata;
 mod offsite;
+mod passwords;
 mod receipts;
 mod renderer;
 mod replay;

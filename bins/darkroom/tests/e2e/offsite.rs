@@ -150,12 +150,9 @@ fn start_origin(folder: &Path) -> (Server, u16) {
 
 /// A server elsewhere that dials the origin's leaf port, and proves who it is with a key.
 fn start_copy(folder: &Path, port: u16, leaves: u16, keys: &Minted) -> Server {
-    fs::create_dir_all(folder).unwrap();
-    let seed = folder.join("offsite.seed");
-    fs::write(&seed, keys.seed("offsite").expose()).unwrap();
     let more = [
         ("DARKROOM_NATS_ORIGIN", format!("nats://127.0.0.1:{leaves}")),
-        ("DARKROOM_OFFSITE_SEED", seed.display().to_string()),
+        ("DARKROOM_OFFSITE_SEED", keys.seed("offsite").expose().to_owned()),
     ];
     Server::start(folder, "offsite.conf", port, keys, &more)
 }
