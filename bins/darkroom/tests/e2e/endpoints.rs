@@ -373,8 +373,10 @@ async fn an_endpoint_that_is_gone_is_disabled_and_one_that_is_enabled_again_is_t
         scene.endpoint(id).await["disabled"]["because"] == "gone"
     })
     .await;
-    let job = scene.job("second.jpg", false).await;
-    jobs::ended(&scene.caller, &job).await;
+    // Once another endpoint is told of it, it has been decided for this one, too.
+    scene.add(&json!({"url": hooks.url("/other")})).await;
+    scene.job("second.jpg", false).await;
+    scene.wait_for(&hooks, "/other", 1).await;
     let patch = json!({"enabled": true}).to_string();
     let path = format!("/v1/endpoints/{id}");
     let json = [("content-type", "application/json")];
