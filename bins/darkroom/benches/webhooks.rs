@@ -103,7 +103,7 @@ async fn main() -> Result<(), Trouble> {
         }
     }
     if !arguments.rates_only {
-        isolate(&arguments, &mut figures).await?;
+        Box::pin(isolate(&arguments, &mut figures)).await?;
         Box::pin(hold(&mut figures)).await?;
     }
     figures.conclude();
