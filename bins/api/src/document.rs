@@ -279,7 +279,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
                     "artifacts": list(json!({ "type": "object" })), "error": or_null("object"),
                     "receipt": { "type": ["object", "null"], "description": "The signed account of how the artifacts came about, which lies beside them; receipt-keys has its key.", "required": ["key_id", "size_bytes", "sha256", "stored_in"], "properties": { "key_id": text(), "size_bytes": number(), "sha256": text(), "stored_in": text(), "url": text() } },
                     "rerun_of": { "type": "string", "description": "The job that this one does again." },
-                    "storage": { "type": ["string", "null"], "enum": ["development", null], "description": "Where the results lie, if that is no bucket of the account's own: encrypted, and gone after `expires_at`." },
+                    "storage": { "type": ["string", "null"], "enum": ["development", null], "description": "Where the results lie, or will as things stand, if that is no bucket of the account's own: encrypted, and gone after `expires_at`." },
                     "ended_at": or_null("string"), "expires_at": or_null("string"), "expired_at": or_null("string"), "erased_at": or_null("string"),
                     "seq": number(), "file_name": or_null("string"), "user_data": {},
                 },

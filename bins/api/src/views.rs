@@ -52,6 +52,8 @@ pub(crate) struct View {
     pub(crate) body: Bytes,
     /// Until when links in it work to results in development storage.
     pub(crate) expires_at: Option<Timestamp>,
+    /// Whether the job has not ended, so that its results go where its account's go.
+    pub(crate) goes_on: bool,
 }
 
 /// A place for an answer that is about to be made.
@@ -133,6 +135,7 @@ mod tests {
             word: FailureWord::Failure,
             body: Bytes::from_static(b"{}"),
             expires_at: None,
+            goes_on: false,
         }
     }
 

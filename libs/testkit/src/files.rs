@@ -84,7 +84,7 @@ mod tests {
             bytes.extend(text);
             let path = below.join(at.to_string());
             fs::write(&path, &bytes).unwrap();
-            assert_eq!(holding(folder.path(), text), [path.clone()], "at {at}");
+            assert_eq!(holding(folder.path(), text), std::slice::from_ref(&path), "at {at}");
             bytes.pop();
             fs::write(&path, &bytes).unwrap();
             assert!(holding(folder.path(), text).is_empty(), "cut off, at {at}");

@@ -54,6 +54,7 @@ async fn results_in_development_storage_go_after_their_time_and_say_so_before() 
     let made =
         caller.ask("POST", "/v2/previews/", &[("idempotency-key", KEY)], wish.to_string()).await;
     let id = jobs::id(&made.json());
+    assert_eq!(made.headers["darkroom-storage"], "development", "before there is anything");
     let path = format!("/v2/previews/{id}");
     let (mut answer, mut body) = (caller.get(&path).await, Value::Null);
     eventually("the job ends", jobs::PATIENCE, || async {

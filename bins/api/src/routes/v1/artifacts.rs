@@ -14,7 +14,7 @@ use crate::{
     call::{self, Call, quote},
     document::Doc,
     problem::Problem,
-    routes::{Endpoint, Verb, v2::previews::id::say_until},
+    routes::{Endpoint, Verb, v2::previews::id::say_where},
 };
 
 /// How long a link works. A download that has begun goes on.
@@ -65,7 +65,7 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
             let location = HeaderValue::from_str(&url).or(Err(Problem::Internal))?;
             let mut response = call::json(StatusCode::FOUND, &Leads { url })?;
             response.headers_mut().insert(header::LOCATION, location);
-            say_until(&mut response, expires_at);
+            say_where(&mut response, expires_at.is_some(), expires_at);
             Ok(response)
         }
         Download::Own(url) => Err(Problem::Conflict {

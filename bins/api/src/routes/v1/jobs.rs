@@ -97,9 +97,11 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
             .rows
             .iter()
             .map(|row| {
-                JobView::of(row.id, &row.job, row.seq).until(app.custody.expires_at(&row.job))
+                let in_development = app.is_in_development(account, &row.job)?;
+                let view = JobView::of(row.id, &row.job, row.seq);
+                Ok(view.stored(in_development, app.custody.expires_at(&row.job)))
             })
-            .collect(),
+            .collect::<Result<_, Problem>>()?,
         next: page.next.map(|cursor| cursor.to_string()),
     };
     let mut response = call::json(StatusCode::OK, &list)?;

@@ -81,7 +81,8 @@ async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let style = id::style(&app, caller);
     let body = domain::filepreviews::body(id.job, &job, &opened, &style);
     let mut response = call::json(StatusCode::CREATED, &body)?;
-    id::say_until(&mut response, app.custody.expires_at(&job));
+    let in_development = app.is_in_development(id.account, &job)?;
+    id::say_where(&mut response, in_development, app.custody.expires_at(&job));
     if let Ok(location) = HeaderValue::from_str(&body.url) {
         response.headers_mut().insert(header::LOCATION, location);
     }

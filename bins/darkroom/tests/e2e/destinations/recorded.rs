@@ -57,7 +57,9 @@ async fn nothing_but_storing_is_asked_of_a_destination_beside_the_proof() {
         "metadata": ["exif"],
         "uploader": { "headers": { "Cache-Control": "max-age=1" } },
     });
-    let id = jobs::wish(&caller, &picture).await;
+    let accepted = caller.post("/v2/previews/", &picture).await;
+    assert!(!accepted.headers.contains_key("darkroom-storage"), "its bucket is its own");
+    let id = jobs::id(&accepted.json());
     assert_eq!(jobs::ended(&caller, &id).await["status"], "success");
     stored_in_parts(&front, &writer).await;
     let asked = front.asked();

@@ -74,7 +74,9 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let seen = app.job(id).await?.ok_or_else(unknown)?;
     let opened = app.open_view(&id, &seen.job).await?;
     let expires_at = app.custody.expires_at(&seen.job);
-    let view = JobView::close(id.job, &seen.job, seen.seq, opened).until(expires_at);
+    let in_development = app.is_in_development(id.account, &seen.job)?;
+    let view = JobView::close(id.job, &seen.job, seen.seq, opened);
+    let view = view.stored(in_development, expires_at);
     let mut response = call::json(StatusCode::OK, &view)?;
     app.date(&mut response, seen.age);
     Ok(response)
@@ -97,7 +99,9 @@ async fn delete(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let State::Present(job) = loaded.state else { return Err(Problem::Internal) };
     hint(&app, &id).await;
     let seq = loaded.last.map_or(0, |head| head.seq);
-    call::json(StatusCode::ACCEPTED, &JobView::of(id.job, &job, seq))
+    let view = JobView::of(id.job, &job, seq);
+    let in_development = app.is_in_development(id.account, &job)?;
+    call::json(StatusCode::ACCEPTED, &view.stored(in_development, app.custody.expires_at(&job)))
 }
 
 /// Asks that nothing be left of a job, and says what has become of that so far.

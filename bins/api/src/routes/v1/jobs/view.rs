@@ -32,7 +32,7 @@ pub(crate) struct JobView {
     receipt: Option<ReceiptView>,
     error: Option<Failure>,
     ended_at: Option<Timestamp>,
-    /// `development` where results lie in no bucket of the account's own.
+    /// `development` where results lie, or will, in no bucket of the account's own.
     storage: Option<&'static str>,
     /// Until when links to results in development storage work.
     expires_at: Option<Timestamp>,
@@ -110,9 +110,13 @@ impl JobView {
         Self::new(id, job, seq, &opened.urls, Some(close))
     }
 
-    /// The same with results in development storage, if they lie there, and until when.
-    pub(crate) const fn until(mut self, expires_at: Option<Timestamp>) -> Self {
-        self.storage = if expires_at.is_some() { Some("development") } else { None };
+    /// The same with results in development storage, if they lie there or will, and until when.
+    pub(crate) const fn stored(
+        mut self,
+        in_development: bool,
+        expires_at: Option<Timestamp>,
+    ) -> Self {
+        self.storage = if in_development { Some("development") } else { None };
         self.expires_at = expires_at;
         self
     }

@@ -55,8 +55,13 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
         && let Some(view) = app.views.get(&id, caller.failure_word(), Instant::now())
         && caller.may_see_jobs_of(view.application)
     {
+        let in_development = if view.goes_on {
+            app.stores_in_development(id.account)?
+        } else {
+            view.expires_at.is_some()
+        };
         let mut response = call::json_bytes(StatusCode::OK, view.body);
-        say_until(&mut response, view.expires_at);
+        say_where(&mut response, in_development, view.expires_at);
         return Ok(response);
     }
     // Boxed: the way from here is rarely taken, and long.
@@ -88,21 +93,29 @@ async fn make(
             word: caller.failure_word(),
             body: body.clone(),
             expires_at,
+            goes_on: !matches!(seen.job.phase, job::Phase::Ended(_)),
         };
         app.views.put(&place, view, Instant::now());
     }
     let mut response = call::json_bytes(StatusCode::OK, body);
-    say_until(&mut response, expires_at);
+    say_where(&mut response, app.is_in_development(id.account, &seen.job)?, expires_at);
     app.date(&mut response, seen.age);
     Ok(Some(response))
 }
 
-/// Says that results lie in development storage, and until when links to them work. The body is the contract's.
-pub(crate) fn say_until(response: &mut Response, expires_at: Option<Timestamp>) {
+/// Says that results lie in development storage, or will, and until when links to them work. The body is
+/// the contract's.
+pub(crate) fn say_where(
+    response: &mut Response,
+    in_development: bool,
+    expires_at: Option<Timestamp>,
+) {
+    if in_development {
+        response.headers_mut().insert(STORAGE, HeaderValue::from_static("development"));
+    }
     let text = expires_at.map(|at| HeaderValue::from_str(&at.to_string()));
     if let Some(Ok(text)) = text {
         response.headers_mut().insert(EXPIRES_AT, text);
-        response.headers_mut().insert(STORAGE, HeaderValue::from_static("development"));
     }
 }
 
