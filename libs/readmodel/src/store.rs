@@ -9,6 +9,8 @@ use std::{
         Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 use crate::{
@@ -22,6 +24,11 @@ use crate::{
 
 /// The shape of keys and rows. A store of another shape is made anew from the log.
 const FORMAT: u64 = 4;
+/// How sled says that a tree is still open.
+const SLED_HELD: &str = "could not acquire lock";
+/// How often it is looked whether sled has let go of a tree, and how long apart.
+const MAX_LOOKS: usize = 500;
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Marks a store that is being emptied; never a real format.
 const NO_FORMAT: u64 = 0;
 /// Where those lie that were there before.
@@ -289,6 +296,20 @@ enum Attempt {
     Unusable(WhyAnew),
 }
 
+/// Opens what nobody else has open: the lock beside it is ours. sled's own threads may still let go of
+/// what was closed a moment ago.
+fn open_once_free(config: &sled::Config) -> sled::Result<sled::Db> {
+    for _ in 0..MAX_LOOKS {
+        match config.open() {
+            Err(sled::Error::Io(error)) if error.to_string().starts_with(SLED_HELD) => {
+                thread::park_timeout(LOOK_EVERY);
+            }
+            done => return done,
+        }
+    }
+    config.open()
+}
+
 /// sled panics on some kinds of damage and reports others.
 fn attempt(path: &Path) -> Result<Attempt, Error> {
     let config = sled::Config::new()
@@ -296,7 +317,7 @@ fn attempt(path: &Path) -> Result<Attempt, Error> {
         .cache_capacity(CACHE_BYTES)
         .flush_every_ms(Some(FLUSH_EVERY_MS));
     let damaged = |reason: String| Ok(Attempt::Unusable(WhyAnew::Damaged { reason }));
-    match catch_unwind(AssertUnwindSafe(|| config.open())) {
+    match catch_unwind(AssertUnwindSafe(|| open_once_free(&config))) {
         Ok(Ok(db)) => {
             let (empty, tree) = (db.is_empty(), Tree::Disk(db));
             match read_number(&tree, key::FORMAT) {
