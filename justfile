@@ -57,7 +57,7 @@ test *ARGS:
             /^test .* (ok|FAILED|ignored.*)$/ { delete begun[$2] }
             /^test .* ok$/ { passed++ }
             /^test .* FAILED$/ { failed++; failures = failures "\n    " $2 }
-            /^test .* ignored/ { skipped++ }
+            /^test .* \.\.\. ignored/ { skipped++ }
             /^test program / { programs = programs "\n    " substr($0, 14) }
             END {
                 for (name in begun) endless = endless "\n    " name
