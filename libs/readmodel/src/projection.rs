@@ -93,16 +93,13 @@ fn touch<'a, K: Eq + Hash, R: Row + Clone>(
     id: K,
     key: impl FnOnce() -> Key,
 ) -> Result<&'a mut Touched<R>, Error> {
-    Ok(match rows.entry(id) {
-        Slot::Occupied(slot) => slot.into_mut(),
-        Slot::Vacant(slot) => slot.insert(Touched::load(tree, &key())?),
-    })
+    touch_if_there(rows, |_| true, tree, id, key)
 }
 
 /// The same of rows of which there are many, where it may be known that there is none yet.
-fn touch_one_of_many<'a, K: Eq + Hash, R: Row + Clone>(
+fn touch_if_there<'a, K: Eq + Hash, R: Row + Clone>(
     rows: &'a mut HashMap<K, Touched<R>>,
-    seen: &mut Seen,
+    may_be_there: impl FnOnce(&K) -> bool,
     tree: &Tree,
     id: K,
     key: impl FnOnce() -> Key,
@@ -110,7 +107,7 @@ fn touch_one_of_many<'a, K: Eq + Hash, R: Row + Clone>(
     Ok(match rows.entry(id) {
         Slot::Occupied(slot) => slot.into_mut(),
         Slot::Vacant(slot) => {
-            let touched = if seen.note(slot.key()) {
+            let touched = if may_be_there(slot.key()) {
                 Touched::load(tree, &key())?
             } else {
                 Touched { before: None, after: None }
@@ -156,7 +153,8 @@ impl<'a> Changes<'a> {
         match &entry.change {
             Change::Job(id, event) => {
                 let key = || key::job(*id);
-                let touched = touch_one_of_many(&mut self.jobs, self.seen, tree, *id, key)?;
+                let touched =
+                    touch_if_there(&mut self.jobs, |id| self.seen.note(id), tree, *id, key)?;
                 let before = touched.after.as_ref().map(|row| row.job.as_ref());
                 self.used.add(id.account, entry.at, &usage::of_job(before, event));
                 touched.after = jobs::evolve(touched.after.take(), *id, event, entry);
@@ -182,7 +180,8 @@ impl<'a> Changes<'a> {
             Change::Delivery(id, event) => {
                 let name = (id.account, id.delivery);
                 let key = || key::delivery(id.account, id.delivery);
-                let touched = touch_one_of_many(&mut self.deliveries, self.seen, tree, name, key)?;
+                let touched =
+                    touch_if_there(&mut self.deliveries, |id| self.seen.note(id), tree, name, key)?;
                 touched.after = deliveries::evolve(touched.after.take(), *id, event, entry);
             }
             Change::Unreadable => self.unreadable.push(key::unreadable(entry.stream, entry.seq)),
