@@ -57,13 +57,29 @@ impl<'i, 's> Film<'i, 's> {
     /// # Errors
     /// When there is none, or it is larger than the limits allow.
     pub(crate) fn open(input: &'i mut Input<'s>, limits: &Limits) -> Result<Self, Error> {
+        Self::with(input, limits, Decoder::open)
+    }
+
+    /// The same, where no frame is wanted but what is said of frames.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn of_headers(input: &'i mut Input<'s>, limits: &Limits) -> Result<Self, Error> {
+        Self::with(input, limits, Decoder::of_headers)
+    }
+
+    fn with(
+        input: &'i mut Input<'s>,
+        limits: &Limits,
+        decoder: impl FnOnce(&Stream<'_>, &Limits) -> Result<Decoder, Error>,
+    ) -> Result<Self, Error> {
         let Some(found) = stream(input) else {
             return Err(Error::corrupt("no stream of pictures"));
         };
         let size = [found.width(), found.height()].map(|edge| u32::try_from(edge).unwrap_or(0));
         let size: (u32, u32) = size.into();
         stills::within(size, limits)?;
-        let decoder = Decoder::open(&found, limits)?;
+        let decoder = decoder(&found, limits)?;
         let (stream, unit, start) = (found.index(), found.time_base(), found.start().unwrap_or(0));
         let look = Look { orientation: orientation(&found), aspect: found.container_aspect() };
         let length_ms = input.length_ms().unwrap_or(0);
@@ -112,6 +128,26 @@ impl<'i, 's> Film<'i, 's> {
         }
     }
 
+    /// Reads on from the start until its decoder knows what its frames are; `false` where the
+    /// headers do not say it.
+    ///
+    /// # Errors
+    /// As [`Self::key_frame`].
+    pub(crate) fn read_headers(&mut self) -> Result<bool, Error> {
+        self.go(self.time(0))?;
+        let mut searched = 0;
+        for _ in 0..MAX_TRIES {
+            if !self.next_key_packet(&mut searched)? {
+                break;
+            }
+            self.decoder.send(&self.packet)?;
+            if self.decoder.knows_frames() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Milliseconds from the film's start, of a time of its stream.
     pub(crate) fn ms(&self, time: i64) -> u64 {
         let ms = ff::to_ms(time.saturating_sub(self.start), self.unit);
@@ -138,21 +174,29 @@ impl<'i, 's> Film<'i, 's> {
     }
 
     fn next_key_frame(&mut self) -> Result<Option<Frame>, Error> {
-        let mut tries = 0;
-        for _ in 0..MAX_SEARCH_PACKETS {
-            if tries == MAX_TRIES || !self.input.read(&mut self.packet)? {
+        let mut searched = 0;
+        for _ in 0..MAX_TRIES {
+            if !self.next_key_packet(&mut searched)? {
                 break;
             }
-            if self.packet.stream() != self.stream || !self.packet.is_key() {
-                continue;
-            }
-            tries += 1;
-            self.budget.frame(self.size)?;
             if let Some(frame) = self.alone()? {
                 return Ok(Some(frame));
             }
         }
         Ok(None)
+    }
+
+    /// Reads on to the film's next packet that can be decoded alone; `false` where none is found.
+    /// `searched` counts what was read.
+    fn next_key_packet(&mut self, searched: &mut u32) -> Result<bool, Error> {
+        while *searched < MAX_SEARCH_PACKETS && self.input.read(&mut self.packet)? {
+            *searched += 1;
+            if self.packet.stream() == self.stream && self.packet.is_key() {
+                self.budget.frame(self.size)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What the packet alone decodes to.

@@ -33,6 +33,7 @@ pub fn prepare() {
     ff::settle_time_zone();
     ff::load_charsets();
     heif::prepare();
+    ff::make_tables();
 }
 
 /// Writes an AVIF of that quality, from 1 to 100; its transparency is kept.

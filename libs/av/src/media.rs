@@ -96,9 +96,19 @@ fn is_told(wish: &PreviewWish) -> bool {
     wish.metadata.contains(&MetadataKind::Multimedia)
 }
 
-/// Lets what the film's decoder says of it be known: its pixel format and profile. What cannot be
-/// decoded is told as the header has it.
+/// Lets what the film's decoder says of it be known: its pixel format and profile. A frame is decoded
+/// only where headers do not tell, and what cannot be decoded is told as the header has it.
 fn learn(input: &mut Input<'_>, limits: &Limits) -> Result<(), Error> {
+    if let Ok(mut film) = Film::of_headers(input, limits) {
+        match film.read_headers() {
+            Ok(true) => {
+                film.teach();
+                return Ok(());
+            }
+            Err(error @ Error::Source(_)) => return Err(error),
+            Ok(false) | Err(_) => {}
+        }
+    }
     let Ok(mut film) = Film::open(input, limits) else { return Ok(()) };
     film.drawn_at((1, 1));
     match film.key_frame(0) {

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "FFmpeg is a C library")]
 
+use std::ffi::c_int;
 use std::ptr;
 
 use domain::limits::Limits;
@@ -38,6 +39,9 @@ pub(crate) enum Codec {
     Av1,
 }
 
+/// Where a decoder asks for room for a frame; FFmpeg's `get_buffer2`.
+type Room = unsafe extern "C" fn(*mut sys::AVCodecContext, *mut sys::AVFrame, c_int) -> c_int;
+
 /// A decoder of one stream.
 pub(crate) struct Decoder {
     context: *mut sys::AVCodecContext,
@@ -50,6 +54,19 @@ impl Decoder {
     /// # Errors
     /// When there is none, or the stream's header is damaged.
     pub(crate) fn open(stream: &Stream<'_>, limits: &Limits) -> Result<Self, Error> {
+        Self::with(stream, limits, None)
+    }
+
+    /// The same without room for frames: it reads headers, and no packet is decoded further. One
+    /// that makes room itself decodes all the same.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn of_headers(stream: &Stream<'_>, limits: &Limits) -> Result<Self, Error> {
+        Self::with(stream, limits, Some(no_room))
+    }
+
+    fn with(stream: &Stream<'_>, limits: &Limits, room: Option<Room>) -> Result<Self, Error> {
         let name = stream.codec_names().map_or("an unknown codec", |(name, _)| name).to_owned();
         // SAFETY: looks a number up; an unknown one has no decoder.
         let codec = unsafe { sys::avcodec_find_decoder((*stream.parameters()).codec_id) };
@@ -60,6 +77,10 @@ impl Decoder {
         checked("decoder", code)?;
         // SAFETY: ours.
         unsafe { (*decoder.context).pkt_timebase = stream.time_base() };
+        if room.is_some() {
+            // SAFETY: ours, and not started yet.
+            unsafe { (*decoder.context).get_buffer2 = room };
+        }
         decoder.start(codec, limits)?;
         Ok(decoder)
     }
@@ -78,6 +99,16 @@ impl Decoder {
         let mut decoder = Self::alloc(codec, name.to_owned())?;
         decoder.start(codec, limits)?;
         Ok(decoder)
+    }
+
+    /// Opens a decoder and closes it: what it reckons once is reckoned. Without one there is nothing
+    /// to reckon.
+    fn open_once(id: sys::AVCodecID) {
+        // SAFETY: looks a number up.
+        let codec = unsafe { sys::avcodec_find_decoder(id) };
+        let opened = Self::alloc(codec, String::new())
+            .and_then(|mut decoder| decoder.start(codec, &Limits::default()));
+        drop(opened);
     }
 
     fn alloc(codec: *const sys::AVCodec, name: String) -> Result<Self, Error> {
@@ -153,6 +184,12 @@ impl Decoder {
         self.passable(code)
     }
 
+    /// Whether it knows by now what its frames are.
+    pub(crate) fn knows_frames(&self) -> bool {
+        // SAFETY: ours.
+        unsafe { (*self.context).pix_fmt != sys::AVPixelFormat::AV_PIX_FMT_NONE }
+    }
+
     /// Forgets all packets.
     pub(crate) fn flush(&mut self) {
         // SAFETY: ours.
@@ -173,6 +210,30 @@ impl Decoder {
             _ => Ok(false),
         }
     }
+}
+
+/// Has the decoders of most films and sounds make their tables, which they keep for the process.
+pub(crate) fn make_tables() {
+    const MOST: [sys::AVCodecID; 8] = [
+        sys::AVCodecID::AV_CODEC_ID_H264,
+        sys::AVCodecID::AV_CODEC_ID_HEVC,
+        sys::AVCodecID::AV_CODEC_ID_VP9,
+        sys::AVCodecID::AV_CODEC_ID_MPEG4,
+        sys::AVCodecID::AV_CODEC_ID_AAC,
+        sys::AVCodecID::AV_CODEC_ID_MP3,
+        sys::AVCodecID::AV_CODEC_ID_OPUS,
+        sys::AVCodecID::AV_CODEC_ID_VORBIS,
+    ];
+    MOST.into_iter().for_each(Decoder::open_once);
+}
+
+/// There is none: whoever asks has read all headers, and gives the packet up.
+unsafe extern "C" fn no_room(
+    _context: *mut sys::AVCodecContext,
+    _frame: *mut sys::AVFrame,
+    _flags: c_int,
+) -> c_int {
+    sys::AVERROR(libc::ECANCELED)
 }
 
 impl Drop for Decoder {

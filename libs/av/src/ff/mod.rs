@@ -28,7 +28,7 @@ use ffmpeg_sys_next as sys;
 use stills::Error;
 
 pub(crate) use charsets::load as load_charsets;
-pub(crate) use decoder::{Care, Codec, Decoder, Skip};
+pub(crate) use decoder::{Care, Codec, Decoder, Skip, make_tables};
 pub(crate) use demuxer::Demuxer;
 pub(crate) use encoder::{Encoder, SoundShape, VideoShape};
 pub(crate) use frame::{Colours, Frame};

@@ -15,6 +15,11 @@ const SOURCE: &str = "-f lavfi -i testsrc2=s=320x180:r=25:d=4 -f lavfi -i sine=d
 const FILMS: &[(&str, &str)] = &[
     ("h264.mp4", "-c:v libx264 -preset veryfast -g 25 -c:a aac"),
     ("hevc.mp4", "-c:v libx265 -preset ultrafast -x265-params log-level=0 -tag:v hvc1 -c:a aac"),
+    (
+        "ten-bits.mp4",
+        "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -x265-params log-level=0 -tag:v hvc1",
+    ),
+    ("interlaced.mp4", "-c:v libx264 -preset veryfast -flags +ilme+ildct -c:a aac"),
     ("av1.mp4", "-c:v libsvtav1 -preset 12 -c:a aac"),
     ("h264.mov", "-c:v libx264 -preset veryfast -c:a pcm_s16le"),
     ("prores.mov", "-c:v prores_ks -c:a pcm_s16le"),
