@@ -1,6 +1,8 @@
 //! `darkroom-renderer-av`: the renderer with the libraries for film, sound, HEIC and AVIF. Started
 //! by a worker, never by hand.
 
+mod needless;
+
 use std::process::ExitCode;
 
 use filetype::Filetype;
@@ -16,6 +18,10 @@ struct Av;
 impl Studio for Av {
     fn prepare(&self) {
         av::prepare();
+    }
+
+    fn needless(&self) -> &'static [&'static str] {
+        needless::NEEDLESS
     }
 
     fn for_practice(&self) -> Vec<Vec<u8>> {

@@ -10,7 +10,7 @@ static ALLOCATOR: renderer::memory::Limited = renderer::memory::Limited;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    ExitCode::from(enclave::inside::serve(&words, || {}, babble))
+    ExitCode::from(enclave::inside::serve(&words, || {}, &[], babble))
 }
 
 /// A test that sees no outcome fails by itself.

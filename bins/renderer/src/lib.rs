@@ -29,7 +29,7 @@ pub fn run(words: &[&str], studio: &dyn Studio) -> ExitCode {
         let _ = practice::practise(studio);
     };
     let job = |visit: &Visit| panics.catch(visit, || job::run(visit, studio, &panics));
-    ExitCode::from(enclave::inside::serve(words, prepare, job))
+    ExitCode::from(enclave::inside::serve(words, prepare, studio.needless(), job))
 }
 
 /// Where the last panic was.

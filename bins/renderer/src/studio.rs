@@ -23,6 +23,12 @@ pub trait Studio {
     /// Loads what its libraries load once. Called before the walls stand.
     fn prepare(&self) {}
 
+    /// Libraries that are loaded since others name them, and that no job calls: `libX11` of
+    /// `libX11.so.6`.
+    fn needless(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Small files of its own making that are drawn for practice, before there is a job.
     fn for_practice(&self) -> Vec<Vec<u8>> {
         Vec::new()

@@ -1,6 +1,7 @@
 //! A control group around one walled process and all it starts, where this machine lets us have
 //! one: version 1 (memory, pids) and version 2, of which neither is required.
 
+use std::cell::OnceCell;
 use std::fs::{self, File};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -121,26 +122,50 @@ impl Folder {
 struct Parent {
     path: PathBuf,
     version: u8,
+    /// Asked of the first group made in it: looking for files is most of what making one costs.
+    caps: OnceCell<Caps>,
+}
+
+/// What groups of a parent can cap.
+#[derive(Debug, Clone, Copy)]
+struct Caps {
+    memory: bool,
+    swap: bool,
+    processes: bool,
+}
+
+impl Caps {
+    fn of(group: &Path) -> Self {
+        let has = |file: &str| group.join(file).exists();
+        Self {
+            memory: has("memory.limit_in_bytes") || has("memory.max"),
+            swap: has("memory.swap.max"),
+            processes: has("pids.max"),
+        }
+    }
 }
 
 impl Parent {
+    const fn new(path: PathBuf, version: u8) -> Self {
+        Self { path, version, caps: OnceCell::new() }
+    }
+
     fn make(&self, processes: u32) -> Option<Folder> {
         let mut random = [0; 8];
         rustix::rand::getrandom(&mut random, GetRandomFlags::empty()).ok()?;
         let name = format!("{PREFIX}{}-{:016x}", std::process::id(), u64::from_ne_bytes(random));
         let path = self.path.join(name);
         fs::create_dir(&path).ok()?;
-        let caps_memory =
-            path.join("memory.limit_in_bytes").exists() || path.join("memory.max").exists();
-        let caps_processes = fs::write(path.join("pids.max"), processes.to_string()).is_ok();
-        let swap = path.join("memory.swap.max");
-        if swap.exists() {
-            let _ = fs::write(swap, "0");
+        let caps = *self.caps.get_or_init(|| Caps::of(&path));
+        let capped =
+            caps.processes && fs::write(path.join("pids.max"), processes.to_string()).is_ok();
+        if caps.swap {
+            let _ = fs::write(path.join("memory.swap.max"), "0");
         }
         let door = File::options().write(true).open(path.join("cgroup.procs"));
         match door {
-            Ok(door) if caps_memory || caps_processes => {
-                Some(Folder { path, door, caps_memory, version: self.version })
+            Ok(door) if caps.memory || capped => {
+                Some(Folder { path, door, caps_memory: caps.memory, version: self.version })
             }
             _ => {
                 let _ = fs::remove_dir(&path);
@@ -184,7 +209,7 @@ fn parents_in(own: &str, mounts: &str) -> Vec<Parent> {
         if let (Some(group), Some(mount)) = (group, mount) {
             let path = mount.folder(group);
             if found.iter().all(|parent: &Parent| parent.path != path) {
-                found.push(Parent { path, version: 1 });
+                found.push(Parent::new(path, 1));
             }
         }
     }
@@ -199,7 +224,7 @@ fn parents_in(own: &str, mounts: &str) -> Vec<Parent> {
     for path in [Some(path.as_path()), path.parent()].into_iter().flatten() {
         let handed = fs::read_to_string(path.join("cgroup.subtree_control")).unwrap_or_default();
         if handed.split_whitespace().any(|name| name == "memory" || name == "pids") {
-            found.push(Parent { path: path.to_owned(), version: 2 });
+            found.push(Parent::new(path.to_owned(), 2));
             break;
         }
     }

@@ -5,6 +5,7 @@ mod filter;
 mod first;
 mod fonts;
 mod hosted;
+mod libraries;
 mod template;
 mod visit;
 pub mod walls;

@@ -13,6 +13,7 @@ use seccompiler::BpfProgram;
 
 use super::escape::{ATTEMPTS, Attempt, EXIT_ESCAPED, EXIT_REFUSED};
 use super::filter;
+use super::libraries;
 use super::visit::{Visit, VisitError};
 use super::walls::{self, WallError, Walls, last_errno};
 use crate::control::{Packet, Purpose, Word};
@@ -23,13 +24,13 @@ const EXIT_USAGE: u8 = 64;
 /// Exit status when a wall could not be built or the worker cannot be spoken with.
 const EXIT_UNFIT: u8 = 70;
 /// What a renderer is forked into, beside what is no namespace: a child of the worker, with a
-/// descriptor that leads to it.
+/// descriptor that leads to it. The network namespace is the template's, which is empty: the kernel
+/// makes and clears those away one after the other, for the whole machine.
 const FORK: libc::c_int = libc::CLONE_PARENT
     | libc::CLONE_PIDFD
     | libc::CLONE_NEWUSER
     | libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
-    | libc::CLONE_NEWNET
     | libc::CLONE_NEWIPC
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWCGROUP;
@@ -44,40 +45,54 @@ pub(super) struct Doors {
 }
 
 /// Is the template that a worker has asked for, until the worker hangs up. `prepare` loads what
-/// can be loaded before there is a job; `job` draws one, in a process of its own behind walls.
-/// Gives the exit status.
+/// can be loaded before there is a job, of which the libraries that are `needless` are unmapped again;
+/// `job` draws one, in a process of its own behind walls. Returns only when called in another way,
+/// with the exit status for that.
 #[must_use]
 pub fn serve(
     words: &[&str],
     prepare: impl FnOnce(),
+    needless: &[&str],
     job: impl Fn(&Visit) -> Result<(), VisitError>,
 ) -> u8 {
     let ["template", parent] = words else { return EXIT_USAGE };
     let Ok(parent) = parent.parse() else { return EXIT_USAGE };
     let worker = Socket(io::stdin());
-    match settle(parent, prepare) {
+    match settle(parent, prepare, needless) {
         Ok(filter) => {
             let template = Template { parent, filter, worker, job };
             // The worker has gone: that is the end.
-            template.work().map_or(EXIT_UNFIT, |()| 0)
+            exit(template.work().map_or(EXIT_UNFIT, |()| 0))
         }
         Err(error) => {
             let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
             // If this fails too, nobody is left to be told.
             let _ = say(&worker, Word::Trouble, &format!("{error}{}", source.unwrap_or_default()));
-            EXIT_UNFIT
+            exit(EXIT_UNFIT)
         }
     }
 }
 
 /// Loads all, and goes behind walls.
-fn settle(parent: i32, prepare: impl FnOnce()) -> Result<BpfProgram, WallError> {
+fn settle(parent: i32, prepare: impl FnOnce(), needless: &[&str]) -> Result<BpfProgram, WallError> {
     walls::close_strangers()?;
     prepare();
+    libraries::unmap(needless);
+    give_memory_back();
     know_processor();
     alone()?;
     walls::around_template(parent)?;
     Ok(filter::compile()?)
+}
+
+/// What was used while loading is free, and would be copied by whoever is forked and uses it anew.
+#[allow(unsafe_code, reason = "no safe wrapper of malloc_trim")]
+fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: gives pages back that nothing lies in.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }
 
 /// What the processor can do is asked once, here: under a hypervisor the question is dear.
