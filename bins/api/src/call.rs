@@ -16,6 +16,8 @@ use crate::{
 
 /// Most characters of a caller's text that are quoted back.
 const QUOTED_CHARS: usize = 64;
+/// Room for as many headers as most answers have, so that it is found once.
+const MOST_HEADERS: usize = 12;
 
 /// A request.
 pub(crate) struct Call {
@@ -134,6 +136,7 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Result<Response
 pub(crate) fn json_bytes(status: StatusCode, body: Bytes) -> Response {
     let mut response = http::Response::new(body).into_response();
     *response.status_mut() = status;
+    response.headers_mut().reserve(MOST_HEADERS);
     let media_type = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, media_type);
     response

@@ -23,7 +23,7 @@ use crate::{
     incoming::read_body,
     problem::{Problem, Spelling},
     routes::{Matched, Routes},
-    sessions::{self, peer::Peer},
+    sessions,
 };
 
 /// Largest head of a request: path, query and headers, in bytes.
@@ -49,7 +49,7 @@ struct Head {
     method: Method,
     uri: Uri,
     headers: HeaderMap,
-    peer: Option<IpAddr>,
+    peer: IpAddr,
 }
 
 /// How it gets through warp's filters: whoever takes it has it alone.
@@ -57,8 +57,7 @@ struct Head {
 struct Handed(Arc<Mutex<Option<Head>>>);
 
 impl Handed {
-    fn over<B>(request: &mut Request<B>) -> Self {
-        let peer = request.extensions_mut().remove::<Peer>().map(|Peer(address)| address);
+    fn over<B>(peer: IpAddr, request: &mut Request<B>) -> Self {
         let headers = std::mem::take(request.headers_mut());
         let (method, uri) = (request.method().clone(), request.uri().clone());
         Self(Arc::new(Mutex::new(Some(Head { method, uri, headers, peer }))))
@@ -110,7 +109,8 @@ where
         Matched::Nothing => return Problem::NoSuchPath.into_response(spelling),
     };
     let query = uri.query().unwrap_or_default().to_owned();
-    let mut call = Call { headers, id, name, query, body: Bytes::new(), caller: None, peer };
+    let (body_read, peer) = (Bytes::new(), Some(peer));
+    let mut call = Call { headers, id, name, query, body: body_read, caller: None, peer };
     let mut origin = None;
     let answer = async {
         auth::not_in_url(path, &call.query)?;
@@ -198,8 +198,8 @@ impl<S> Edge<S> {
         Self { filters, routes, in_flight: Arc::new(Semaphore::new(max_in_flight)) }
     }
 
-    /// Answers one request, whatever happens.
-    pub(crate) async fn answer<B>(self, request: Request<B>) -> Response
+    /// Answers one request of `peer`, whatever happens.
+    pub(crate) async fn answer<B>(self, peer: IpAddr, request: Request<B>) -> Response
     where
         S: Service<Request<B>, Response = Response, Error = Infallible> + Send,
         S::Future: Send,
@@ -214,7 +214,7 @@ impl<S> Edge<S> {
             response.extensions_mut().insert(LastAnswer);
             response
         } else {
-            self.limited(request, spelling).await
+            self.limited(peer, request, spelling).await
         };
         if let Some((method, route)) = noted {
             tracing::debug!(
@@ -226,7 +226,12 @@ impl<S> Edge<S> {
         response
     }
 
-    async fn limited<B>(mut self, mut request: Request<B>, spelling: Spelling) -> Response
+    async fn limited<B>(
+        mut self,
+        peer: IpAddr,
+        mut request: Request<B>,
+        spelling: Spelling,
+    ) -> Response
     where
         S: Service<Request<B>, Response = Response, Error = Infallible> + Send,
         S::Future: Send,
@@ -234,7 +239,7 @@ impl<S> Edge<S> {
         let Ok(_permit) = self.in_flight.clone().try_acquire_owned() else {
             return Problem::Overloaded.into_response(spelling);
         };
-        let handed = Handed::over(&mut request);
+        let handed = Handed::over(peer, &mut request);
         request.extensions_mut().insert(handed);
         match AssertUnwindSafe(self.filters.call(request)).catch_unwind().await {
             Ok(Ok(response)) => response,

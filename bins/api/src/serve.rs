@@ -1,6 +1,12 @@
 //! Connections: taken in up to a limit, told to come back beyond it, timed out when slow, let finish at the end.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use http::Request;
 use hyper::{
@@ -23,7 +29,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     edge::{self, MAX_HEAD_BYTES},
-    sessions::peer::Peer,
     settings::Api,
 };
 
@@ -81,7 +86,7 @@ impl Listener {
     /// Answers requests until `stop`, then lets those under way end until the drain's deadline.
     pub(crate) async fn serve<F, R>(self, answer: F, stop: CancellationToken)
     where
-        F: Fn(Request<Incoming>) -> R + Clone + Send + 'static,
+        F: Fn(IpAddr, Request<Incoming>) -> R + Clone + Send + 'static,
         R: Future<Output = warp::reply::Response> + Send + 'static,
     {
         let mut connections = JoinSet::new();
@@ -108,7 +113,7 @@ impl Listener {
         }
     }
 
-    async fn accept(&self) -> Option<(TcpStream, Peer, Place)> {
+    async fn accept(&self) -> Option<(TcpStream, IpAddr, Place)> {
         // Whoever would be over both limits waits in the system's own queue.
         let spare = self.overflow.clone().acquire_owned().await.ok()?;
         match self.socket.accept().await {
@@ -118,7 +123,7 @@ impl Listener {
                     Err(_full) => Place { treatment: Treatment::TurnAway, _permit: spare },
                 };
                 tune(&stream);
-                Some((stream, Peer(peer.ip()), place))
+                Some((stream, peer.ip(), place))
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -140,7 +145,7 @@ fn tune(stream: &TcpStream) {
 }
 
 struct Connection<F> {
-    peer: Peer,
+    peer: IpAddr,
     head_patience: Duration,
     stop: CancellationToken,
     answer: F,
@@ -148,7 +153,7 @@ struct Connection<F> {
 
 impl<F, R> Connection<F>
 where
-    F: Fn(Request<Incoming>) -> R + Clone + Send + 'static,
+    F: Fn(IpAddr, Request<Incoming>) -> R + Clone + Send + 'static,
     R: Future<Output = warp::reply::Response> + Send + 'static,
 {
     async fn run(self, stream: TcpStream, tls: Option<TlsAcceptor>, place: Place) {
@@ -177,7 +182,7 @@ where
         match place.treatment {
             Treatment::Serve => {
                 let (answer, peer) = (self.answer, self.peer);
-                let service = service_fn(move |request| infallible(answer(from(peer, request))));
+                let service = service_fn(move |request| infallible(answer(peer, request)));
                 drive(http.serve_connection(stream, service), self.stop).await;
             }
             Treatment::TurnAway => {
@@ -202,7 +207,7 @@ where
         match place.treatment {
             Treatment::Serve => {
                 let (answer, peer) = (self.answer, self.peer);
-                let service = service_fn(move |request| infallible(answer(from(peer, request))));
+                let service = service_fn(move |request| infallible(answer(peer, request)));
                 drive(http.serve_connection(stream, service), self.stop).await;
             }
             Treatment::TurnAway => {
@@ -210,12 +215,6 @@ where
             }
         }
     }
-}
-
-/// A request that says whose it is.
-fn from(peer: Peer, mut request: Request<Incoming>) -> Request<Incoming> {
-    request.extensions_mut().insert(peer);
-    request
 }
 
 async fn infallible<T>(answer: impl Future<Output = T>) -> Result<T, Infallible> {
@@ -232,6 +231,7 @@ where
 {
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
+        biased;
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();

@@ -151,7 +151,7 @@ impl Server {
         // The read model follows until the last answer is out.
         let background = CancellationToken::new();
         let followers = tokio::spawn(follow(app.clone(), replica, gate, background.clone()));
-        let answer = move |request| edge.clone().answer(request);
+        let answer = move |peer, request| edge.clone().answer(peer, request);
         listener.serve(answer, shutdown).await;
         background.cancel();
         followers.await?;
