@@ -6,6 +6,7 @@
 use std::{
     io,
     net::SocketAddr,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -104,49 +105,66 @@ impl Connection {
             self.stream.write_all(request).await?;
             let (status, body) = self.answer().await?;
             latencies.push(begun.elapsed());
+            let body = self.buffer.get(body).unwrap_or_default();
             if status != plan.status {
-                let body = String::from_utf8_lossy(&body).into_owned();
+                let body = String::from_utf8_lossy(body);
                 return Err(format!("answered with {status}: {body}").into());
             }
             if plan.keep {
-                bodies.push(body);
+                bodies.push(body.to_vec());
             }
         }
     }
 
-    /// Reads one answer: the next can only follow the next request.
-    async fn answer(&mut self) -> io::Result<(u16, Vec<u8>)> {
+    /// Reads one answer, and says where its body lies: the next can only follow the next request.
+    async fn answer(&mut self) -> io::Result<(u16, Range<usize>)> {
         self.buffer.clear();
         loop {
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            let Some(head) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") else {
+            let Some(Head { status, length, bytes: from }) = read_head(&self.buffer)? else {
                 continue;
             };
-            let (status, length) = read_head(self.buffer.get(..head).unwrap_or_default())?;
-            let (from, to) = (head + 4, head + 4 + length);
+            let to = from + length;
             while self.buffer.len() < to {
                 if self.stream.read_buf(&mut self.buffer).await? == 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
             }
-            return Ok((status, self.buffer.get(from..to).unwrap_or_default().to_vec()));
+            return Ok((status, from..to));
         }
     }
 }
 
-fn read_head(head: &[u8]) -> io::Result<(u16, usize)> {
+/// What a head says.
+struct Head {
+    status: u16,
+    /// Bytes of the body.
+    length: usize,
+    /// Bytes of the head itself.
+    bytes: usize,
+}
+
+/// Reads a head in one pass, once all of it is there.
+fn read_head(buffer: &[u8]) -> io::Result<Option<Head>> {
+    const LENGTH: &[u8] = b"content-length:";
     let odd = || io::Error::other("not an answer with a status and a length");
-    let text = std::str::from_utf8(head).map_err(io::Error::other)?;
-    let mut lines = text.split("\r\n");
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
-    let length = lines.find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
-    });
-    let length: usize = length.filter(|length| *length <= MAX_ANSWER_BYTES).ok_or_else(odd)?;
-    Ok((status.ok_or_else(odd)?, length))
+    let (mut status, mut length, mut bytes) = (None, None, 0);
+    for line in buffer.split_inclusive(|byte| *byte == b'\n') {
+        let text = || std::str::from_utf8(line).map_err(io::Error::other);
+        if bytes == 0 {
+            status = text()?.split(' ').nth(1).and_then(|status| status.parse().ok());
+        } else if line.get(..LENGTH.len()).is_some_and(|name| name.eq_ignore_ascii_case(LENGTH)) {
+            length = text()?.split(':').nth(1).and_then(|length| length.trim().parse().ok());
+        }
+        bytes += line.len();
+        if line == b"\r\n" {
+            let length = length.filter(|length| *length <= MAX_ANSWER_BYTES).ok_or_else(odd)?;
+            return Ok(Some(Head { status: status.ok_or_else(odd)?, length, bytes }));
+        }
+    }
+    Ok(None)
 }
 
 /// A request as it goes over the wire.
