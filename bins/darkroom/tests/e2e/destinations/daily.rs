@@ -116,4 +116,9 @@ async fn setting_a_destination_has_it_tried_and_so_does_every_day() {
     assert_eq!(caller.get(PATH).await.json()["write_only"]["standing"], "write_only");
     shutdown.cancel();
     running.await.unwrap().unwrap();
+    // Handed out again it was by this test: the server has it still, for the day after.
+    Box::pin(eventually("its message keeps watch", PATIENCE, || async {
+        prover(&stack).await.get_info().await.unwrap().num_ack_pending == 1
+    }))
+    .await;
 }
