@@ -56,8 +56,8 @@ const BEGUN_S: u64 = 1_790_000_000;
 const IN_FLIGHT: usize = 256;
 /// How often a program's memory is looked at.
 const LOOK: Duration = Duration::from_millis(20);
-/// Rows that an event touches in a read model, more or less.
-const ROWS: usize = 3;
+/// Rows of a job in a read model: its own, and the one in the list of its status.
+const ROWS: usize = 2;
 /// Events that are written to a read model at once.
 const BATCH: usize = 4_000;
 /// About what the row of a job has.

@@ -7,6 +7,7 @@ mod packs;
 mod pages;
 mod pdfs;
 mod seeds;
+mod sounds;
 mod stills;
 mod texts;
 
@@ -104,6 +105,7 @@ pub(crate) fn all(lures: &Lures, real: &[(String, Vec<u8>)]) -> Vec<Case> {
     let mut cases = Cases { kind: "", made: Vec::new() };
     stills::add(&mut cases);
     films::add(&mut cases, lures);
+    sounds::add(&mut cases);
     pages::add(&mut cases, lures);
     pdfs::add(cases.of("pdf"), lures);
     texts::add(&mut cases, lures);
