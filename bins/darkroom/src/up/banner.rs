@@ -29,7 +29,8 @@ fn value<'a>(env: &'a [(&str, String)], name: &str) -> &'a str {
     found.map_or("", |(_, value)| value.as_str())
 }
 
-/// Says where everything is and what to try next, as commands that can be pasted.
+/// Says where everything is and what to try next, as commands that can be pasted. What the file says
+/// is exported, so that commands find it wherever the data lie.
 pub(crate) fn show(data: &Path, env: &[(&str, String)], console: &str) -> io::Result<()> {
     let value = |name| value(env, name);
     let file = data.join(super::demo_env::NAME);
@@ -50,7 +51,7 @@ pub(crate) fn show(data: &Path, env: &[(&str, String)], console: &str) -> io::Re
   Try, in another terminal:
 
     ./justw demo
-    . {file}
+    set -a; . {file}; set +a
     curl -u \"$DARKROOM_KEY:$DARKROOM_SECRET\" \"$DARKROOM_URL/v2/previews/\" \\
          -d '{{\"url\": \"https://example.com/photograph.jpg\", \"sizes\": [\"640x480\", 128]}}'
     target/debug/darkroom preview docs/sample.jpg --sizes 640x480,128
