@@ -94,7 +94,7 @@ fuzz MINUTES='5' *TARGETS:
 drill-webhooks:
     ./justw --need tests
     cargo build --workspace --bins
-    cargo test --workspace --test e2e -- --ignored --nocapture --test-threads 1 deliveries::
+    cargo test --workspace --test e2e -- --ignored --nocapture --test-threads 1 deliveries:: deliveries_faults::
 
 # Kill a worker 200 times while it is at a job, and look for anything of its source
 [group('check')]

@@ -26,7 +26,7 @@ unsafe extern "C" fn visit(
     _bytes: usize,
     names: *mut c_void,
 ) -> c_int {
-    // SAFETY: as promised by `withhold` and by the linker: both live during the call.
+    // SAFETY: as promised by `unmap` and by the linker: both live during the call.
     let (library, names) = unsafe { (&*library, *names.cast::<&[&str]>()) };
     if library.dlpi_name.is_null() || library.dlpi_phdr.is_null() {
         return 0;
