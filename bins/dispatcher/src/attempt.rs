@@ -1,10 +1,6 @@
 //! One attempt: what it needs is opened, posted, judged and recorded.
 
-use std::{
-    collections::HashSet,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
 use domain::{
     Timestamp,
@@ -30,36 +26,6 @@ pub(crate) struct Went {
     answer: Answer,
 }
 
-/// Deliveries whose first attempt is being recorded here. One that failed takes two events, and the
-/// first of them makes it due: whoever is handed that must wait for the second.
-#[derive(Default)]
-pub(crate) struct Recording(Mutex<HashSet<delivery::Id>>);
-
-/// One of them, until this is dropped.
-struct Held<'a>(&'a Recording, delivery::Id);
-
-impl Recording {
-    /// Whether a delivery is one of them.
-    pub(crate) fn holds(&self, id: &delivery::Id) -> bool {
-        self.all().contains(id)
-    }
-
-    fn hold(&self, id: delivery::Id) -> Held<'_> {
-        self.all().insert(id);
-        Held(self, id)
-    }
-
-    fn all(&self) -> MutexGuard<'_, HashSet<delivery::Id>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.0.all().remove(&self.1);
-    }
-}
-
 impl Deliverer {
     pub(crate) async fn attempt(
         &self,
@@ -79,6 +45,7 @@ impl Deliverer {
         };
         self.judge(target, &pass, &went.outcome).await;
         drop(pass);
+        self.make_room(target);
         let schedule = target.schedule(&self.settings);
         self.record(target.id(), known, matter, attempt, went, schedule).await
     }
@@ -100,8 +67,9 @@ impl Deliverer {
             latency_ms,
             answer: went.answer,
         };
-        let is_first = known.last.is_none();
-        let _held = is_first.then(|| self.recording.hold(id));
+        // A first attempt that failed takes two events, and the first of them makes the delivery due:
+        // whoever is handed that must wait for the second.
+        let _pursuit = if known.last.is_none() { self.turns.pursue(id) } else { None };
         let when = (self.clock.now(), rand::random::<f64>());
         let record = |state: &State| delivery::record(state, attempted.clone(), schedule, when);
         let recorded = self.log.transact_from::<Deliveries, _>(&id, known, when.0, record).await?;
@@ -111,7 +79,10 @@ impl Deliverer {
         );
         Ok(match recorded.loaded.state.delivery().map(|delivery| delivery.phase) {
             Some(Phase::Waiting { retry_at }) => Progress::DueAt(retry_at.unwrap_or(when.0)),
-            Some(Phase::Delivered { .. } | Phase::Exhausted { .. }) | None => Progress::Over,
+            Some(Phase::Delivered { .. } | Phase::Exhausted { .. }) | None => {
+                self.turns.end(&id);
+                Progress::Over
+            }
         })
     }
 

@@ -17,17 +17,18 @@ use service::Clock;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    attempt::{Recording, Went},
+    attempt::Went,
     book::{Behind, Book},
     lanes::{Entry, Lanes},
     matter::Matter,
     settings,
     target::{self, Opener, Target},
     told::Happening,
+    turns::{Turn, Turns},
 };
 
-/// How long a delivery waits that another must come before.
-const IN_TURN: Duration = Duration::from_millis(500);
+/// How long a delivery waits that is being pursued.
+const A_WHILE: Duration = Duration::from_millis(500);
 /// How long what happened before may take to be told on its own.
 const HEAD_START: SignedDuration = SignedDuration::from_secs(5);
 /// Most first attempts that are under way or wait for room: what may be held in memory of a burst.
@@ -35,6 +36,9 @@ pub(crate) const MOST_BEGUN: usize = 2_048;
 /// Most histories that are read at once. A server takes a millisecond for one that lies deep in a stream,
 /// one after the other for each who asks, and lets all other questions wait: what waits, waits here.
 pub(crate) const MOST_READ: usize = 16;
+/// Most deliveries that are called for when another is over: two, so that an endpoint which does well
+/// again soon has as many at once as it may.
+const CALLED_AT_ONCE: u32 = 2;
 
 /// Delivers what happened to whoever wants to know.
 pub(crate) struct Deliverer {
@@ -46,7 +50,7 @@ pub(crate) struct Deliverer {
     pub(crate) book: Book,
     pub(crate) lanes: Lanes,
     pub(crate) opener: Opener,
-    pub(crate) recording: Recording,
+    pub(crate) turns: Turns,
     /// One permit for each first attempt that has begun, be it only to wait for room.
     pub(crate) begun: Arc<Semaphore>,
     /// One permit for each first attempt on its way.
@@ -64,6 +68,8 @@ pub(crate) enum Progress {
     DueAt(Timestamp),
     /// An attempt is due, and has to wait this long.
     Later(Duration),
+    /// An attempt is due as soon as another delivery is over, and is then called for here.
+    Behind,
 }
 
 /// Why nothing could be recorded. Trying again is safe.
@@ -195,7 +201,7 @@ impl Deliverer {
             return Ok(());
         }
         let now = self.clock.now();
-        if !Box::pin(self.is_behind_another(target, matter.told)).await? {
+        if !Box::pin(self.is_behind_another(target, matter)).await? {
             let (lane, circuit) = target.lane();
             let lane = self.lanes.of(lane, circuit);
             let width = target.width(&self.settings);
@@ -212,17 +218,29 @@ impl Deliverer {
 
     /// Makes the attempt that is due of a delivery, if one is and there is room for it.
     pub(crate) async fn pursue(&self, id: delivery::Id) -> Result<Progress, Error> {
-        if self.recording.holds(&id) {
-            return Ok(Progress::Later(IN_TURN));
-        }
-        if let Some(wait) = self.has_no_room(id) {
+        let Some(_pursuit) = self.turns.pursue(id) else { return Ok(Progress::Later(A_WHILE)) };
+        let mut turn = self.turns.of(&id);
+        if let Some(wait) = self.has_no_room(id, turn) {
             return Ok(Progress::Later(wait));
+        }
+        if let Turn::After(before) = turn {
+            turn = match self.load::<Deliveries>(&before).await?.state.delivery() {
+                Some(before) if before.is_waiting() => return Ok(Progress::Behind),
+                Some(_over) => {
+                    self.turns.end(&before);
+                    Turn::Come
+                }
+                None => Turn::Unknown,
+            };
         }
         let known = self.load::<Deliveries>(&id).await?;
         let Some(waiting) = known.state.delivery().cloned() else { return Ok(Progress::Over) };
         let now = self.clock.now();
         match waiting.phase {
-            Phase::Delivered { .. } | Phase::Exhausted { .. } => return Ok(Progress::Over),
+            Phase::Delivered { .. } | Phase::Exhausted { .. } => {
+                self.turns.end(&id);
+                return Ok(Progress::Over);
+            }
             Phase::Waiting { retry_at: Some(at) } if at > now => return Ok(Progress::DueAt(at)),
             Phase::Waiting { .. } => {}
         }
@@ -244,24 +262,67 @@ impl Deliverer {
                 .record(id, known, &matter, attempt, went, &self.settings.retry_after_s)
                 .await;
         };
-        if self.is_behind_another(&target, told).await? {
-            return Ok(Progress::Later(IN_TURN));
+        if turn != Turn::Come && self.is_behind_another(&target, &matter).await? {
+            return Ok(Progress::Behind);
         }
         let (lane, circuit) = target.lane();
         match self.lanes.of(lane, circuit).enter(target.width(&self.settings), now) {
             Entry::Go(pass) => self.attempt(&target, &matter, known, attempt, pass).await,
-            Entry::Wait(wait) => Ok(Progress::Later(wait)),
+            Entry::Wait(wait) => {
+                self.wait_for_room(&target);
+                Ok(Progress::Later(wait))
+            }
+        }
+    }
+
+    /// Pursues a delivery whose turn it seemed to be. Its own message comes in any case.
+    pub(crate) async fn answer(&self, id: delivery::Id) {
+        if let Err(error) = self.pursue(id).await {
+            tracing::warn!(delivery.id = %id, error = %service::Chain(&error), "not its turn after all");
+        }
+        // It may have left the room unused.
+        if let Some(target) = self.enabled(id) {
+            self.make_room(&target);
         }
     }
 
     /// How long a delivery has to wait whose endpoint has no room anyhow: thousands may wait for one
     /// that is down, and reading what each of them is about would cost those of others dear.
-    fn has_no_room(&self, id: delivery::Id) -> Option<Duration> {
+    fn has_no_room(&self, id: delivery::Id, turn: Turn) -> Option<Duration> {
+        let target = self.enabled(id)?;
+        let (lane, circuit) = target.lane();
+        let lane = self.lanes.of(lane, circuit);
+        let wait = lane.turns_away(target.width(&self.settings), self.clock.now())?;
+        // Whoever comes after another is called when that is over.
+        if !matches!(turn, Turn::After(_)) {
+            self.wait_for_room(&target);
+        }
+        Some(wait)
+    }
+
+    /// The endpoint of a delivery, as last heard of, if it is enabled.
+    fn enabled(&self, id: delivery::Id) -> Option<Target> {
         let endpoint =
             self.book.endpoint(id.endpoint()).filter(|known| known.disabled.is_none())?;
-        let target = Target::Endpoint { id, endpoint };
+        Some(Target::Endpoint { id, endpoint })
+    }
+
+    /// Has a delivery called when there is room in its lane. Where only so many a second may be, room
+    /// comes with time.
+    fn wait_for_room(&self, target: &Target) {
+        if target.width(&self.settings).per_second.is_none() {
+            self.turns.wait_for_room(target.lane().0, target.id());
+        }
+    }
+
+    /// Calls those who wait for the room there is in a lane.
+    pub(crate) fn make_room(&self, target: &Target) {
         let (lane, circuit) = target.lane();
-        self.lanes.of(lane, circuit).turns_away(target.width(&self.settings), self.clock.now())
+        if self.turns.is_crowded(lane) {
+            let room = self.lanes.of(lane, circuit);
+            let room = room.to_spare(target.width(&self.settings), self.clock.now());
+            self.turns.make_room(lane, room.min(CALLED_AT_ONCE));
+        }
     }
 
     /// Where a delivery goes; nothing if its endpoint was disabled or removed.
@@ -287,16 +348,17 @@ impl Deliverer {
 
     /// Whether an endpoint that wants to be told in order has not been told yet what happened to
     /// the job before.
-    async fn is_behind_another(&self, target: &Target, told: &Told) -> Result<bool, Error> {
+    async fn is_behind_another(&self, target: &Target, matter: &Matter<'_>) -> Result<bool, Error> {
+        let told = matter.told;
         let Some((endpoint_id, endpoint)) = target.endpoint() else { return Ok(false) };
         let ordered = endpoint.letter.terms.ordered && told.stream == topology::JOBS;
         let Some(job) = told.job.filter(|_| ordered) else { return Ok(false) };
         let job = job::Id { account: endpoint_id.account, job };
-        let history = {
+        let history = matter.history.get_or_try_init(|| async {
             let _turn = self.reads.acquire().await;
-            self.log.history::<Jobs>(&job).await?
-        };
-        let before = history.iter().rev().find(|recorded| {
+            self.log.history::<Jobs>(&job).await
+        });
+        let before = history.await?.iter().rev().find(|recorded| {
             let topic = of_event("job", recorded.event.name());
             recorded.seq < told.seq
                 && recorded.time >= endpoint.added_at
@@ -304,13 +366,20 @@ impl Deliverer {
         });
         let Some(before) = before else { return Ok(false) };
         let id = delivery::Id::of(endpoint_id, before.event_id);
+        if self.turns.is_over(&id) {
+            return Ok(false);
+        }
         let known = self.load::<Deliveries>(&id).await?;
-        if let Some(delivery) = known.state.delivery() {
-            return Ok(delivery.is_waiting());
+        if known.state.delivery().is_some_and(|delivery| !delivery.is_waiting()) {
+            self.turns.end(&id);
+            return Ok(false);
+        }
+        if !self.turns.wait_for(id, target.id()) {
+            return Ok(false);
         }
         let now = self.clock.now();
-        if now.duration_since(before.time) < HEAD_START {
-            // It is most likely under way.
+        if known.state.delivery().is_some() || now.duration_since(before.time) < HEAD_START {
+            // It waits itself, or is most likely under way.
             return Ok(true);
         }
         // It waits to be taken from the log, or was never meant for this endpoint; this way it

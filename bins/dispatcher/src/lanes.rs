@@ -223,6 +223,15 @@ impl Lane {
         (!book.has_room(width, now)).then(|| book.turn_away(width, now))
     }
 
+    /// How many more may begin at once, where nobody waits who asked first.
+    pub(crate) fn to_spare(&self, width: Width, now: Timestamp) -> u32 {
+        let book = self.book();
+        if book.waiting > 0 || !book.has_room(width, now) {
+            return 0;
+        }
+        book.at_once(width).saturating_sub(book.under_way)
+    }
+
     fn succeeded(&self) -> Consequence {
         let mut book = self.book();
         let was_closed = book.closed_until.is_some();
@@ -267,8 +276,11 @@ impl Book {
         {
             return false;
         }
-        let at_once = if self.is_in_doubt() { AT_ONCE_IN_DOUBT } else { width.at_once };
-        self.under_way < at_once
+        self.under_way < self.at_once(width)
+    }
+
+    const fn at_once(&self, width: Width) -> u32 {
+        if self.is_in_doubt() { AT_ONCE_IN_DOUBT } else { width.at_once }
     }
 
     fn admit(&mut self, width: Width, now: Timestamp) -> Result<(), NoRoom> {

@@ -21,12 +21,13 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod told;
+mod turns;
 
 use std::{sync::Arc, time::Duration};
 
 use domain::{
     Timestamp,
-    delivery::{Deliveries, Event as DeliveryEvent},
+    delivery::{self, Deliveries, Event as DeliveryEvent},
     endpoint::{Endpoints, Event as EndpointEvent},
     id::EndpointId,
 };
@@ -36,17 +37,20 @@ use eventlog::{
     topology,
 };
 use service::Clock;
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 use vault::{Role, Vault};
 
 use crate::{
-    attempt::Recording,
     book::Book,
     deliver::{Deliverer, Error as DeliveryError, MOST_BEGUN, MOST_READ, Progress},
     lanes::Lanes,
     target::Opener,
     told::Happening,
+    turns::Turns,
 };
 pub use settings::Settings;
 
@@ -54,6 +58,13 @@ pub use settings::Settings;
 const LOG_TROUBLE: Duration = Duration::from_secs(2);
 /// Longest wait that is asked of the queue; what is due later is looked at again by then.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// How long a delivery waits at first that comes after another, before it looks by itself whether that is
+/// over; twice as long each time after.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+/// How long it waits at most.
+const LAST_LOOK: Duration = Duration::from_secs(60);
+/// How long those who were called may take to finish after the shutdown.
+const DRAIN: Duration = Duration::from_secs(20);
 /// Longer waits for room end together with those of others.
 const STEP: Duration = Duration::from_secs(1);
 
@@ -92,10 +103,11 @@ pub async fn run(
     let network = storage::Network::direct(storage::Patience::default());
     let slots = settings.dispatcher.slots.max(1);
     let custody = custody::Custody::new(Arc::new(vault), &settings.storage, &network).await?;
+    let (turns, called) = Turns::new();
     let deliverer = Arc::new(Deliverer {
         book: Book::keep(&log, &shutdown),
         lanes: Lanes::default(),
-        recording: Recording::default(),
+        turns,
         opener: Opener::new(custody.clone()),
         begun: Arc::new(Semaphore::new(MOST_BEGUN)),
         calls: Semaphore::new(slots),
@@ -124,6 +136,7 @@ pub async fn run(
         take(topology::ENDPOINTS, topology::DISPATCHER, &now),
         take(topology::DELIVERIES, topology::DISPATCHER, &later),
         steps(&deliverer, &now, &shutdown),
+        answers(&deliverer, called, &later, &shutdown),
         feed::keep(&deliverer.log, &deliverer.custody, &deliverer.book, &shutdown),
     );
     Ok(())
@@ -153,6 +166,30 @@ async fn steps(deliverer: &Arc<Deliverer>, slots: &Arc<Semaphore>, shutdown: &Ca
             () = shutdown.cancelled() => {}
             _changed = news.changed() => {}
         }
+    }
+}
+
+/// Pursues whoever is called, then lets what is under way end.
+async fn answers(
+    deliverer: &Arc<Deliverer>,
+    mut called: mpsc::Receiver<delivery::Id>,
+    slots: &Arc<Semaphore>,
+    shutdown: &CancellationToken,
+) {
+    let mut answering = JoinSet::new();
+    while let Some(Some(id)) = shutdown.run_until_cancelled(called.recv()).await {
+        while answering.try_join_next().is_some() {}
+        let slot = Arc::clone(slots).acquire_owned();
+        let Some(Ok(slot)) = shutdown.run_until_cancelled(slot).await else { break };
+        let deliverer = Arc::clone(deliverer);
+        answering.spawn(async move {
+            deliverer.answer(id).await;
+            drop(slot);
+        });
+    }
+    let drained = async { while answering.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN, drained).await.is_err() {
+        tracing::warn!("deliveries that were called did not end in time");
     }
 }
 
@@ -197,6 +234,9 @@ async fn deliveries(deliverer: &Deliverer, delivered: &Delivered) -> Result<Verd
         Progress::Over => Verdict::Done,
         Progress::DueAt(at) => Verdict::Again(wait(at, deliverer.clock.now())),
         Progress::Later(wait) => Verdict::Again(in_step(wait, deliverer.clock.now())),
+        Progress::Behind => {
+            Verdict::Again(in_step(next_look(delivered.deliveries), deliverer.clock.now()))
+        }
     })
 }
 
@@ -250,6 +290,12 @@ impl Trouble {
 fn wait(at: Timestamp, now: Timestamp) -> Duration {
     let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
     wait.min(LONGEST_WAIT)
+}
+
+/// How long to wait for another delivery after so many looks.
+fn next_look(looks: u64) -> Duration {
+    let doublings = u32::try_from(looks.saturating_sub(1)).unwrap_or(u32::MAX);
+    FIRST_LOOK.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX)).min(LAST_LOOK)
 }
 
 /// A wait that ends with a second: the server looks at all that wait whenever one of them is due.

@@ -7,8 +7,9 @@ use domain::{
     delivery::{self, Told},
     endpoint::Payload,
     filepreviews::{self, Style},
-    job::{self, Job},
+    job::{self, Job, Jobs},
 };
+use eventlog::Recorded;
 use tokio::sync::OnceCell;
 use vault::webhook::SigningSecret;
 
@@ -22,6 +23,8 @@ pub(crate) struct Matter<'a> {
     pub(crate) told: &'a Told,
     pub(crate) job: Option<&'a (job::Id, Box<Job>)>,
     pub(crate) account: &'a account::State,
+    /// What happened to the job, once somebody wanted to know.
+    pub(crate) history: OnceCell<Vec<Recorded<Jobs>>>,
     body: OnceCell<Option<filepreviews::Body>>,
     full: OnceCell<Text>,
     thin: OnceCell<Text>,
@@ -45,6 +48,7 @@ impl<'a> Matter<'a> {
             told,
             job,
             account,
+            history: OnceCell::new(),
             body: OnceCell::new(),
             full: OnceCell::new(),
             thin: OnceCell::new(),

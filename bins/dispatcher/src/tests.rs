@@ -2,6 +2,7 @@
 
 mod answers;
 mod clockwork;
+mod order;
 
 use std::sync::Arc;
 
@@ -17,14 +18,14 @@ use domain::{
 use eventlog::{Keys, Loaded, Log, Recorded, topology};
 use service::ManualClock;
 use tempfile::TempDir;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 use vault::{Role, Vault};
 
 use crate::{
-    attempt::Recording, book::Book, deliver::Deliverer, lanes::Lanes, settings::Dispatcher,
-    target::Opener, told::Happening,
+    book::Book, deliver::Deliverer, lanes::Lanes, settings::Dispatcher, target::Opener,
+    told::Happening, turns::Turns,
 };
 
 pub(crate) const BEGINNING: &str = "2026-11-22T00:00:00Z";
@@ -43,6 +44,8 @@ pub(crate) struct Stage {
 /// A dispatcher that ends when this is dropped.
 pub(crate) struct Dispatching {
     pub(crate) deliverer: Arc<Deliverer>,
+    /// Whose turn it seems to be; nobody answers here but the test.
+    pub(crate) called: mpsc::Receiver<delivery::Id>,
     _stop: DropGuard,
 }
 
@@ -88,6 +91,7 @@ impl Stage {
             allow: format!("127.0.0.1/32:{port}").parse().unwrap(),
             ..egress::Settings::default()
         };
+        let (turns, called) = Turns::new();
         let deliverer = Deliverer {
             log: self.log.clone(),
             clock: self.clock.clone(),
@@ -99,10 +103,10 @@ impl Stage {
             settings,
             book: Book::keep(&self.log, &stop),
             lanes: Lanes::default(),
-            recording: Recording::default(),
+            turns,
             opener: Opener::new(self.custody.clone()),
         };
-        Dispatching { deliverer: Arc::new(deliverer), _stop: stop.drop_guard() }
+        Dispatching { deliverer: Arc::new(deliverer), called, _stop: stop.drop_guard() }
     }
 
     pub(crate) async fn signing(&self, id: endpoint::Id, secret: &str) -> Signing {

@@ -14,7 +14,7 @@ use domain::{
     id::EndpointId,
     job::Jobs,
 };
-use eventlog::{Raw, Span, topology, verify_chain};
+use eventlog::{Log, Raw, Span, topology, verify_chain};
 use futures::TryStreamExt as _;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use serde_json::json;
@@ -122,55 +122,69 @@ impl Watch {
         .await;
     }
 
-    async fn read(&self, stream: &str) -> Vec<Raw> {
-        let log = self.scene.stack.nats.log("auditor").await;
-        log.replay(stream, Span::default()).try_collect().await.unwrap()
-    }
-
-    /// Every delivery that there must be, by the events that happened since endpoints were added.
-    async fn owed(&self) -> BTreeSet<delivery::Id> {
-        let mut owed = BTreeSet::new();
-        for raw in self.read(topology::JOBS).await {
-            let recorded = raw.decode::<Jobs>().unwrap();
-            let is_outcome = recorded.event.is_outcome();
-            for (endpoint, wants_all) in &self.endpoints {
-                if *wants_all || is_outcome {
-                    let endpoint =
-                        endpoint::Id { account: recorded.id.account, endpoint: *endpoint };
-                    owed.insert(delivery::Id::of(endpoint, recorded.event_id));
-                }
-            }
-        }
-        owed
-    }
-
-    /// Waits until so many jobs have ended and all that is owed is delivered, and gives every history.
+    /// Waits until so many jobs have ended and all that is owed is delivered, and gives every delivery
+    /// that is owed with its history.
     async fn settle(&mut self, jobs: usize) -> BTreeMap<delivery::Id, Vec<Raw>> {
         let began = Instant::now();
+        let outcomes = self.endpoints.values().filter(|ordered| !**ordered).count() * jobs;
+        let log = self.scene.stack.nats.log("auditor").await;
+        let (mut events, mut deliveries) =
+            (Reader::of(&log, topology::JOBS), Reader::of(&log, topology::DELIVERIES));
+        let (mut owed, mut histories) = (BTreeSet::new(), BTreeMap::<_, Vec<Raw>>::new());
         loop {
-            let histories = histories(&self.read(topology::DELIVERIES).await);
-            let owed = self.owed().await;
-            let outcomes = self.endpoints.values().filter(|ordered| !**ordered).count() * jobs;
+            for raw in events.read().await {
+                owed.extend(self.owed(&raw));
+            }
+            for raw in deliveries.read().await {
+                let id = raw.decode::<Deliveries>().unwrap().id;
+                histories.entry(id).or_default().push(raw);
+            }
             let over = |id: &delivery::Id| histories.get(id).is_some_and(|all| is_over(all));
-            let left = owed.iter().filter(|id| !over(id)).count();
-            if left == 0 && owed.len() >= outcomes {
+            let left: Vec<_> = owed.iter().filter(|id| !over(id)).collect();
+            if left.is_empty() && owed.len() >= outcomes {
+                histories.retain(|id, _| owed.contains(id));
                 return histories;
             }
+            let (count, first) = (left.len(), left.first());
             let words = self.scene.stack.last_words();
-            assert!(began.elapsed() < PATIENCE, "{left} of {} are left; {words}", owed.len());
+            assert!(began.elapsed() < PATIENCE, "{count} are left, such as {first:?}; {words}");
             self.scene.stack.tend();
             tokio::time::sleep(Duration::from_millis(1_000)).await;
         }
     }
+
+    /// The deliveries that there must be of an event.
+    fn owed(&self, raw: &Raw) -> Vec<delivery::Id> {
+        let recorded = raw.decode::<Jobs>().unwrap();
+        let is_outcome = recorded.event.is_outcome();
+        let told = self.endpoints.iter().filter(|(_, wants_all)| **wants_all || is_outcome);
+        told.map(|(endpoint, _)| {
+            let endpoint = endpoint::Id { account: recorded.id.account, endpoint: *endpoint };
+            delivery::Id::of(endpoint, recorded.event_id)
+        })
+        .collect()
+    }
 }
 
-fn histories(raws: &[Raw]) -> BTreeMap<delivery::Id, Vec<Raw>> {
-    let mut all: BTreeMap<delivery::Id, Vec<Raw>> = BTreeMap::new();
-    for raw in raws {
-        let recorded = raw.decode::<Deliveries>().unwrap();
-        all.entry(recorded.id).or_default().push(raw.clone());
+/// Reads on in a stream.
+struct Reader<'a> {
+    log: &'a Log,
+    stream: &'static str,
+    next: u64,
+}
+
+impl<'a> Reader<'a> {
+    const fn of(log: &'a Log, stream: &'static str) -> Self {
+        Self { log, stream, next: 1 }
     }
-    all
+
+    /// What was stored since it was last asked for.
+    async fn read(&mut self) -> Vec<Raw> {
+        let span = Span { from_seq: Some(self.next), ..Span::default() };
+        let raws: Vec<Raw> = self.log.replay(self.stream, span).try_collect().await.unwrap();
+        self.next = raws.last().map_or(self.next, |raw| raw.seq + 1);
+        raws
+    }
 }
 
 /// Of two attempts at the same time one may have ended after the other was taken.
@@ -228,7 +242,7 @@ async fn survive(size: Size) {
     let mut watch = Watch::set(&size).await;
     watch.storm(&size, &mut random).await;
     let histories = watch.settle(size.jobs).await;
-    let (owed, lines) = (watch.owed().await, watch.receiver.lines());
+    let lines = watch.receiver.lines();
     let mut came: BTreeMap<&str, Vec<&Line>> = BTreeMap::new();
     for line in &lines {
         let all = came.entry(&line.webhook_id).or_default();
@@ -236,11 +250,11 @@ async fn survive(size: Size) {
         assert_eq!(line.body, all[0].body, "the same id says the same");
     }
     let mut unrecorded = 0;
-    for id in &owed {
+    for (id, history) in &histories {
         let webhook_id = format!("msg_{}", id.delivery.as_uuid().simple());
         let came = came.get(webhook_id.as_str()).map(Vec::as_slice).unwrap_or_default();
         assert!(came.iter().any(|line| line.is_taken()), "{id} never came");
-        let recorded = check_history(id, &histories[id], came);
+        let recorded = check_history(id, history, came);
         unrecorded += came.len().saturating_sub(recorded as usize);
     }
     for number in size.plain..size.plain + size.ordered {
@@ -249,7 +263,7 @@ async fn survive(size: Size) {
     let (kills, restarts) = (size.kills, size.restarts);
     println!(
         "{} deliveries, {} requests; {kills} kills and {restarts} restarts came between a request and its record {unrecorded} times",
-        owed.len(),
+        histories.len(),
         lines.len()
     );
     if kills + restarts == 0 {
