@@ -57,6 +57,7 @@ fn go_wrong(visit: &Visit) -> Result<(), VisitError> {
             none.expect("what cannot be");
         }
         b"abort" => std::process::abort(),
+        b"fault" => fault(),
         b"exit" => std::process::exit(3),
         b"overflow" => {
             black_box(deeper(0));
@@ -131,6 +132,15 @@ fn picture(bytes: &[u8]) -> Picture<'_> {
         format: Format::Png,
         bytes,
     }
+}
+
+/// Reads where nothing is mapped.
+#[allow(unsafe_code, reason = "what is safe does not do this")]
+fn fault() {
+    // SAFETY: none, which is the point: the first page is never mapped, and the process ends here.
+    black_box(unsafe {
+        std::ptr::read_volatile(black_box(std::ptr::without_provenance::<u8>(64)))
+    });
 }
 
 #[allow(unconditional_recursion, reason = "that is the point")]

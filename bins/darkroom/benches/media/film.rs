@@ -16,7 +16,7 @@ use crate::support::figures::{Figures, show_load};
 
 /// A film: name, dimensions, how FFmpeg writes it, and how many seconds are made anew.
 const FILMS: [(&str, &str, &str, u32); 5] = [
-    ("h264", "1920x1080", "libx264 -preset veryfast", 10),
+    ("h264", "1920x1080", "libx264 -preset veryfast -sc_threshold 0", 10),
     ("h264-4k", "3840x2160", "libx264 -preset ultrafast", 6),
     ("hevc", "1920x1080", "libx265 -preset ultrafast -x265-params log-level=none", 6),
     ("vp9", "1920x1080", "libvpx-vp9 -deadline realtime -cpu-used 8", 6),
@@ -49,7 +49,7 @@ pub(crate) async fn measure(arguments: &Arguments, figures: &mut Figures) -> Res
         let part = make(folder.path(), codec, size, options, seconds)?;
         let short = looped(&part, SHORT_S / seconds)?;
         if arguments.wants(&name) {
-            let long = looped(&part, LONG_S / seconds)?;
+            let long = drawn_out(&part, SHORT_S / seconds, LONG_S / SHORT_S)?;
             poster(&ours, arguments, figures, &name, &short, &long).await?;
         }
         if boards {
@@ -80,6 +80,33 @@ fn looped(part: &Path, times: u32) -> Result<PathBuf, Trouble> {
     let again = times.saturating_sub(1).to_string();
     let mut command = of("ffmpeg", &["-v", "error", "-y", "-stream_loop", &again, "-i"]);
     command.arg(part).args(["-c", "copy"]);
+    theirs(command.arg(&path), 1)?;
+    Ok(path)
+}
+
+/// The part over and over, each of its key frames with what follows `each` times: so many times as long as
+/// [`looped`], with the same picture at each thousandth of its length. Their length alone tells them apart.
+fn drawn_out(part: &Path, times: u32, each: u32) -> Result<PathBuf, Trouble> {
+    let folder = tempfile::tempdir()?;
+    let mut command = of("ffmpeg", &["-v", "error", "-y", "-i"]);
+    command.arg(part).args(["-c", "copy", "-f", "segment", "-segment_time", "0.1"]);
+    command.args(["-reset_timestamps", "1"]);
+    // Matroska says of each piece when its first frame is shown; of MP4, FFmpeg puts them together askew.
+    theirs(command.arg(folder.path().join("%03d.mkv")), 1)?;
+    let mut pieces: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(folder.path())? {
+        pieces.push(entry?.path());
+    }
+    pieces.sort();
+    let list: String = (0..times)
+        .flat_map(|_| &pieces)
+        .flat_map(|piece| (0..each).map(move |_| format!("file '{}'\n", piece.display())))
+        .collect();
+    let listed = folder.path().join("pieces.txt");
+    std::fs::write(&listed, list)?;
+    let path = part.with_extension("long.mp4");
+    let mut command = of("ffmpeg", &["-v", "error", "-y", "-f", "concat", "-safe", "0", "-i"]);
+    command.arg(listed).args(["-c", "copy"]);
     theirs(command.arg(&path), 1)?;
     Ok(path)
 }

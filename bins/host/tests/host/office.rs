@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::time::Instant;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use domain::limits::Limits;
 use zip::write::SimpleFileOptions;
 
@@ -103,6 +104,28 @@ async fn pdf(document: &[u8], extension: &str, last_page: Option<u32>) -> Vec<u8
 fn pages(pdf: &[u8]) -> usize {
     let text = String::from_utf8_lossy(pdf);
     text.matches("/Type/Page/").count() + text.matches("/Type/Page\n").count()
+}
+
+/// What is decoded and written anew takes far longer than all the rest.
+#[tokio::test]
+async fn a_photograph_in_a_document_is_passed_on_as_it_is() {
+    // Soft, with grain that nothing but a JPEG makes small.
+    let picture = image::RgbImage::from_fn(384, 256, |x, y| {
+        let grain = (x * 384 + y).wrapping_mul(2_654_435_761) >> 28;
+        image::Rgb([(x / 2 + grain) as u8, (y / 2 + grain) as u8, (x / 4 + y / 4 + grain) as u8])
+    });
+    let mut photograph = Vec::new();
+    let quality = 85;
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut photograph, quality)
+        .encode_image(&picture)
+        .expect("encoded");
+    let text = STANDARD.encode(&photograph);
+    let body = format!(
+        r#"<office:text><text:p><draw:frame svg:width="6cm" svg:height="4cm"><draw:image><office:binary-data>{text}</office:binary-data></draw:image></draw:frame></text:p></office:text>"#
+    );
+    let made = pdf(&flat("text", &body), "fodt", Some(1)).await;
+    let passed_on = made.windows(photograph.len()).any(|part| part == photograph);
+    assert!(passed_on, "{} bytes in a PDF of {}", photograph.len(), made.len());
 }
 
 #[tokio::test]

@@ -52,7 +52,8 @@ async fn a_renderer_that_goes_wrong_fails_its_job_with_a_reason_and_no_other() {
     for (how, code, said) in [
         ("panic", "renderer_crashed", "panicked at"),
         ("abort", "renderer_crashed", "signal 6"),
-        ("overflow", "renderer_crashed", "signal"),
+        ("overflow", "renderer_crashed", "signal 11"),
+        ("fault", "renderer_crashed", "signal 11"),
         ("exit", "renderer_crashed", "status 3"),
         ("silence", "renderer_crashed", "status 0"),
         ("file", "renderer_crashed", "killed by its walls"),

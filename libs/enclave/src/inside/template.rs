@@ -80,6 +80,7 @@ fn settle(parent: i32, prepare: impl FnOnce(), needless: &[&str]) -> Result<BpfP
     libraries::unmap(needless);
     give_memory_back();
     know_processor();
+    let_crashes_be();
     alone()?;
     walls::around_template(parent)?;
     Ok(filter::compile()?)
@@ -99,6 +100,16 @@ fn give_memory_back() {
 fn know_processor() {
     #[cfg(target_arch = "x86_64")]
     std::hint::black_box(std::is_x86_feature_detected!("avx2"));
+}
+
+/// The standard library's handler, which tells a stack that is full from other faults, lives on a stack of
+/// its own and asks for more than the filter allows: a crash is told by its own signal.
+#[allow(unsafe_code, reason = "no safe wrapper of signal")]
+fn let_crashes_be() {
+    for signal in [libc::SIGSEGV, libc::SIGBUS] {
+        // SAFETY: takes a handler away and installs none.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
 }
 
 /// A fork takes one thread along, and whatever the others held stays held for ever.

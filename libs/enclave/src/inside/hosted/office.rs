@@ -25,8 +25,12 @@ const PIPE_PREFIX: &str = "OSL_PIPE_";
 const AGAIN: i32 = 81;
 /// The longest answer over the pipe.
 const ANSWER_BYTES: usize = 64;
-/// A letter to begin with, so that what every document needs is loaded before one comes.
-const WARM_UP: &[u8] = b"{\\rtf1\\ansi{\\fonttbl{\\f0 Liberation Sans;}}\\f0 warm\\par}";
+/// A letter to begin with, so that what every document needs is loaded before one comes: a heading, words
+/// of several kinds, a photograph and a table.
+const WARM_UP: &[u8] = include_bytes!("warm.docx");
+/// How a photograph is written, from 1 to 100: at 100 it is passed on as it is, if it is a JPEG. The
+/// pages are drawn from it, and nobody keeps it.
+const QUALITY: u8 = 100;
 
 /// Does one job.
 pub(super) fn serve(worker: &Worker, program: &Path, walls: Vec<String>) -> Result<(), Trouble> {
@@ -56,14 +60,17 @@ fn target(extension: &str, last_page: Option<u32>) -> String {
         _ => return "pdf".to_owned(),
     };
     // A picture is drawn smaller later; making it smaller here as well takes longer than the rest.
-    let whole = r#""ReduceImageResolution":{"type":"boolean","value":"false"}"#;
-    match last_page {
-        Some(last) => {
-            let pages = format!(r#""PageRange":{{"type":"string","value":"1-{last}"}}"#);
-            format!("pdf:{filter}:{{{whole},{pages}}}")
-        }
-        None => format!("pdf:{filter}:{{{whole}}}"),
+    let mut options = format!(
+        concat!(
+            r#""ReduceImageResolution":{{"type":"boolean","value":"false"}},"#,
+            r#""Quality":{{"type":"long","value":"{}"}}"#
+        ),
+        QUALITY
+    );
+    if let Some(last) = last_page {
+        options += &format!(r#","PageRange":{{"type":"string","value":"1-{last}"}}"#);
     }
+    format!("pdf:{filter}:{{{options}}}")
 }
 
 struct Office {
@@ -99,7 +106,7 @@ impl Office {
     }
 
     fn warm_up(&mut self, line: UnixStream) -> Result<(), Trouble> {
-        let letter = Path::new(DESK).join("warm.rtf");
+        let letter = Path::new(DESK).join("warm.docx");
         fs::write(&letter, WARM_UP).map_err(Trouble::io("write a letter"))?;
         if ask(line, &letter, "pdf:writer_pdf_Export")? {
             return Ok(());
@@ -202,7 +209,10 @@ mod tests {
 
     #[test]
     fn a_page_range_is_asked_for_where_the_filter_is_known() {
-        let whole = r#""ReduceImageResolution":{"type":"boolean","value":"false"}"#;
+        let whole = concat!(
+            r#""ReduceImageResolution":{"type":"boolean","value":"false"},"#,
+            r#""Quality":{"type":"long","value":"100"}"#
+        );
         assert_eq!(target("docx", None), format!("pdf:writer_pdf_Export:{{{whole}}}"));
         assert_eq!(
             target("xlsx", Some(2)),
