@@ -115,7 +115,8 @@ async fn a_photograph_in_a_document_is_passed_on_as_it_is() {
         image::Rgb([(x / 2 + grain) as u8, (y / 2 + grain) as u8, (x / 4 + y / 4 + grain) as u8])
     });
     let mut photograph = Vec::new();
-    let quality = 85;
+    // Written with less, it would be smaller.
+    let quality = 98;
     image::codecs::jpeg::JpegEncoder::new_with_quality(&mut photograph, quality)
         .encode_image(&picture)
         .expect("encoded");
