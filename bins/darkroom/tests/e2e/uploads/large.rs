@@ -48,13 +48,13 @@ async fn a_large_file_arrives_whole_over_a_way_that_breaks_off_and_no_byte_passe
     let place = Place::start(&[]).await;
     let (file, size_bytes) = (place.file("film.bin"), large_bytes());
     sparse(&file, size_bytes);
-    // Every fourth part is broken off, and so is, dozens of times, what the worker reads.
+    // Of sixty parts that take a connection each, every fourth is broken off; of those that share one, more.
     place.way.drop_after((2 * MIB)..(14 * MIB));
     let (before, held) = moved(place.stack.pid(Part::Api(0)));
     let said = place.run(&["upload", "film.bin", "--part-mib", "5"]);
     let id = said.upload();
     let (after, holds) = moved(place.stack.pid(Part::Api(0)));
-    assert!(place.way.drops() > 20, "{} connections broke off", place.way.drops());
+    assert!(place.way.drops() >= 12, "{} connections broke off", place.way.drops());
     let there = view(&place.caller(), &id).await;
     assert_eq!((&there["state"], &there["size_bytes"]), (&json!("uploaded"), &json!(size_bytes)));
     assert!(same(&place.objects()[0], &file));
