@@ -278,7 +278,7 @@ impl Deliverer {
     /// Pursues a delivery whose turn it seemed to be. Its own message comes in any case.
     pub(crate) async fn answer(&self, id: delivery::Id) {
         if let Err(error) = self.pursue(id).await {
-            tracing::warn!(delivery.id = %id, error = %service::Chain(&error), "not its turn after all");
+            tracing::warn!(delivery.id = %id, error = %service::Chain(&error), "called in vain; its own message follows");
         }
         // It may have left the room unused.
         if let Some(target) = self.enabled(id) {

@@ -5,7 +5,7 @@
 //! forgotten here or happens in another process.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     num::NonZeroUsize,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -17,7 +17,10 @@ use tokio::sync::mpsc;
 /// Most deliveries of which it is remembered what they come after, and most that are known to be over;
 /// beyond, those are forgotten that nobody asked about for longest.
 const MOST_NOTED: NonZeroUsize = NonZeroUsize::new(32_768).unwrap();
-/// Most deliveries that wait for room in all lanes together; beyond, none is noted.
+/// Most deliveries that are noted as waiting for room in one lane; beyond, none is.
+const MOST_IN_A_CROWD: usize = 1_024;
+/// Most of them in all lanes together; beyond, those are forgotten whose lane was crowded longest ago, such
+/// as that of an endpoint which was disabled meanwhile.
 const MOST_CROWDED: usize = 8_192;
 /// Most calls that wait to be answered; beyond, nobody is called.
 const MOST_CALLS: usize = 1_024;
@@ -35,7 +38,7 @@ struct Notes {
     after: LruCache<delivery::Id, delivery::Id>,
     over: LruCache<delivery::Id, ()>,
     /// Who found no room in a lane, the longest waiting first.
-    crowds: HashMap<EndpointId, LruCache<delivery::Id, ()>>,
+    crowds: LruCache<EndpointId, LruCache<delivery::Id, ()>>,
     crowded: usize,
     pursued: HashSet<delivery::Id>,
 }
@@ -68,7 +71,7 @@ impl Turns {
             before: LruCache::new(MOST_NOTED),
             after: LruCache::new(MOST_NOTED),
             over: LruCache::new(MOST_NOTED),
-            crowds: HashMap::new(),
+            crowds: LruCache::unbounded(),
             crowded: 0,
             pursued: HashSet::new(),
         });
@@ -123,19 +126,22 @@ impl Turns {
     /// Notes that a delivery found no room in a lane, and is to be called when there is some.
     pub(crate) fn wait_for_room(&self, lane: EndpointId, id: delivery::Id) {
         let mut notes = self.notes();
-        if notes.crowded >= MOST_CROWDED {
+        let crowd = notes.crowds.get_or_insert_mut(lane, LruCache::unbounded);
+        if crowd.contains(&id) || crowd.len() >= MOST_IN_A_CROWD {
             return;
         }
-        let crowd = notes.crowds.entry(lane).or_insert_with(LruCache::unbounded);
-        if !crowd.contains(&id) {
-            crowd.put(id, ());
-            notes.crowded += 1;
+        crowd.put(id, ());
+        notes.crowded += 1;
+        while notes.crowded > MOST_CROWDED
+            && let Some((_, forgotten)) = notes.crowds.pop_lru()
+        {
+            notes.crowded -= forgotten.len();
         }
     }
 
     /// Whether anybody waits for room in a lane.
     pub(crate) fn is_crowded(&self, lane: EndpointId) -> bool {
-        self.notes().crowds.contains_key(&lane)
+        self.notes().crowds.contains(&lane)
     }
 
     /// Calls so many of those that wait for room in a lane.
@@ -145,7 +151,7 @@ impl Turns {
             let Some(crowd) = notes.crowds.get_mut(&lane) else { return };
             let first = crowd.pop_lru();
             if crowd.is_empty() {
-                notes.crowds.remove(&lane);
+                notes.crowds.pop(&lane);
             }
             let Some((first, ())) = first else { return };
             notes.crowded -= 1;
@@ -226,9 +232,20 @@ mod tests {
         turns.make_room(lane, 5);
         assert_eq!(called.try_recv().unwrap(), id(2));
         assert!(called.try_recv().is_err() && !turns.is_crowded(lane));
-        for number in 0..=MOST_CROWDED {
-            turns.wait_for_room(lane, id(number));
+    }
+
+    #[test]
+    fn one_crowd_is_bounded_and_of_too_many_the_oldest_is_forgotten() {
+        let (turns, _called) = Turns::new();
+        let lane = |number: usize| EndpointId::from_uuid(Uuid::from_u128(number as u128));
+        let crowds = MOST_CROWDED / MOST_IN_A_CROWD;
+        for number in 0..=crowds {
+            for waiting in 0..=MOST_IN_A_CROWD {
+                turns.wait_for_room(lane(number), id(waiting));
+            }
+            assert!(turns.is_crowded(lane(number)));
         }
+        assert!(!turns.is_crowded(lane(0)) && turns.is_crowded(lane(1)));
         assert_eq!(turns.notes().crowded, MOST_CROWDED);
     }
 
