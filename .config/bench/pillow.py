@@ -3,6 +3,7 @@
 python pillow.py FOLDER
 {"jobs": N, "source": PATH, "format": "jpg", "widths": [...]}: draws N times, answers {"cpu_s", "wall_s", "peak_bytes",
 "bytes": [...]}, and leaves the last pictures in FOLDER
+{"make": PATH, "source": PATH, "options": {"heif": {...}}}: writes a picture in another format
 """
 import io
 import json
@@ -11,8 +12,10 @@ import resource
 import sys
 import time
 
+import pillow_heif
 from PIL import Image
 
+pillow_heif.register_heif_opener()
 folder = pathlib.Path(sys.argv[1])
 Image.MAX_IMAGE_PIXELS = None
 WRITERS = {"jpg": ("JPEG", {"quality": 80}), "png": ("PNG", {}), "webp": ("WEBP", {"quality": 80, "method": 4})}
@@ -33,8 +36,17 @@ def draw(source, widths, name, settings):
     return made
 
 
+def make(to, source, options):
+    for name, settings in options.items():
+        Image.open(source).save(to, name, **settings)
+
+
 for line in sys.stdin:
     command = json.loads(line)
+    if "make" in command:
+        make(command["make"], command["source"], command["options"])
+        print("{}", flush=True)
+        continue
     source = pathlib.Path(command["source"]).read_bytes()
     name, settings = WRITERS[command["format"]]
     began, cpu, made = time.monotonic(), time.process_time(), []

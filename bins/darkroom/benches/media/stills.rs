@@ -19,7 +19,7 @@ const SMALL: [u32; 1] = [256];
 /// One work: its name, its source, how sharp writes that, the format and widths drawn.
 type Row = (&'static str, &'static str, fn() -> Value, Format, &'static [u32]);
 
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 11] = [
     ("jpeg", "photo.jpg", || Value::Null, Format::Jpg, &ALL),
     ("jpeg-small", "photo.jpg", || Value::Null, Format::Jpg, &SMALL),
     ("jpeg-to-webp", "photo.jpg", || Value::Null, Format::Webp, &ALL),
@@ -47,6 +47,8 @@ const ROWS: [Row; 9] = [
         Format::Jpg,
         &ALL,
     ),
+    ("avif", "photo.avif", || json!({ "avif": { "quality": 60, "effort": 2 } }), Format::Jpg, &ALL),
+    ("heic", "photo.heic", || json!({ "heif": { "quality": 60 } }), Format::Jpg, &ALL),
 ];
 
 pub(crate) async fn measure(arguments: &Arguments, figures: &mut Figures) -> Result<(), Trouble> {
@@ -69,14 +71,14 @@ pub(crate) async fn measure(arguments: &Arguments, figures: &mut Figures) -> Res
         let source = prepared(&mut peers, folder.path(), source, options()).await?;
         let work = Work { source, format, widths: widths.to_vec() };
         ours.measure(&work, 1).await?;
-        for peer in &mut peers {
+        for peer in able(&mut peers, &work) {
             peer.measure(&work, 1).await?;
         }
         for pair in 1..=arguments.pairs {
             show_load(&format!("{name}, pair {pair}"));
             let drawn = ours.measure(&work, arguments.jobs).await?;
             let mut best: Option<Cost> = None;
-            for peer in &mut peers {
+            for peer in able(&mut peers, &work) {
                 let found = peer.measure(&work, arguments.jobs).await?;
                 println!("  {:<20} {:.3} CPU s, {:.0} MiB", peer.name, found.cpu_s, found.peak_mib);
                 best = Some(best.filter(|best| best.cpu_s <= found.cpu_s).unwrap_or(found));
@@ -98,6 +100,11 @@ pub(crate) async fn measure(arguments: &Arguments, figures: &mut Figures) -> Res
         }
     }
     Ok(())
+}
+
+/// The peers that read the source.
+fn able<'a>(peers: &'a mut [Theirs], work: &'a Work) -> impl Iterator<Item = &'a mut Theirs> {
+    peers.iter_mut().filter(|peer| peer.reads(&work.source))
 }
 
 /// How like the exact means of the photograph's pixels both sides' pictures are.
@@ -131,7 +138,7 @@ async fn prepared(
 ) -> Result<PathBuf, Trouble> {
     let path = folder.join(name);
     if !path.exists() {
-        let maker = peers.first_mut().ok_or("no peer")?;
+        let maker = peers.iter_mut().find(|peer| peer.reads(&path)).ok_or("no peer")?;
         maker.make(&folder.join("photo.jpg"), &path, options).await?;
     }
     Ok(path)

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use domain::limits::Limits;
 use domain::size::Size;
 use domain::wish::{Format, PreviewWish};
-use enclave::{Artifact, Config, Outcome, Pool, RenderEvent, RenderJob, Renderer};
+use enclave::{
+    Artifact, Config, HandedOver, Outcome, Pool, RenderEvent, RenderJob, Renderer, Stage,
+};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -16,6 +18,7 @@ use super::figures::median;
 use super::node::Peer;
 use super::{Trouble, cpu, program};
 
+const PILLOW: &str = "Pillow";
 const MIB: f64 = 1_048_576.0;
 
 /// What is drawn of a file.
@@ -42,7 +45,9 @@ pub struct Ours(Pool);
 
 impl Ours {
     pub fn start() -> Result<Self, Trouble> {
-        Ok(Self(Pool::start(&Config::of(program(Config::EXECUTABLE)?))?))
+        let mut config = Config::of(program(Config::EXECUTABLE)?);
+        config.av_executable = Some(program(Config::AV_EXECUTABLE)?);
+        Ok(Self(Pool::start(&config)?))
     }
 
     /// Counts everything: starting renderers, building their walls, speaking with them, and this
@@ -64,7 +69,25 @@ impl Ours {
         Ok(cost)
     }
 
+    /// As a worker does: the light renderer sees every file first.
     async fn draw(&self, work: &Work) -> Result<(enclave::Rendered, Vec<Artifact>), Trouble> {
+        match self.rendered(Renderer::Light, work).await? {
+            (Outcome::Rendered(rendered), artifacts) => Ok((rendered, artifacts)),
+            (Outcome::HandedOver(HandedOver { to: Stage::Av, .. }), _) => {
+                match self.rendered(Renderer::Av, work).await? {
+                    (Outcome::Rendered(rendered), artifacts) => Ok((rendered, artifacts)),
+                    (Outcome::HandedOver(over), _) => Err(handed_over(&over)),
+                }
+            }
+            (Outcome::HandedOver(over), _) => Err(handed_over(&over)),
+        }
+    }
+
+    async fn rendered(
+        &self,
+        renderer: Renderer,
+        work: &Work,
+    ) -> Result<(Outcome, Vec<Artifact>), Trouble> {
         let source = File::open(&work.source)?;
         let sizes = work.widths.iter().map(|width| Size::parse(&Value::from(*width)));
         let wish = PreviewWish {
@@ -84,13 +107,14 @@ impl Ours {
             }
             artifacts
         };
-        let render = self.0.render(Renderer::Light, job, Box::new(source), sender);
+        let render = self.0.render(renderer, job, Box::new(source), sender);
         let (outcome, artifacts) = tokio::join!(render, heard);
-        match outcome? {
-            Outcome::Rendered(rendered) => Ok((rendered, artifacts)),
-            Outcome::HandedOver(over) => Err(format!("handed over to {:?}", over.to).into()),
-        }
+        Ok((outcome?, artifacts))
     }
+}
+
+fn handed_over(over: &HandedOver) -> Trouble {
+    format!("handed over to {:?}", over.to).into()
 }
 
 /// A peer that draws the same, in one of its ways.
@@ -113,7 +137,12 @@ impl Theirs {
         let folder = folder.join("pillow");
         std::fs::create_dir_all(&folder)?;
         let peer = Peer::start_python("pillow.py", &[&folder.display().to_string()])?;
-        Ok(Self { name: "Pillow".to_owned(), way: "separate", peer, folder })
+        Ok(Self { name: PILLOW.to_owned(), way: "separate", peer, folder })
+    }
+
+    /// Whether it reads such a file: sharp as it is installed has no decoder for HEVC.
+    pub fn reads(&self, source: &Path) -> bool {
+        self.name == PILLOW || source.extension().is_none_or(|extension| extension != "heic")
     }
 
     /// Has the peer write a picture in another format.

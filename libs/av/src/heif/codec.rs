@@ -1,7 +1,13 @@
 //! FFmpeg's decoders lent to libheif: its own start threads, which a renderer must not.
+//!
+//! Before 1.18, libheif turns all that has colours into red, green and blue as soon as it is decoded,
+//! one number after the other in floating point: it takes longer than decoding, and FFmpeg's scaler
+//! does it while it shrinks. Planes that go in [under the names](under_other_names) of red, green and
+//! blue are left alone.
 
 #![allow(unsafe_code, reason = "callbacks from a C library")]
 
+use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
 
@@ -9,7 +15,7 @@ use domain::limits::Limits;
 use stills::Error;
 
 use super::sys::{self, Image, Nclx, Outcome};
-use crate::ff::{Codec, Decoder, Frame, Packet, Planes};
+use crate::ff::{Codec, Colours, Decoder, Frame, Packet, Planes};
 
 /// Higher than that of any decoder built into libheif.
 const PRIORITY: c_int = 10_000;
@@ -20,6 +26,38 @@ const FINE: Outcome = Outcome { code: sys::OK, detail: 0, message: c"".as_ptr() 
 const BAD: Outcome =
     Outcome { code: sys::DECODER, detail: 0, message: c"the picture cannot be decoded".as_ptr() };
 const FULL: Outcome = Outcome { code: sys::MEMORY, detail: 0, message: c"no memory".as_ptr() };
+
+/// From here on libheif leaves pictures as they are.
+const LEAVES_COLOURS: u32 = 0x0112_0000;
+
+/// What libheif, which knows of no such thing, is handed while it decodes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Naming {
+    is_other: bool,
+    /// What the first coded picture said of its colours, if its planes went under other names.
+    first: Option<Option<Colours>>,
+}
+
+thread_local! {
+    static NAMING: Cell<Naming> = const { Cell::new(Naming { is_other: false, first: None }) };
+}
+
+/// Decodes with planes of brightness and colours under the names of red, green and blue, each as large
+/// as the picture. Gives what the first coded picture said of its colours; `None` where its planes go
+/// by their own names, which those without colours do, and those whose numbers FFmpeg's scaler would
+/// not understand.
+pub(super) fn under_other_names<T>(decode: impl FnOnce() -> T) -> (T, Option<Colours>) {
+    // SAFETY: a constant of the library.
+    let version = unsafe { sys::heif_get_version_number() };
+    NAMING.set(Naming { is_other: version < LEAVES_COLOURS, first: None });
+    let decoded = decode();
+    (decoded, NAMING.take().first.flatten())
+}
+
+/// Whether numbers by that matrix (ITU-T H.273) are understood by FFmpeg's scaler.
+pub(super) const fn is_usual(matrix: i32) -> bool {
+    matches!(matrix, 0..=2 | 4..=7 | 9 | 10)
+}
 
 static HEVC: sys::DecoderPlugin = plugin(hevc_only, make_hevc);
 static AV1: sys::DecoderPlugin = plugin(av1_only, make_av1);
@@ -156,8 +194,10 @@ fn start_codes(bytes: &mut Vec<u8>) {
 /// The planes as libheif's image.
 fn image(frame: &Frame, planes: &Planes) -> Result<*mut Image, Error> {
     let edge = |edge: u32| c_int::try_from(edge).unwrap_or(0);
+    let other = other_names(frame, planes);
     let (colorspace, chroma) = match planes.chroma {
         None => (sys::COLORSPACE_MONOCHROME, sys::CHROMA_MONOCHROME),
+        Some(_) if other => (sys::COLORSPACE_RGB, sys::CHROMA_444),
         Some((1, 1)) => (sys::COLORSPACE_YCBCR, sys::CHROMA_420),
         Some((1, 0)) => (sys::COLORSPACE_YCBCR, sys::CHROMA_422),
         Some(_) => (sys::COLORSPACE_YCBCR, sys::CHROMA_444),
@@ -167,7 +207,7 @@ fn image(frame: &Frame, planes: &Planes) -> Result<*mut Image, Error> {
     unsafe {
         let (width, height) = (edge(frame.width()), edge(frame.height()));
         super::checked(sys::heif_image_create(width, height, colorspace, chroma, &raw mut image))?;
-        if let Err(error) = fill(image, frame, planes) {
+        if let Err(error) = fill(image, frame, planes, other) {
             sys::heif_image_release(image);
             return Err(error);
         }
@@ -175,15 +215,35 @@ fn image(frame: &Frame, planes: &Planes) -> Result<*mut Image, Error> {
     Ok(image)
 }
 
+/// Whether the planes go under other names; notes what the first picture was.
+fn other_names(frame: &Frame, planes: &Planes) -> bool {
+    let naming = NAMING.get();
+    let colours = frame.colours();
+    let other = naming.is_other && planes.chroma.is_some() && is_usual(colours.matrix);
+    let first = naming.first.unwrap_or(other.then_some(colours));
+    NAMING.set(Naming { first: Some(first), ..naming });
+    other
+}
+
 /// # Safety
 /// `image` is libheif's.
-unsafe fn fill(image: *mut Image, frame: &Frame, planes: &Planes) -> Result<(), Error> {
-    let channels = [sys::CHANNEL_Y, sys::CHANNEL_CB, sys::CHANNEL_CR];
+unsafe fn fill(
+    image: *mut Image,
+    frame: &Frame,
+    planes: &Planes,
+    other: bool,
+) -> Result<(), Error> {
+    let channels = if other {
+        [sys::CHANNEL_R, sys::CHANNEL_G, sys::CHANNEL_B]
+    } else {
+        [sys::CHANNEL_Y, sys::CHANNEL_CB, sys::CHANNEL_CR]
+    };
     let count = if planes.chroma.is_some() { 3 } else { 1 };
     let bits = c_int::try_from(planes.bits).unwrap_or(8);
     let sample_bytes = if planes.bits > 8 { 2 } else { 1 };
     for (plane, channel) in channels.into_iter().take(count).enumerate() {
-        let (width, height) = planes.size(frame, plane);
+        let stored = planes.size(frame, plane);
+        let (width, height) = if other { (frame.width(), frame.height()) } else { stored };
         let (wide, high) = (c_int::try_from(width), c_int::try_from(height));
         let (Ok(wide), Ok(high)) = (wide, high) else { return Err(Error::corrupt("its size")) };
         let mut stride = 0;
@@ -197,14 +257,20 @@ unsafe fn fill(image: *mut Image, frame: &Frame, planes: &Planes) -> Result<(), 
         if data.is_null() || stride < row_bytes {
             return Err(Error::Memory { what: "pixels" });
         }
+        // As libheif does it: each of fewer samples stands for those around it.
+        let (across, down) = (stored.0 < width, u32::from(stored.1 < height));
         for y in 0..height {
-            let Some(row) = frame.row(plane, y, row_bytes) else {
-                return Err(Error::corrupt("a row is missing"));
-            };
-            // SAFETY: the row lies inside the plane.
-            unsafe {
-                ptr::copy_nonoverlapping(row.as_ptr(), data.add(y as usize * stride), row_bytes);
-            };
+            let missing = || Error::corrupt("a row is missing");
+            let from = stored.0 as usize * sample_bytes;
+            let from = frame.row(plane, y >> down, from).ok_or_else(missing)?;
+            // SAFETY: the row lies inside the plane, which nothing else refers to meanwhile.
+            let to =
+                unsafe { std::slice::from_raw_parts_mut(data.add(y as usize * stride), row_bytes) };
+            match (across, sample_bytes) {
+                (false, _) => to.copy_from_slice(from),
+                (true, 1) => twice::<1>(from, to),
+                (true, _) => twice::<2>(from, to),
+            }
         }
     }
     // SAFETY: the profile is made and freed here; libheif copies it.
@@ -221,4 +287,16 @@ unsafe fn fill(image: *mut Image, frame: &Frame, planes: &Planes) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Every sample of so many bytes twice, as far as there is room.
+fn twice<const BYTES: usize>(from: &[u8], to: &mut [u8]) {
+    let from = from.as_chunks::<BYTES>().0;
+    let (pairs, last) = to.as_chunks_mut::<BYTES>().0.as_chunks_mut::<2>();
+    for (pair, sample) in pairs.iter_mut().zip(from) {
+        *pair = [*sample; 2];
+    }
+    if let ([last], Some(sample)) = (last, from.last()) {
+        *last = *sample;
+    }
 }

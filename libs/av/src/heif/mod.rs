@@ -10,7 +10,7 @@ use std::ffi::CStr;
 use domain::limits::Limits;
 use domain::wish::{Embedded, MetadataKind};
 use serde_json::{Map, Value};
-use stills::{Drawn, Easel, Error, Orientation, Page, Picture, Source, read_all};
+use stills::{Drawn, Easel, Error, Layout, Orientation, Page, Picture, Raster, Source, read_all};
 
 pub(crate) use encode::encode;
 use open::File;
@@ -86,8 +86,25 @@ impl Page for Still<'_> {
         } else {
             page::raster(&mut Scaler::new(), frame, size)?
         };
+        let raster = if self.picture.is_premultiplied() { divided(raster)? } else { raster };
         Ok(Picture::of(raster, Orientation::NoTransforms, icc.as_deref()))
     }
+}
+
+/// The colours as they were before they were multiplied by their opacity.
+fn divided(raster: Raster) -> Result<Raster, Error> {
+    if raster.layout() != Layout::Rgba {
+        return Ok(raster);
+    }
+    let (width, height) = raster.dimensions();
+    let divide = |colour: u8, alpha: u8| {
+        let alpha = u16::from(alpha.max(1));
+        u8::try_from((u16::from(colour) * 255 + alpha / 2) / alpha).unwrap_or(u8::MAX)
+    };
+    let quads = raster.pixels().as_chunks::<4>().0.iter();
+    let pixels =
+        quads.flat_map(|[r, g, b, a]| [divide(*r, *a), divide(*g, *a), divide(*b, *a), *a]);
+    Raster::new(width, height, Layout::Rgba, pixels.collect())
 }
 
 /// What a call that failed means for the job.

@@ -20,6 +20,12 @@ const MAX_EDGE_PX: c_int = 1 << 16;
 /// The largest colour profile, in bytes.
 const MAX_PROFILE_BYTES: usize = 16 << 20;
 
+/// The type of an item that lays others over one another.
+const OVERLAY: &[u8] = b"iovl";
+
+/// The matrix (ITU-T H.273) by which planes are green, blue and red.
+const GREEN_BLUE_RED: i32 = 0;
+
 /// libheif keeps a list of decoders for the whole process.
 static PREPARED: Once = Once::new();
 
@@ -41,6 +47,8 @@ pub(super) struct File<'a> {
     context: *mut sys::Context,
     ids: Vec<u32>,
     limits: Limits,
+    /// Whether it may lay pictures over a ground of red, green and blue.
+    has_overlays: bool,
     bytes: PhantomData<&'a [u8]>,
 }
 
@@ -51,7 +59,9 @@ impl<'a> File<'a> {
         if context.is_null() {
             return Err(Error::Memory { what: "picture" });
         }
-        let mut file = Self { context, ids: Vec::new(), limits: *limits, bytes: PhantomData };
+        let has_overlays = bytes.windows(OVERLAY.len()).any(|bytes| bytes == OVERLAY);
+        let (ids, limits) = (Vec::new(), *limits);
+        let mut file = Self { context, ids, limits, has_overlays, bytes: PhantomData };
         // SAFETY: the bytes live as long as the file; no options.
         unsafe {
             sys::heif_context_set_max_decoding_threads(context, 0);
@@ -89,7 +99,7 @@ impl<'a> File<'a> {
         let picture = unsafe {
             let got = sys::heif_context_get_image_handle(self.context, id, &raw mut handle);
             checked(got)?;
-            Picture { handle, file: PhantomData }
+            Picture { handle, has_overlays: self.has_overlays, file: PhantomData }
         };
         stills::within(picture.dimensions(), &self.limits)?;
         Ok(picture)
@@ -106,6 +116,7 @@ impl Drop for File<'_> {
 /// A picture of a file.
 pub(super) struct Picture<'a> {
     handle: *mut sys::Handle,
+    has_overlays: bool,
     file: PhantomData<&'a ()>,
 }
 
@@ -144,12 +155,34 @@ impl Picture<'_> {
         }
     }
 
-    /// Its pixels, upright; premultiplied by their opacity no more.
+    /// Whether its colours are multiplied by their opacity.
+    pub(super) fn is_premultiplied(&self) -> bool {
+        // SAFETY: the handle lives.
+        unsafe { sys::heif_image_handle_is_premultiplied_alpha(self.handle) != 0 }
+    }
+
+    /// Its pixels, upright.
     pub(super) fn decode(&self) -> Result<Frame, Error> {
-        let native = self.image(sys::COLORSPACE_UNDEFINED, sys::CHROMA_UNDEFINED)?;
-        if let Some(frame) = native.planar()? {
-            return self.coloured(frame, &native);
+        let told = self.told();
+        let plain = || self.image(sys::COLORSPACE_UNDEFINED, sys::CHROMA_UNDEFINED);
+        let usual = told.is_none_or(|colours| codec::is_usual(colours.matrix));
+        let (native, renamed) = if usual && !self.has_overlays {
+            codec::under_other_names(plain)
+        } else {
+            (plain(), None)
+        };
+        let native = native?;
+        // As MIAF has it: sRGB by the matrix of BT.601, full range.
+        let default = Colours { primaries: 1, transfer: 13, matrix: 6, is_full_range: true };
+        let colours = told.or(renamed).or_else(|| native.told()).unwrap_or(default);
+        // The default of the standard where the matrix is left open.
+        let matrix = if colours.matrix == 2 { 6 } else { colours.matrix };
+        let colours = Colours { matrix, ..colours };
+        if let Some(mut frame) = native.planar(renamed.map(|_| matrix))? {
+            frame.set_colours(colours);
+            return Ok(frame);
         }
+        drop(native);
         // SAFETY: the handle lives.
         let has_alpha = unsafe { sys::heif_image_handle_has_alpha_channel(self.handle) } != 0;
         let chroma = if has_alpha { sys::CHROMA_RGBA } else { sys::CHROMA_RGB };
@@ -173,36 +206,32 @@ impl Picture<'_> {
         if image.is_null() { Err(Error::corrupt("no picture")) } else { Ok(Image(image)) }
     }
 
-    /// What the container says of the colours; where it does not, what the codec says.
-    fn coloured(&self, mut frame: Frame, native: &Image) -> Result<Frame, Error> {
-        // SAFETY: profiles are freed after they are read.
-        let colours = unsafe {
-            let mut profile = ptr::null_mut();
-            let told = sys::heif_image_handle_get_nclx_color_profile(self.handle, &raw mut profile);
-            if told.code != sys::OK || profile.is_null() {
-                sys::heif_image_get_nclx_color_profile(native.0, &raw mut profile);
-            }
-            if profile.is_null() {
-                // As MIAF has it: sRGB by the matrix of BT.601, full range.
-                Colours { primaries: 1, transfer: 13, matrix: 6, is_full_range: true }
-            } else {
-                let colours = Colours {
-                    primaries: (*profile).primaries,
-                    transfer: (*profile).transfer,
-                    matrix: (*profile).matrix,
-                    is_full_range: (*profile).is_full_range != 0,
-                };
-                sys::heif_nclx_color_profile_free(profile);
-                // The default of the standard where the matrix is left open.
-                Colours { matrix: if colours.matrix == 2 { 6 } else { colours.matrix }, ..colours }
-            }
-        };
-        frame.set_colours(colours);
-        // SAFETY: the handle lives.
-        if unsafe { sys::heif_image_handle_is_premultiplied_alpha(self.handle) } != 0 {
-            return Ok(frame);
+    /// What the container says of the colours.
+    fn told(&self) -> Option<Colours> {
+        let mut profile = ptr::null_mut();
+        // SAFETY: the handle lives; a profile is read and freed once.
+        unsafe {
+            sys::heif_image_handle_get_nclx_color_profile(self.handle, &raw mut profile);
+            colours(profile)
         }
-        Ok(frame)
+    }
+}
+
+/// # Safety
+/// libheif's, which is freed here, or null.
+unsafe fn colours(profile: *mut sys::Nclx) -> Option<Colours> {
+    // SAFETY: by the contract.
+    unsafe {
+        let told = profile.as_ref().map(|profile| Colours {
+            primaries: profile.primaries,
+            transfer: profile.transfer,
+            matrix: profile.matrix,
+            is_full_range: profile.is_full_range != 0,
+        });
+        if told.is_some() {
+            sys::heif_nclx_color_profile_free(profile);
+        }
+        told
     }
 }
 
@@ -217,8 +246,19 @@ impl Drop for Image {
 }
 
 impl Image {
-    /// As a frame with the planes it has, if FFmpeg knows such frames.
-    fn planar(&self) -> Result<Option<Frame>, Error> {
+    /// What the codec says of the colours.
+    fn told(&self) -> Option<Colours> {
+        let mut profile = ptr::null_mut();
+        // SAFETY: the image lives; a profile is read and freed once.
+        unsafe {
+            sys::heif_image_get_nclx_color_profile(self.0, &raw mut profile);
+            colours(profile)
+        }
+    }
+
+    /// As a frame with the planes it has, if FFmpeg knows such frames. Where they go under other names,
+    /// the matrix says what they are.
+    fn planar(&self, renamed: Option<i32>) -> Result<Option<Frame>, Error> {
         // SAFETY: looks numbers up.
         let (colorspace, chroma) = unsafe {
             (sys::heif_image_get_colorspace(self.0), sys::heif_image_get_chroma_format(self.0))
@@ -228,10 +268,13 @@ impl Image {
             (sys::COLORSPACE_YCBCR, sys::CHROMA_420) => (Some((1, 1)), false),
             (sys::COLORSPACE_YCBCR, sys::CHROMA_422) => (Some((1, 0)), false),
             (sys::COLORSPACE_YCBCR, sys::CHROMA_444) => (Some((0, 0)), false),
-            (sys::COLORSPACE_RGB, sys::CHROMA_444) => (Some((0, 0)), true),
+            (sys::COLORSPACE_RGB, sys::CHROMA_444) => {
+                (Some((0, 0)), renamed.is_none_or(|matrix| matrix == GREEN_BLUE_RED))
+            }
             _ => return Ok(None),
         };
         let channels: &[c_int] = match (is_rgb, subsampling) {
+            _ if renamed.is_some() => &[sys::CHANNEL_R, sys::CHANNEL_G, sys::CHANNEL_B],
             (true, _) => &[sys::CHANNEL_G, sys::CHANNEL_B, sys::CHANNEL_R],
             (false, Some(_)) => &[sys::CHANNEL_Y, sys::CHANNEL_CB, sys::CHANNEL_CR],
             (false, None) => &[sys::CHANNEL_Y],

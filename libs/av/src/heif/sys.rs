@@ -108,6 +108,8 @@ pub(super) struct Writer {
 #[link(name = "heif")]
 unsafe extern "C" {
     pub(super) fn heif_get_version() -> *const c_char;
+    /// Major, minor and patch, a byte each, from the highest.
+    pub(super) fn heif_get_version_number() -> u32;
     pub(super) fn heif_init(parameters: *mut c_void) -> Outcome;
     pub(super) fn heif_register_decoder_plugin(plugin: *const DecoderPlugin) -> Outcome;
     pub(super) fn heif_context_alloc() -> *mut Context;

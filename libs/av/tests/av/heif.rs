@@ -33,6 +33,50 @@ fn heic_and_avif_look_as_what_they_were_made_from() {
 }
 
 #[test]
+fn odd_edges_and_colours_for_every_second_pixel_are_drawn_to_the_edge() {
+    // Red to the left, green to the right, blue below.
+    let pixels = (0..65 * 49).flat_map(|at| match (at % 65, at / 65) {
+        (_, 46..) => [0, 0, 255],
+        (..60, _) => [255, 0, 0],
+        _ => [0, 255, 0],
+    });
+    let raster = Raster::new(65, 49, Layout::Rgb, pixels.collect()).expect("a raster");
+    let outcome = draw(&av::encode_avif(&raster, 80).expect("written"), &wish("original"));
+    let outcome = outcome.expect("drawn");
+    assert_eq!(outcome.kept[0].dimensions, (65, 49));
+    let pixels = outcome.pixels(0);
+    for (x, y, expected) in [
+        ((0.0, 0.02), (0.0, 0.9), [255.0, 0.0, 0.0]),
+        ((0.99, 1.0), (0.0, 0.9), [0.0, 255.0, 0.0]),
+        ((0.0, 1.0), (0.99, 1.0), [0.0, 0.0, 255.0]),
+    ] {
+        let mean = pixels.mean(x, y);
+        let off = mean.iter().zip(expected).map(|(part, whole)| (part - whole).abs());
+        assert!(off.fold(0.0, f64::max) < 12.0, "{mean:?} for {expected:?}");
+    }
+}
+
+#[test]
+fn colours_that_were_multiplied_by_their_opacity_are_divided_by_it() {
+    // Half of red, half opaque.
+    let picture = path(
+        "half.png",
+        "-f lavfi -i color=0x800000:s=64x64,format=rgba,colorchannelmixer=aa=0.5 -frames:v 1",
+    );
+    let picture = picture.display().to_string();
+    for (name, option, red) in
+        [("half.heic", None, 128.0), ("multiplied.heic", Some("--premultiplied-alpha"), 255.0)]
+    {
+        let mut arguments = vec!["-L", "-p", "chroma=444"];
+        arguments.extend(option);
+        arguments.push(&picture);
+        let outcome = draw(&by(name, "heif-enc", &arguments), &wish("original")).expect("drawn");
+        let mean = outcome.pixels(0).mean((0.2, 0.2), (0.8, 0.8));
+        assert!((mean[0] - red).abs() < 6.0 && mean[1] < 6.0, "{name}: {mean:?}");
+    }
+}
+
+#[test]
 fn an_avif_of_ours_can_be_read_and_keeps_its_opacity() {
     let gradient = |layout: Layout| {
         let pixels = (0..64_u32 * 48)
