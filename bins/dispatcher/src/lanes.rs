@@ -33,9 +33,9 @@ const LONGEST_MOMENT: Duration = Duration::from_secs(10);
 const SHORTEST_WAIT: Duration = Duration::from_millis(200);
 /// How far apart those come back that wait for an endpoint which does not do well: looking at each of
 /// thousands costs those of others.
-const SLOW_TURN: Duration = Duration::from_millis(50);
+const SLOW_TURN: Duration = Duration::from_millis(100);
 /// Over how long those that found no room come back at most, beyond what they have to wait anyway.
-const LONGEST_TURN: Duration = Duration::from_secs(600);
+const LONGEST_TURN: Duration = LONGEST_BREAK;
 /// After how long of nothing but failures an endpoint is disabled.
 const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(5 * 24);
 /// How far apart at least two of those failures must lie.

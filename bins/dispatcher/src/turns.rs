@@ -18,10 +18,10 @@ use tokio::sync::mpsc;
 /// beyond, those are forgotten that nobody asked about for longest.
 const MOST_NOTED: NonZeroUsize = NonZeroUsize::new(32_768).unwrap();
 /// Most deliveries that are noted as waiting for room in one lane; beyond, none is.
-const MOST_IN_A_CROWD: usize = 1_024;
+const MOST_IN_A_CROWD: usize = 16_384;
 /// Most of them in all lanes together; beyond, those are forgotten whose lane was crowded longest ago, such
 /// as that of an endpoint which was disabled meanwhile.
-const MOST_CROWDED: usize = 8_192;
+const MOST_CROWDED: usize = 65_536;
 /// Most calls that wait to be answered; beyond, nobody is called.
 const MOST_CALLS: usize = 1_024;
 

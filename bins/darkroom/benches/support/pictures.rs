@@ -65,7 +65,9 @@ impl Ours {
             cost.pictures = artifacts.iter().map(read).collect::<Result<_, _>>()?;
         }
         cost.cpu_s = (cpu::own()? - before) / f64::from(jobs);
-        cost.peak_mib = median(peaks.into_iter()) + peak_mib()?;
+        let (renderer, own) = (median(peaks.into_iter()), peak_mib()?);
+        println!("  a renderer {renderer:.0} MiB, the process that hands it the file {own:.0} MiB");
+        cost.peak_mib = renderer + own;
         Ok(cost)
     }
 
