@@ -191,8 +191,16 @@ fn read(artifact: &Artifact) -> Result<Vec<u8>, Trouble> {
     Ok(bytes)
 }
 
-/// Forgets how much memory this process has had at most.
+/// Forgets how much memory this process has had at most, and gives back what it holds of pictures that
+/// were made for it: no worker has drawn them.
+#[allow(unsafe_code, reason = "no safe way to ask the allocator")]
 pub fn reset_peak() -> Result<(), Trouble> {
+    unsafe extern "C" {
+        /// Of mimalloc, the allocator of every program of ours: gives back what is free, all of it at
+        /// once where `force` says so.
+        safe fn mi_collect(force: bool);
+    }
+    mi_collect(true);
     Ok(std::fs::write("/proc/self/clear_refs", "5")?)
 }
 
