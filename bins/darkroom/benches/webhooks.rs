@@ -57,6 +57,8 @@ const PACED_JOBS: usize = 2_000;
 const PACE: Duration = Duration::from_millis(10);
 /// How many are due for the second look at a dispatcher's memory; for the first a tenth of them.
 const MANY_HELD: usize = 100_000;
+/// Deliveries at once where one endpoint is told beside another.
+const MANY_AT_ONCE: usize = 512;
 /// Jobs that end at once where no API is asked.
 const ENDED_AT_ONCE: usize = 16;
 /// How long a dispatcher may take until it has looked at all that is due.
@@ -75,9 +77,9 @@ struct Arguments {
     /// Jobs of one measurement; a tenth of them where a single server writes each event through.
     #[arg(long, default_value_t = 200)]
     jobs: usize,
-    /// Deliveries at once, here and there.
-    #[arg(long, default_value_t = 512)]
-    concurrency: usize,
+    /// Deliveries at once, here and there: one for each endpoint, and as many as the machine can.
+    #[arg(long, value_delimiter = ',', default_value = "100,512")]
+    concurrency: Vec<usize>,
     /// Only these servers: relaxed, synced, cluster.
     #[arg(long, value_delimiter = ',', default_value = "relaxed,synced")]
     servers: Vec<String>,
@@ -99,7 +101,9 @@ async fn main() -> Result<(), Trouble> {
     let mut figures = Figures::default();
     for kind in [Kind::Relaxed, Kind::Synced, Kind::Cluster] {
         if arguments.servers.iter().any(|name| name == kind.name()) {
-            measure(kind, &arguments, &mut figures).await?;
+            for at_once in &arguments.concurrency {
+                measure(kind, *at_once, &arguments, &mut figures).await?;
+            }
         }
     }
     if !arguments.rates_only {
@@ -110,24 +114,29 @@ async fn main() -> Result<(), Trouble> {
     Ok(())
 }
 
-async fn measure(kind: Kind, arguments: &Arguments, figures: &mut Figures) -> Result<(), Trouble> {
+async fn measure(
+    kind: Kind,
+    at_once: usize,
+    arguments: &Arguments,
+    figures: &mut Figures,
+) -> Result<(), Trouble> {
     let receiver = Receiver::start().await?;
     let stack = Stack::start(kind, 1).await?;
-    let _stub = Stub::start(&stack, arguments.concurrency).await?;
-    let dispatcher = stack.dispatcher(receiver.address.port(), arguments.concurrency);
+    let _stub = Stub::start(&stack, at_once).await?;
+    let dispatcher = stack.dispatcher(receiver.address.port(), at_once);
     let running =
         tokio::spawn(dispatcher::run(dispatcher, Arc::new(SystemClock), stack.stopping()));
     let ours = Ours { stack, receiver, endpoints: arguments.endpoints };
     ours.add_endpoints().await?;
     let jobs = if kind == Kind::Synced { arguments.jobs / 10 } else { arguments.jobs };
-    let name = kind.name();
+    let name = format!("{}-{at_once}", kind.name());
     say(&format!("{name}: warming up"));
     ours.tell(jobs.div_ceil(4), None).await?;
     for pair in 1..=arguments.pairs {
         show_load(&format!("{name}: pair {pair}"));
         let row = format!("webhooks-{name}");
         let tell = async |ours: &Ours| ours.tell(jobs, None).await;
-        let full = ours.race(&row, jobs, arguments, figures, tell).await?;
+        let full = ours.race(&row, jobs, at_once, figures, tell).await?;
         // At half of that load, how long after it happened an event is told.
         #[allow(clippy::cast_precision_loss, reason = "counts of a benchmark are small")]
         let every = Duration::from_secs_f64(2.0 * arguments.endpoints as f64 / full);
@@ -144,7 +153,7 @@ async fn measure(kind: Kind, arguments: &Arguments, figures: &mut Figures) -> Re
         show_load(&format!("{name}, no API: pair {pair}"));
         let row = format!("webhooks-{name}-no-api");
         let tell = async |ours: &Ours| ours.tell_from_log(&worker, jobs).await;
-        ours.race(&row, jobs, arguments, figures, tell).await?;
+        ours.race(&row, jobs, at_once, figures, tell).await?;
     }
     ours.stack.stop().await?;
     running.await??;
@@ -159,8 +168,8 @@ async fn isolate(arguments: &Arguments, figures: &mut Figures) -> Result<(), Tro
     for _ in 0..arguments.pairs {
         let (receiver, other) = (Receiver::start().await?, Receiver::start().await?);
         let stack = Stack::start(Kind::Relaxed, 1).await?;
-        let _stub = Stub::start(&stack, arguments.concurrency).await?;
-        let mut dispatcher = stack.dispatcher(receiver.address.port(), arguments.concurrency);
+        let _stub = Stub::start(&stack, MANY_AT_ONCE).await?;
+        let mut dispatcher = stack.dispatcher(receiver.address.port(), MANY_AT_ONCE);
         let ports = [receiver.address.port(), other.address.port()];
         dispatcher.egress.allow =
             ports.map(|port| format!("127.0.0.1/32:{port}")).join(",").parse()?;
@@ -324,7 +333,7 @@ impl Ours {
         &self,
         name: &str,
         jobs: usize,
-        arguments: &Arguments,
+        at_once: usize,
         figures: &mut Figures,
         tell: impl AsyncFnOnce(&Self) -> Result<Duration, Trouble>,
     ) -> Result<f64, Trouble> {
@@ -334,7 +343,7 @@ impl Ours {
         let (own, servers) = (cpu::own()? - own, self.stack.servers_cpu_s()? - servers);
         self.receiver.delays();
         let bare_spent = cpu::own()?;
-        let peer = bare(self.receiver.address, deliveries, arguments.concurrency).await?;
+        let peer = bare(self.receiver.address, deliveries, at_once).await?;
         let bare_spent = cpu::own()? - bare_spent;
         let full = rate(deliveries, took);
         figures.add(name, full, rate(deliveries, peer));
