@@ -1,6 +1,6 @@
 //! FFmpeg's decoders lent to libheif: its own start threads, which a renderer must not.
 //!
-//! Before 1.18, libheif turns all that has colours into red, green and blue as soon as it is decoded,
+//! Before 1.19, libheif turns all that has colours into red, green and blue as soon as it is decoded,
 //! one number after the other in floating point: it takes longer than decoding, and FFmpeg's scaler
 //! does it while it shrinks. Planes that go in [under the names](under_other_names) of red, green and
 //! blue are left alone.
@@ -27,8 +27,8 @@ const BAD: Outcome =
     Outcome { code: sys::DECODER, detail: 0, message: c"the picture cannot be decoded".as_ptr() };
 const FULL: Outcome = Outcome { code: sys::MEMORY, detail: 0, message: c"no memory".as_ptr() };
 
-/// From here on libheif leaves pictures as they are.
-const LEAVES_COLOURS: u32 = 0x0112_0000;
+/// From here on planes keep their names: 1.19 leaves colours alone, and 1.18 was not tried.
+const FIRST_UNTRIED: u32 = 0x0112_0000;
 
 /// What libheif, which knows of no such thing, is handed while it decodes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,7 +49,7 @@ thread_local! {
 pub(super) fn under_other_names<T>(decode: impl FnOnce() -> T) -> (T, Option<Colours>) {
     // SAFETY: a constant of the library.
     let version = unsafe { sys::heif_get_version_number() };
-    NAMING.set(Naming { is_other: version < LEAVES_COLOURS, first: None });
+    NAMING.set(Naming { is_other: version < FIRST_UNTRIED, first: None });
     let decoded = decode();
     (decoded, NAMING.take().first.flatten())
 }
