@@ -21,6 +21,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 use service::{Clock as _, SystemClock};
 use storage::{Network, Patience};
@@ -153,7 +154,8 @@ impl World {
         self.tenant_with(|_| {}).await
     }
 
-    /// The same, with an application made to measure.
+    /// The same, with an application made to measure. That it is used is noted already, or the
+    /// note would come among the events that tests look at, whenever the API came to it.
     pub(crate) async fn tenant_with(&self, change: impl FnOnce(&mut Application)) -> Tenant {
         let account = AccountId::from_uuid(Uuid::new_v4());
         let token = |prefix| secrets::token(prefix).expose().to_owned();
@@ -165,36 +167,32 @@ impl World {
             terms: domain::account::Terms::default(),
         };
         change(&mut application);
-        let now = SystemClock.now();
         let open = self.custody.seal_for_account(account, "label", "a tenant").await.unwrap();
-        self.as_operator()
-            .await
-            .transact::<Accounts, account::Refusal>(&account, now, |state| {
-                account::open(state, Some(open.clone()))
-            })
-            .await
-            .unwrap();
+        self.change(account, |state| account::open(state, Some(open.clone()))).await;
         let id = application.application;
         self.add(account, application).await;
+        let tomorrow = SystemClock.now().to_zoned(TimeZone::UTC).date().tomorrow().unwrap();
+        self.change(account, |state| account::use_application(state, id, tomorrow)).await;
         Tenant { account, application: id, key, secret }
     }
 
     pub(crate) async fn add(&self, account: AccountId, application: Application) {
-        self.as_operator()
-            .await
-            .transact::<Accounts, account::Refusal>(&account, SystemClock.now(), |state| {
-                account::add_application(state, application.clone())
-            })
-            .await
-            .unwrap();
+        self.change(account, |state| account::add_application(state, application.clone())).await;
     }
 
     pub(crate) async fn revoke(&self, tenant: &Tenant) {
-        self.as_operator()
-            .await
-            .transact::<Accounts, account::Refusal>(&tenant.account, SystemClock.now(), |state| {
-                account::revoke_application(state, tenant.application)
-            })
+        let decide =
+            |state: &account::State| account::revoke_application(state, tenant.application);
+        self.change(tenant.account, decide).await;
+    }
+
+    async fn change(
+        &self,
+        account: AccountId,
+        decide: impl Fn(&account::State) -> Result<Vec<account::Event>, account::Refusal>,
+    ) {
+        let log = self.as_operator().await;
+        log.transact::<Accounts, account::Refusal>(&account, SystemClock.now(), decide)
             .await
             .unwrap();
     }
