@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use domain::{
-    Timestamp,
+    Aggregate as _, Timestamp,
     delivery::{self, Answer, Attempted, Deliveries, FailureCode, Outcome, Phase, State},
     endpoint::{self, DisabledBecause, Endpoints},
     sealed::field,
 };
-use eventlog::Loaded;
+use eventlog::{Loaded, Span, topology};
+use futures::{StreamExt as _, pin_mut};
 
 use crate::{
     deliver::{Deliverer, Error, Progress},
@@ -148,6 +149,12 @@ impl Deliverer {
             Outcome::NotTaken { .. } => (Consequence::None, false),
         };
         let Some((id, _)) = target.endpoint() else { return };
+        if let Consequence::Disable { failing_since } = consequence
+            && !self.only_failed(id, failing_since).await
+        {
+            pass.forgive();
+            return;
+        }
         let decide = |state: &endpoint::State| match consequence {
             _ if gone => endpoint::disable(state, DisabledBecause::Gone),
             Consequence::None => Ok(vec![]),
@@ -155,7 +162,7 @@ impl Deliverer {
                 endpoint::open_circuit(state, failing_since, until)
             }
             Consequence::Close => endpoint::close_circuit(state),
-            Consequence::Disable => endpoint::disable(state, DisabledBecause::Failing),
+            Consequence::Disable { .. } => endpoint::disable(state, DisabledBecause::Failing),
         };
         if !gone && consequence == Consequence::None {
             return;
@@ -165,6 +172,20 @@ impl Deliverer {
             // The lane knows; the next failure says it again.
             tracing::warn!(endpoint.id = %id, error = %service::Chain(&error), "not recorded");
         }
+    }
+
+    /// Whether an endpoint took no delivery since then, from whichever dispatcher. What cannot be found
+    /// out now is asked again at the next failure.
+    async fn only_failed(&self, id: endpoint::Id, since: Timestamp) -> bool {
+        let (account, endpoint) = (id.account, id.endpoint);
+        let span = Span {
+            filter: Some(format!("darkroom.{}.{account}.{endpoint}.*.delivered", Deliveries::NOUN)),
+            since: Some(since),
+            ..Span::default()
+        };
+        let taken = self.log.replay(topology::DELIVERIES, span);
+        pin_mut!(taken);
+        taken.next().await.is_none()
     }
 }
 

@@ -202,8 +202,8 @@ impl Deliverer {
         }
         let now = self.clock.now();
         if !Box::pin(self.is_behind_another(target, matter)).await? {
-            let (lane, circuit) = target.lane();
-            let lane = self.lanes.of(lane, circuit);
+            let (lane, standing) = target.lane();
+            let lane = self.lanes.of(lane, standing);
             let width = target.width(&self.settings);
             if let Entry::Go(pass) = lane.enter_soon(width, || self.clock.now()).await {
                 let _call = self.calls.acquire().await;
@@ -265,8 +265,8 @@ impl Deliverer {
         if turn != Turn::Come && self.is_behind_another(&target, &matter).await? {
             return Ok(Progress::Behind);
         }
-        let (lane, circuit) = target.lane();
-        match self.lanes.of(lane, circuit).enter(target.width(&self.settings), now) {
+        let (lane, standing) = target.lane();
+        match self.lanes.of(lane, standing).enter(target.width(&self.settings), now) {
             Entry::Go(pass) => self.attempt(&target, &matter, known, attempt, pass).await,
             Entry::Wait(wait) => {
                 self.wait_for_room(&target);
@@ -290,8 +290,8 @@ impl Deliverer {
     /// that is down, and reading what each of them is about would cost those of others dear.
     fn has_no_room(&self, id: delivery::Id, turn: Turn) -> Option<Duration> {
         let target = self.enabled(id)?;
-        let (lane, circuit) = target.lane();
-        let lane = self.lanes.of(lane, circuit);
+        let (lane, standing) = target.lane();
+        let lane = self.lanes.of(lane, standing);
         let wait = lane.turns_away(target.width(&self.settings), self.clock.now())?;
         // Whoever comes after another is called when that is over.
         if !matches!(turn, Turn::After(_)) {
@@ -317,9 +317,9 @@ impl Deliverer {
 
     /// Calls those who wait for the room there is in a lane.
     pub(crate) fn make_room(&self, target: &Target) {
-        let (lane, circuit) = target.lane();
+        let (lane, standing) = target.lane();
         if self.turns.is_crowded(lane) {
-            let room = self.lanes.of(lane, circuit);
+            let room = self.lanes.of(lane, standing);
             let room = room.to_spare(target.width(&self.settings), self.clock.now());
             self.turns.make_room(lane, room.min(CALLED_AT_ONCE));
         }

@@ -8,7 +8,11 @@ use std::{
     time::Duration,
 };
 
-use domain::{Timestamp, endpoint::Circuit, id::EndpointId};
+use domain::{
+    Timestamp,
+    endpoint::{Circuit, Endpoint},
+    id::EndpointId,
+};
 use jiff::SignedDuration;
 use tokio::{sync::Notify, time::Instant};
 
@@ -50,6 +54,22 @@ pub(crate) struct Width {
     pub(crate) per_second: Option<u32>,
 }
 
+/// How an endpoint does, as far as the log knows: what other dispatchers found, and what its owner did.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Standing {
+    /// Whether it is left alone for a while.
+    circuit: Circuit,
+    /// When it was last found to do well again, or enabled.
+    well_at: Option<Timestamp>,
+}
+
+impl Standing {
+    /// How this endpoint does.
+    pub(crate) const fn of(endpoint: &Endpoint) -> Self {
+        Self { circuit: endpoint.circuit, well_at: endpoint.well_at }
+    }
+}
+
 /// Every lane.
 #[derive(Default)]
 pub(crate) struct Lanes(Mutex<HashMap<EndpointId, Arc<Lane>>>);
@@ -83,6 +103,8 @@ struct Book {
     breaks: u32,
     /// Left alone until then; afterwards one delivery tries it.
     closed_until: Option<Timestamp>,
+    /// The end of the last break that was heard of, be it from the log.
+    last_break: Option<Timestamp>,
     /// Tokens of the bucket, and when they were counted.
     tokens: f64,
     counted_at: Option<Timestamp>,
@@ -108,6 +130,11 @@ impl Pass {
     /// Notes that it did not.
     pub(crate) fn failed(&self, now: Timestamp) -> Consequence {
         self.0.failed(now)
+    }
+
+    /// Notes that others found it well meanwhile: what failed does not count.
+    pub(crate) fn forgive(&self) {
+        self.0.book().forgive();
     }
 
     /// Notes that it answered, and refused the delivery.
@@ -140,37 +167,28 @@ pub(crate) enum Consequence {
     },
     /// It is well again.
     Close,
-    /// It did nothing but fail for days.
-    Disable,
+    /// It did nothing but fail for days, as far as is known here.
+    Disable {
+        /// Since when.
+        failing_since: Timestamp,
+    },
 }
 
 impl Lanes {
-    /// The lane of an endpoint, which begins as the log knows it.
-    pub(crate) fn of(&self, endpoint: EndpointId, circuit: Circuit) -> Arc<Lane> {
+    /// The lane of an endpoint, brought up to what the log knows of it.
+    pub(crate) fn of(&self, endpoint: EndpointId, standing: Standing) -> Arc<Lane> {
         let mut lanes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if lanes.len() >= MAX_LANES && !lanes.contains_key(&endpoint) {
             lanes.retain(|_, lane| Arc::strong_count(lane) > 1 || lane.book().failures > 0);
         }
-        Arc::clone(lanes.entry(endpoint).or_insert_with(|| Arc::new(Lane::new(circuit))))
+        let lane = Arc::clone(lanes.entry(endpoint).or_default());
+        drop(lanes);
+        lane.book().learn(standing);
+        lane
     }
 }
 
 impl Lane {
-    fn new(circuit: Circuit) -> Self {
-        let book = match circuit {
-            Circuit::Closed => Book::default(),
-            Circuit::Open { failing_since, until } => Book {
-                failures: FAILURES * REFUSALS,
-                failing_since: Some(failing_since),
-                first_failures: Some((failing_since, failing_since)),
-                closed_until: Some(until),
-                breaks: 1,
-                ..Book::default()
-            },
-        };
-        Self { book: Mutex::new(book), room: Notify::new() }
-    }
-
     /// Asks to begin a delivery, and waits a moment for room where the endpoint does well.
     pub(crate) async fn enter_soon(
         self: &Arc<Self>,
@@ -235,11 +253,7 @@ impl Lane {
     fn succeeded(&self) -> Consequence {
         let mut book = self.book();
         let was_closed = book.closed_until.is_some();
-        book.failures = 0;
-        book.breaks = 0;
-        book.failing_since = None;
-        book.first_failures = None;
-        book.closed_until = None;
+        book.forgive();
         if was_closed { Consequence::Close } else { Consequence::None }
     }
 
@@ -270,6 +284,33 @@ impl Drop for Waiter<'_> {
 }
 
 impl Book {
+    /// Takes over what others found. What was known before changes nothing.
+    fn learn(&mut self, standing: Standing) {
+        if self.failing_since.is_some_and(|since| standing.well_at.is_some_and(|at| since < at)) {
+            self.forgive();
+        }
+        if let Circuit::Open { failing_since, until } = standing.circuit
+            && self.last_break.is_none_or(|known| known < until)
+        {
+            self.failures = self.failures.max(FAILURES * REFUSALS);
+            let since = self.failing_since.map_or(failing_since, |known| known.min(failing_since));
+            self.failing_since = Some(since);
+            self.first_failures.get_or_insert((since, since));
+            self.breaks = self.breaks.saturating_add(1);
+            self.closed_until = Some(until);
+            self.last_break = Some(until);
+        }
+    }
+
+    /// What failed does not count any more.
+    fn forgive(&mut self) {
+        self.failures = 0;
+        self.breaks = 0;
+        self.failing_since = None;
+        self.first_failures = None;
+        self.closed_until = None;
+    }
+
     fn has_room(&self, width: Width, now: Timestamp) -> bool {
         if let Some(until) = self.closed_until
             && (now < until || self.under_way > 0)
@@ -300,7 +341,7 @@ impl Book {
         self.first_failures = Some((first, now));
         let apart = now.duration_since(first);
         if now.duration_since(failing_since) >= GIVEN_UP_AFTER && apart >= FAILURES_APART {
-            return Consequence::Disable;
+            return Consequence::Disable { failing_since };
         }
         // What was under way when the break began does not lengthen it.
         let on_a_break = self.closed_until.is_some_and(|until| now < until);
@@ -313,6 +354,7 @@ impl Book {
         let until = now.saturating_add(length).unwrap_or(Timestamp::MAX);
         self.breaks = self.breaks.saturating_add(1);
         self.closed_until = Some(until);
+        self.last_break = Some(until);
         Consequence::Open { failing_since, until }
     }
 

@@ -10,12 +10,16 @@ const SHORTEST_SECRET: usize = 4;
 
 /// `text` without any of `secrets`, at most [`RESPONSE_BYTES_KEPT`] long. A secret that begins where
 /// the text was cut off goes, too.
-pub(crate) fn redact(mut text: String, secrets: &[&str]) -> String {
-    for secret in secrets.iter().filter(|secret| secret.len() >= SHORTEST_SECRET) {
+pub(crate) fn redact<S: AsRef<str>>(mut text: String, secrets: &[S]) -> String {
+    let mut secrets: Vec<&str> = secrets.iter().map(AsRef::as_ref).collect();
+    secrets.retain(|secret| secret.len() >= SHORTEST_SECRET);
+    // A part of another is looked for when that is gone.
+    secrets.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
+    for secret in secrets {
         text = text.replace(secret, REDACTED);
         // As a part of a JSON text.
         if let Ok(quoted) = serde_json::to_string(secret)
-            && let Some(inner) = quoted.get(1..quoted.len() - 1).filter(|inner| inner != secret)
+            && let Some(inner) = quoted.get(1..quoted.len() - 1).filter(|inner| *inner != secret)
         {
             text = text.replace(inner, REDACTED);
         }
@@ -41,6 +45,10 @@ mod tests {
     #[test]
     fn what_an_endpoint_echoes_is_not_kept() {
         let secrets = ["Bearer tok\"en", "abcd", "x"];
+        assert_eq!(
+            redact("token, Bearer token".into(), &["token", "Bearer token"]),
+            "[redacted], [redacted]"
+        );
         assert_eq!(redact("a: Bearer tok\"en!".into(), &secrets), "a: [redacted]!");
         assert_eq!(redact(r#"{"a":"Bearer tok\"en"}"#.into(), &secrets), r#"{"a":"[redacted]"}"#);
         assert_eq!(redact("cut off: Bearer t".into(), &secrets), "cut off: [redacted]");

@@ -1,6 +1,7 @@
 //! Where a delivery goes: an endpoint, or the URL that a job named itself.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     ops::Range,
     sync::{Arc, Mutex, PoisonError},
@@ -9,7 +10,7 @@ use std::{
 
 use domain::{
     Sealed, Timestamp, account, delivery,
-    endpoint::{self, Circuit, Endpoint, Payload},
+    endpoint::{self, Endpoint, Payload},
     id::EndpointId,
     job::{self, Job},
     retry::Schedule,
@@ -18,10 +19,13 @@ use domain::{
 use egress::{HookUrl, Plaintext};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::SignedDuration;
-use url::{Host, Url};
+use url::{Host, Url, form_urlencoded};
 use vault::webhook::{BadSecret, SigningSecret};
 
-use crate::{lanes::Width, settings::Dispatcher};
+use crate::{
+    lanes::{Standing, Width},
+    settings::Dispatcher,
+};
 
 /// Most endpoints whose secrets are held opened; beyond, all are forgotten.
 const MAX_OPENED: usize = 4_096;
@@ -68,10 +72,10 @@ impl Target {
     }
 
     /// Whose lane it takes, and what the log knows of it.
-    pub(crate) fn lane(&self) -> (EndpointId, Circuit) {
+    pub(crate) fn lane(&self) -> (EndpointId, Standing) {
         match self {
-            Self::Callback { lane, .. } => (*lane, Circuit::Closed),
-            Self::Endpoint { id, endpoint } => (id.endpoint, endpoint.circuit),
+            Self::Callback { lane, .. } => (*lane, Standing::default()),
+            Self::Endpoint { id, endpoint } => (id.endpoint, Standing::of(endpoint)),
         }
     }
 
@@ -115,11 +119,35 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// What of it nobody else may learn.
-    pub(crate) fn secrets(&self) -> Vec<&str> {
-        let query = self.url.expose().split_once('?').map(|(_, query)| query);
-        self.headers.values().filter_map(|value| value.to_str().ok()).chain(query).collect()
+    /// What of it nobody else may learn: values of headers and of the URL's query, whole and in parts
+    /// (a token without its `Bearer`), and names in its path that are too long to be words.
+    pub(crate) fn secrets(&self) -> Vec<Cow<'_, str>> {
+        let mut secrets = Vec::new();
+        for value in self.headers.values().filter_map(|value| value.to_str().ok()) {
+            secrets.push(Cow::Borrowed(value));
+            secrets.extend(value.split_whitespace().filter(is_long::<PART>).map(Cow::Borrowed));
+        }
+        let url = self.url.expose();
+        let (path, query) = url.split_once('?').unwrap_or((url, ""));
+        secrets.push(Cow::Borrowed(query));
+        secrets.extend(query.split(['&', '=']).filter(is_long::<PART>).map(Cow::Borrowed));
+        let decoded = form_urlencoded::parse(query.as_bytes()).map(|(_, value)| value);
+        secrets.extend(decoded.filter(|value| is_long::<PART>(&value.as_ref())));
+        let names = path.split('/').skip(PATH_BEGINS);
+        secrets.extend(names.filter(is_long::<PATH_NAME>).map(Cow::Borrowed));
+        secrets
     }
+}
+
+/// The shortest part of a header or a query that is taken for a secret, in bytes.
+const PART: usize = 8;
+/// The shortest name in a path that is.
+const PATH_NAME: usize = 16;
+/// Which part of a URL is the first of its path, when it is split at `/`.
+const PATH_BEGINS: usize = 3;
+
+fn is_long<const LEAST: usize>(text: &&str) -> bool {
+    text.len() >= LEAST
 }
 
 /// Why a target cannot be opened.
@@ -290,6 +318,29 @@ fn is_loopback(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_a_secret_is_known_in_parts() {
+        let url =
+            parse("https://hooks.example.com/services/T024BE7LD0XXXXXXXX?key=s3cr3t%2Fkey&a=b");
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", HeaderValue::from_static("Bearer t0ken-of-ours"));
+        let opened = Opened { url: url.unwrap(), headers, keys: vec![] };
+        let secrets = opened.secrets();
+        for secret in [
+            "Bearer t0ken-of-ours",
+            "t0ken-of-ours",
+            "key=s3cr3t%2Fkey&a=b",
+            "s3cr3t%2Fkey",
+            "s3cr3t/key",
+            "T024BE7LD0XXXXXXXX",
+        ] {
+            assert!(secrets.iter().any(|known| known == secret), "{secret}: {secrets:?}");
+        }
+        for word in ["Bearer", "services", "hooks.example.com", "b"] {
+            assert!(!secrets.iter().any(|known| known == word), "{word}");
+        }
+    }
 
     #[test]
     fn plain_http_is_for_this_machine_alone() {

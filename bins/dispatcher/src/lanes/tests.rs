@@ -8,6 +8,21 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()
 }
 
+fn endpoint() -> EndpointId {
+    EndpointId::from_uuid(uuid::Uuid::nil())
+}
+
+/// As the log knows an endpoint that has failed since the beginning.
+fn open(until: i64) -> Standing {
+    let circuit = Circuit::Open { failing_since: at(0), until: at(until) };
+    Standing { circuit, well_at: None }
+}
+
+/// As the log knows an endpoint that was found well, or enabled.
+fn well(second: i64) -> Standing {
+    Standing { circuit: Circuit::Closed, well_at: Some(at(second)) }
+}
+
 fn enter(lane: &Arc<Lane>, width: Width, second: i64) -> Option<Pass> {
     match lane.enter(width, at(second)) {
         Entry::Go(pass) => Some(pass),
@@ -68,23 +83,58 @@ fn an_endpoint_that_refuses_what_it_is_told_is_left_alone_ten_times_later() {
 
 #[test]
 fn breaks_are_known_after_a_restart() {
-    let circuit = Circuit::Open { failing_since: at(0), until: at(60) };
-    let lane = Lanes::default().of(EndpointId::from_uuid(uuid::Uuid::nil()), circuit);
+    let lane = Lanes::default().of(endpoint(), open(60));
     assert!(enter(&lane, WIDE, 59).is_none());
     assert!(enter(&lane, WIDE, 60).is_some());
+}
+
+#[test]
+fn breaks_that_others_found_are_kept_and_end_when_others_find_it_well() {
+    let lanes = Lanes::default();
+    let lane = lanes.of(endpoint(), Standing::default());
+    assert!(enter(&lane, WIDE, 0).is_some());
+    lanes.of(endpoint(), open(60));
+    assert!(enter(&lane, WIDE, 59).is_none());
+    // What the log said before is no news after a success here.
+    assert_eq!(lane.succeeded(), Consequence::Close);
+    lanes.of(endpoint(), open(60));
+    assert_eq!((0..10).filter_map(|_| enter(&lane, WIDE, 59)).collect::<Vec<_>>().len(), 4);
+    lanes.of(endpoint(), open(120));
+    assert!(enter(&lane, WIDE, 119).is_none());
+    lanes.of(endpoint(), well(70));
+    assert_eq!((0..10).filter_map(|_| enter(&lane, WIDE, 71)).collect::<Vec<_>>().len(), 4);
+}
+
+#[test]
+fn days_of_failures_count_no_more_once_it_was_enabled() {
+    let (lanes, day) = (Lanes::default(), 86_400);
+    let lane = lanes.of(endpoint(), Standing::default());
+    for hour in 0..119 {
+        lane.failed(at(hour * 3_600));
+    }
+    assert_eq!(lane.failed(at(5 * day)), Consequence::Disable { failing_since: at(0) });
+    lanes.of(endpoint(), well(6 * day));
+    for hour in 0..119 {
+        lanes.of(endpoint(), well(6 * day));
+        let consequence = lane.failed(at(6 * day + 1 + hour * 3_600));
+        assert!(!matches!(consequence, Consequence::Disable { .. }), "hour {hour}");
+    }
+    let again = Consequence::Disable { failing_since: at(6 * day + 1) };
+    assert_eq!(lane.failed(at(11 * day + 1)), again);
 }
 
 #[test]
 fn five_days_of_failures_disable_and_a_single_long_gap_does_not() {
     let (lane, day) = (Lane::default(), 86_400);
     for hour in 0..119 {
-        assert_ne!(lane.failed(at(hour * 3_600)), Consequence::Disable, "hour {hour}");
+        let consequence = lane.failed(at(hour * 3_600));
+        assert!(!matches!(consequence, Consequence::Disable { .. }), "hour {hour}");
     }
-    assert_eq!(lane.failed(at(5 * day)), Consequence::Disable);
+    assert_eq!(lane.failed(at(5 * day)), Consequence::Disable { failing_since: at(0) });
     let lane = Lane::default();
     lane.failed(at(0));
     lane.succeeded();
-    assert_ne!(lane.failed(at(6 * day)), Consequence::Disable);
+    assert_eq!(lane.failed(at(6 * day)), Consequence::None);
 }
 
 #[test]

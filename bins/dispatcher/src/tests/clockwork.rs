@@ -31,6 +31,11 @@ fn waits() -> Vec<i64> {
     waits
 }
 
+async fn enable(stage: &Stage, id: endpoint::Id) {
+    let enable = |state: &endpoint::State| endpoint::enable(state);
+    stage.log.transact::<Endpoints, _>(&id, stage.now(), enable).await.unwrap();
+}
+
 async fn phase(stage: &Stage, id: delivery::Id) -> Phase {
     stage.load(id).await.state.delivery().unwrap().phase
 }
@@ -152,6 +157,45 @@ async fn an_endpoint_that_only_fails_for_five_days_is_disabled_across_restarts()
     .await;
     now.deliverer.tell(&stage.happening(), false, None).await.unwrap();
     assert_eq!(receiver.received().len(), before);
+    // Once it is enabled it begins anew, with the dispatcher that gave it up, too.
+    stage.clock.set(later(began, 7 * 86_400));
+    enable(&stage, endpoint).await;
+    stage.clock.set(later(began, 7 * 86_400 + 1));
+    for _ in 0..2 {
+        now.deliverer.tell(&stage.happening(), false, None).await.unwrap();
+        assert!(stage.endpoint(endpoint).await.disabled.is_none());
+    }
+    assert_eq!(receiver.received().len(), before + 2);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_takes_what_another_dispatcher_tells_it_is_not_given_up() {
+    let receiver = WebhookReceiver::start().await;
+    let stage = Stage::set().await;
+    let endpoint = stage.add(&receiver.url("/"), OWN).await;
+    let began = stage.now();
+    let (unlucky, other) = (stage.dispatcher(receiver.port()), stage.dispatcher(receiver.port()));
+    for hour in [0, 60, 121] {
+        stage.clock.set(later(began, hour * 3_600));
+        for (dispatcher, status) in [(&unlucky, 503), (&other, 204)] {
+            if hour == 60 || status == 503 {
+                receiver.script([Reply::Status(status)]);
+                dispatcher.deliverer.tell(&stage.happening(), false, None).await.unwrap();
+            }
+        }
+    }
+    assert!(stage.endpoint(endpoint).await.disabled.is_none());
+    // Nobody told it anything since then that it took.
+    for hour in [121 + 13, 121 + 121] {
+        stage.clock.set(later(began, hour * 3_600));
+        receiver.script([Reply::Status(503)]);
+        unlucky.deliverer.tell(&stage.happening(), false, None).await.unwrap();
+    }
+    assert!(stage.endpoint(endpoint).await.disabled.is_none(), "five days begin with hour 134");
+    stage.clock.set(later(began, (134 + 120) * 3_600));
+    receiver.script([Reply::Status(503)]);
+    unlucky.deliverer.tell(&stage.happening(), false, None).await.unwrap();
+    assert!(stage.endpoint(endpoint).await.disabled.is_some());
 }
 
 #[tokio::test]
@@ -190,7 +234,6 @@ async fn two_dispatchers_that_make_the_same_attempt_leave_both_in_the_log() {
         let delivery = stage.load(id).await.state.delivery().unwrap().clone();
         let delivered = matches!(delivery.phase, Phase::Delivered { .. });
         assert_eq!((delivery.attempts, delivered), (2, statuses.contains(&204)), "{statuses:?}");
-        let enable = |state: &endpoint::State| endpoint::enable(state);
-        stage.log.transact::<Endpoints, _>(&endpoint, stage.now(), enable).await.unwrap();
+        enable(&stage, endpoint).await;
     }
 }

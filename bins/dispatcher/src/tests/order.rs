@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::{
     Sealed, Timestamp,
     delivery::{self, Deliveries, Phase},
-    endpoint::{self, Circuit, Endpoints},
+    endpoint::{self, Endpoints},
     id::{ApplicationId, JobId},
     job::{self, Jobs, Kind, Requested},
     wish::PreviewWish,
@@ -137,7 +137,7 @@ async fn whoever_found_no_room_is_called_when_there_is_some() {
     let due = |state: &delivery::State| delivery::due(state, happening.told.clone());
     stage.log.transact::<Deliveries, _>(&id, stage.now(), due).await.unwrap();
     // Deliveries that are not over yet.
-    let lane = now.deliverer.lanes.of(endpoint.endpoint, Circuit::Closed);
+    let lane = now.deliverer.lanes.of(endpoint.endpoint, crate::lanes::Standing::default());
     let width = Width { at_once: now.deliverer.settings.at_once, per_second: None };
     let mut passes: Vec<_> = (0..width.at_once).map(|_| lane.enter(width, stage.now())).collect();
 

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     decide::MAX_SECRETS,
-    event::{DisabledBecause, Event, Letter, Replay, Signing},
+    event::{DisabledBecause, Event, Letter, Signing},
+    replay::Replay,
     topic::Topic,
 };
 use crate::id::{ApplicationId, ReplayId};
@@ -38,6 +39,9 @@ pub struct Endpoint {
     pub disabled: Option<(DisabledBecause, Timestamp)>,
     /// Whether it is left alone for a while.
     pub circuit: Circuit,
+    /// When it was last found to do well again, or enabled: failures before then no longer count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub well_at: Option<Timestamp>,
     /// The replay under way.
     pub replay: Option<RunningReplay>,
 }
@@ -99,6 +103,7 @@ impl State {
                 added_at: at,
                 disabled: None,
                 circuit: Circuit::Closed,
+                well_at: None,
                 replay: None,
             })),
             (_, Event::Removed {}) => Self::Removed,
@@ -142,11 +147,15 @@ impl Endpoint {
             Event::Enabled {} => {
                 self.disabled = None;
                 self.circuit = Circuit::Closed;
+                self.well_at = Some(at);
             }
             Event::CircuitOpened { failing_since, until } => {
                 self.circuit = Circuit::Open { failing_since: *failing_since, until: *until };
             }
-            Event::CircuitClosed {} => self.circuit = Circuit::Closed,
+            Event::CircuitClosed {} => {
+                self.circuit = Circuit::Closed;
+                self.well_at = Some(at);
+            }
             Event::ReplayRequested { replay, of } => {
                 let through_seq = of.from_seq.saturating_sub(1);
                 self.replay =

@@ -26,8 +26,8 @@ const MAX_HEADERS: usize = 32;
 /// Most waits of a schedule, and the longest one, in seconds.
 const MAX_WAITS: usize = 30;
 const MAX_WAIT_S: u64 = 7 * 86_400;
-/// Longest attempt, in milliseconds.
-const MAX_TIMEOUT_MS: u64 = 30_000;
+/// Longest attempt, in milliseconds: as long as a dispatcher gives any.
+const MAX_TIMEOUT_MS: u64 = 15_000;
 /// Headers that are not for customers to set.
 const OURS: [&str; 8] = [
     "host",
