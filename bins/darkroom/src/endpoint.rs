@@ -1,28 +1,41 @@
 //! `darkroom endpoint`: webhook endpoints, and what was delivered to them.
 
-use std::io::{Write as _, stdin, stdout};
+mod deliveries;
+mod terms;
+
+use std::io::{Write as _, stdout};
 
 use clap::{Args, Subcommand, ValueEnum};
 use http::Method;
-use serde_json::{Map, Value, json};
-use service::{Failure, OrTry};
+use serde_json::{Value, json};
+use service::Failure;
 
+use self::{
+    deliveries::Wanted,
+    terms::{Add, Change, Signing},
+};
 use crate::{client::Client, connection::Where};
 
-/// Add webhook endpoints, test them, and see and repeat what was delivered
+/// Add and change webhook endpoints, test them, and see and repeat what was delivered
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   darkroom endpoint add https://example.com/hooks --topic 'job.*' --ordered
+  darkroom endpoint add https://example.com/hooks --headers-file headers.json --retry-after-s 5,60
   darkroom endpoint test ENDPOINT
   darkroom endpoint list
+  darkroom endpoint change ENDPOINT --to https://example.com/new --topic 'job.*' --unset description
+  darkroom endpoint change ENDPOINT --headers-file - < headers.json
   darkroom endpoint deliveries --endpoint ENDPOINT --status exhausted
+  darkroom endpoint deliveries --topic 'job.*' --since 2026-11-20T00:00:00Z --csv > deliveries.csv
   darkroom endpoint redeliver DELIVERY
   darkroom endpoint replay ENDPOINT --since 2026-11-20T00:00:00Z --only exhausted
   darkroom endpoint rotate ENDPOINT --overlap-s 3600
 
-A signing secret is shown once, when it is made. Verify deliveries with any library of Standard
-Webhooks (https://www.standardwebhooks.com).")]
+A signing secret is shown once, when it is made. Secrets and headers of yours are read from a file
+or from standard input (-), never from the command line; a file of headers is a JSON object such as
+{\"authorization\": \"Bearer ...\"}. Verify deliveries with any library of Standard Webhooks
+(https://www.standardwebhooks.com).")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -35,7 +48,9 @@ enum Verb {
     /// Every endpoint: what it is told, and how it does
     List,
     /// Add one
-    Add(Add),
+    Add(Box<Add>),
+    /// Change what is named; the rest stays
+    Change(Box<Change>),
     /// One, with everything known of it
     Show {
         /// Its id
@@ -63,9 +78,8 @@ enum Verb {
         /// For how many seconds deliveries carry both signatures
         #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
         overlap_s: u32,
-        /// How deliveries are signed from then on
-        #[arg(long, value_enum, default_value_t = Scheme::HmacSha256)]
-        scheme: Scheme,
+        #[command(flatten)]
+        signing: Signing,
     },
     /// Remove it
     Remove {
@@ -79,25 +93,21 @@ enum Verb {
         /// From this time on
         #[arg(long, value_name = "TIME", conflicts_with = "from_seq")]
         since: Option<String>,
-        /// From this sequence of the log on
+        /// From this sequence of the log on: of JOBS, or with --only exhausted of DELIVERIES
         #[arg(long, value_name = "SEQ")]
         from_seq: Option<u64>,
+        /// Up to this time [default: now]
+        #[arg(long, value_name = "TIME", conflicts_with = "to_seq")]
+        until: Option<String>,
+        /// Up to this sequence
+        #[arg(long, value_name = "SEQ")]
+        to_seq: Option<u64>,
         /// Which of them
         #[arg(long, value_enum, default_value_t = Only::All)]
         only: Only,
     },
     /// What was delivered, newest first
-    Deliveries {
-        /// To this endpoint alone
-        #[arg(long, value_name = "ENDPOINT")]
-        endpoint: Option<String>,
-        /// waiting, delivered or exhausted
-        #[arg(long)]
-        status: Option<String>,
-        /// How many
-        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
-        limit: u32,
-    },
+    Deliveries(Wanted),
     /// One delivery with every attempt
     Delivery {
         /// Its id
@@ -110,82 +120,12 @@ enum Verb {
     },
 }
 
-#[derive(Debug, Args)]
-struct Add {
-    /// Where to deliver
-    url: String,
-    /// What to tell it, as in job.completed, job.* or *; may be repeated [default: outcomes of jobs]
-    #[arg(long = "topic", value_name = "TOPIC")]
-    topics: Vec<String>,
-    /// What a delivery says
-    #[arg(long, value_enum, default_value_t = Payload::Full)]
-    payload: Payload,
-    /// How deliveries are signed
-    #[arg(long, value_enum, default_value_t = Scheme::HmacSha256)]
-    scheme: Scheme,
-    /// Tell what happens to a job in order
-    #[arg(long)]
-    ordered: bool,
-    /// Most deliveries in a second
-    #[arg(long, value_name = "NUMBER")]
-    per_second: Option<u32>,
-    /// Keep the beginning of its answers
-    #[arg(long)]
-    keep_answers: bool,
-    /// What it is for
-    #[arg(long, value_name = "TEXT")]
-    description: Option<String>,
-    /// Send these headers as well, given as a JSON object on standard input
-    #[arg(long)]
-    headers: bool,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Payload {
-    /// The body of a GET
-    Full,
-    /// Ids alone
-    Thin,
-    /// `CloudEvents` 1.0
-    CloudEvents,
-    /// A JSON Web Token
-    Jwt,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Scheme {
-    /// v1: a secret that both sides have
-    HmacSha256,
-    /// v1a: verified with a public key
-    Ed25519,
-}
-
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Only {
     /// All that the endpoint wants
     All,
     /// Those whose delivery was given up
     Exhausted,
-}
-
-impl Payload {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Full => "full",
-            Self::Thin => "thin",
-            Self::CloudEvents => "cloud_events",
-            Self::Jwt => "jwt",
-        }
-    }
-}
-
-impl Scheme {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::HmacSha256 => "hmac_sha256",
-            Self::Ed25519 => "ed25519",
-        }
-    }
 }
 
 impl Only {
@@ -209,6 +149,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             let wish = add.wish()?;
             client.json(Method::POST, "/v1/endpoints", Some(&wish)).await?
         }
+        Verb::Change(change) => {
+            let endpoint = change.endpoint.clone();
+            return show(&patch(&endpoint, change.wish()?).await?);
+        }
         Verb::Show { endpoint } => {
             return show(&client.json(Method::GET, &path(&endpoint, ""), None).await?);
         }
@@ -217,30 +161,28 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Verb::Disable { endpoint } => patch(&endpoint, json!({ "enabled": false })).await?,
         Verb::Enable { endpoint } => patch(&endpoint, json!({ "enabled": true })).await?,
-        Verb::Rotate { endpoint, overlap_s, scheme } => {
-            let wish = json!({ "overlap_s": overlap_s, "scheme": scheme.name() });
-            client.json(Method::POST, &path(&endpoint, "/secret"), Some(&wish)).await?
+        Verb::Rotate { endpoint, overlap_s, signing } => {
+            let mut wish = signing.fields()?;
+            wish.insert("overlap_s".to_owned(), overlap_s.into());
+            client.json(Method::POST, &path(&endpoint, "/secret"), Some(&wish.into())).await?
         }
         Verb::Remove { endpoint } => {
             client.json(Method::DELETE, &path(&endpoint, ""), None).await?
         }
-        Verb::Replay { endpoint, since, from_seq, only } => {
-            let wish = match since {
-                Some(since) => json!({ "since": since, "only": only.name() }),
-                None => json!({ "from_seq": from_seq.unwrap_or(1), "only": only.name() }),
-            };
+        Verb::Replay { endpoint, since, from_seq, until, to_seq, only } => {
+            let from_seq = from_seq.or(since.is_none().then_some(1));
+            let wish = json!({
+                "since": since, "from_seq": from_seq, "until": until, "to_seq": to_seq, "only": only.name(),
+            });
             client.json(Method::POST, &path(&endpoint, "/replays"), Some(&wish)).await?
         }
-        Verb::Deliveries { endpoint, status, limit } => {
-            let mut query = url::form_urlencoded::Serializer::new(String::new());
-            query.append_pair("limit", &limit.to_string());
-            for (name, value) in [("endpoint", endpoint), ("status", status)] {
-                if let Some(value) = value {
-                    query.append_pair(name, &value);
-                }
-            }
-            let path = format!("/v1/deliveries?{}", query.finish());
-            client.json(Method::GET, &path, None).await?
+        Verb::Deliveries(wanted) if wanted.csv => {
+            return deliveries::table(&client, &wanted.path(), &mut stdout().lock()).await;
+        }
+        Verb::Deliveries(wanted) => {
+            let page = client.json(Method::GET, &wanted.path(), None).await?;
+            print(&page)?;
+            return deliveries::say_next(&page);
         }
         Verb::Delivery { delivery } => {
             let path = format!("/v1/deliveries/{}", id(&delivery));
@@ -252,33 +194,6 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
     };
     print(&answer)
-}
-
-impl Add {
-    fn wish(&self) -> Result<Value, Failure> {
-        let mut wish = Map::new();
-        let mut say = |name: &str, value: Value| drop(wish.insert(name.to_owned(), value));
-        say("url", self.url.as_str().into());
-        say("payload", self.payload.name().into());
-        say("scheme", self.scheme.name().into());
-        say("ordered", self.ordered.into());
-        say("keep_answers", self.keep_answers.into());
-        if !self.topics.is_empty() {
-            say("topics", self.topics.clone().into());
-        }
-        if let Some(rate) = self.per_second {
-            say("per_second", rate.into());
-        }
-        if let Some(text) = &self.description {
-            say("description", text.as_str().into());
-        }
-        if self.headers {
-            let headers: Value = serde_json::from_reader(stdin().lock())
-                .or_try("a JSON object such as {\"authorization\": \"Bearer ...\"}")?;
-            say("headers", headers);
-        }
-        Ok(Value::Object(wish))
-    }
 }
 
 /// An id as it may stand in a path.
@@ -324,7 +239,11 @@ fn line(row: &Value) -> String {
     }
     if row.get("replay").is_some_and(Value::is_string) {
         let (from, to) = (number("from_seq"), number("to_seq"));
-        return format!("replay {}  of sequences {from} to {to}", text("replay"));
+        return format!(
+            "replay {}  of sequences {from} to {to} of {}",
+            text("replay"),
+            text("stream")
+        );
     }
     if row.get("webhook_id").is_some() {
         let last = row.get("last");
@@ -384,5 +303,17 @@ mod tests {
     #[test]
     fn an_id_cannot_lead_elsewhere() {
         assert_eq!(path("../account?x=1", "/test"), "/v1/endpoints/accountx1/test");
+    }
+
+    #[test]
+    fn nothing_said_of_an_endpoint_is_taken_for_where_the_api_is() {
+        let command = Arguments::augment_args(clap::Command::new("endpoint"));
+        let place: Vec<_> = command.get_arguments().filter(|one| one.is_global_set()).collect();
+        assert!(!place.is_empty());
+        for verb in command.get_subcommands() {
+            for own in verb.get_arguments() {
+                assert!(place.iter().all(|one| one.get_id() != own.get_id()), "{own} of {verb}");
+            }
+        }
     }
 }

@@ -1,0 +1,103 @@
+//! `darkroom endpoint deliveries`: a page for people, or everything as a table.
+
+use std::{
+    io::{Write, stderr},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use clap::Args;
+use http::Method;
+use http_body_util::BodyExt as _;
+use serde_json::Value;
+use service::Failure;
+use tokio::time::timeout;
+use url::form_urlencoded::Serializer;
+
+use crate::client::{Client, ClientError};
+
+/// How long a table may be silent.
+const STALL_MAX: Duration = Duration::from_secs(60);
+
+/// Which deliveries, and in which form.
+#[derive(Debug, Args)]
+pub(super) struct Wanted {
+    /// To this endpoint alone
+    #[arg(long, value_name = "ENDPOINT")]
+    endpoint: Option<String>,
+    /// Those that stand so
+    #[arg(long, value_parser = ["waiting", "delivered", "exhausted"])]
+    status: Option<String>,
+    /// What they tell of, as in job.completed or job.*
+    #[arg(long, value_name = "TOPIC")]
+    topic: Option<String>,
+    /// Those that tell of this job
+    #[arg(long, value_name = "JOB")]
+    job: Option<String>,
+    /// Due at this time or later, as in 2026-11-20T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Due before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// How many
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200), conflicts_with = "csv")]
+    limit: u32,
+    /// Go on behind a page, with what it ended with
+    #[arg(long, value_name = "CURSOR", conflicts_with = "csv")]
+    cursor: Option<String>,
+    /// All of them as a table (RFC 4180)
+    #[arg(long)]
+    pub(super) csv: bool,
+}
+
+impl Wanted {
+    /// Where the API has them.
+    pub(super) fn path(&self) -> String {
+        let mut query = Serializer::new(String::new());
+        let said = [
+            ("endpoint", &self.endpoint),
+            ("status", &self.status),
+            ("topic", &self.topic),
+            ("job", &self.job),
+            ("since", &self.since),
+            ("until", &self.until),
+            ("cursor", &self.cursor),
+        ];
+        for (name, value) in said {
+            if let Some(value) = value {
+                query.append_pair(name, value);
+            }
+        }
+        if self.csv {
+            query.append_pair("format", "csv");
+        } else {
+            query.append_pair("limit", &self.limit.to_string());
+        }
+        format!("/v1/deliveries?{}", query.finish())
+    }
+}
+
+/// Copies a table as it comes. One that breaks off is an error: it looks whole.
+pub(super) async fn table(client: &Client, path: &str, to: &mut impl Write) -> Result<(), Failure> {
+    let answer = client.ask(Method::GET, path, &[], Bytes::new()).await?;
+    let mut body = answer.into_body();
+    while let Some(frame) =
+        timeout(STALL_MAX, body.frame()).await.map_err(|_elapsed| ClientError::Download)?
+    {
+        let Ok(frame) = frame else { return Err(ClientError::Download.into()) };
+        if let Ok(data) = frame.into_data() {
+            to.write_all(&data)?;
+        }
+    }
+    to.flush()?;
+    Ok(())
+}
+
+/// Says how to go on behind a page.
+pub(super) fn say_next(page: &Value) -> Result<(), Failure> {
+    if let Some(cursor) = page.get("next").and_then(Value::as_str) {
+        writeln!(stderr(), "There are more: --cursor {cursor}")?;
+    }
+    Ok(())
+}
