@@ -97,6 +97,11 @@ pub(crate) fn deliveries_to(id: endpoint::Id) -> Key {
     key("sent-to/", &[id.account.as_uuid().as_bytes(), id.endpoint.as_uuid().as_bytes()])
 }
 
+/// The start of the list of deliveries that tell of a job.
+pub(crate) fn deliveries_of(id: job::Id) -> Key {
+    key("sent-of/", &[id.account.as_uuid().as_bytes(), id.job.as_uuid().as_bytes()])
+}
+
 /// The start of the list of an account's deliveries that stand like this.
 pub(crate) fn deliveries_in(account: AccountId, standing: &str) -> Key {
     key("sent-in/", &[account.as_uuid().as_bytes(), standing.as_bytes(), b"/"])
@@ -233,7 +238,7 @@ pub(crate) fn describe(key: &[u8]) -> String {
         b"address/" => "member by a digest of their address".to_owned(),
         b"session/" => "session by the digest of its token".to_owned(),
         b"stat/" => format!("job {} in a list by status of account {of}", entry()),
-        b"sent-to/" | b"sent-in/" => {
+        b"sent-to/" | b"sent-of/" | b"sent-in/" => {
             format!("delivery {} in a list of account {of}", entry())
         }
         b"count/" => format!("number of jobs {word} of account {of}"),

@@ -12,6 +12,7 @@ mod asyncapi;
 mod audit;
 mod auth;
 mod console;
+mod deliveries;
 mod documents;
 mod events;
 mod export;

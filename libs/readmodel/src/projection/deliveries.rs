@@ -1,4 +1,4 @@
-//! Deliveries: each by its id, in its account's list, in its endpoint's, and in that of its standing.
+//! Deliveries: each by its id, in its endpoint's list, in that of its standing, and in that of its job.
 
 use std::net::IpAddr;
 
@@ -7,6 +7,7 @@ use domain::{
     delivery::{self, Deliveries, Delivery, Event, FailureCode, Phase, State},
     endpoint,
     id::{AccountId, DeliveryId, EndpointId},
+    job,
 };
 use serde::{Deserialize, Serialize};
 
@@ -110,12 +111,15 @@ impl Row for DeliveryRow {
     }
 
     fn indexes(&self) -> Vec<(Key, Vec<u8>)> {
+        let of_job = self.delivery.told.job.map(|job| job::Id { account: self.account, job });
         [
             key::deliveries_to(self.goes_to()),
             key::deliveries_in(self.account, self.standing().name()),
         ]
+        .into_iter()
+        .chain(of_job.map(key::deliveries_of))
         .map(|list| (key::listed(list, self.place()), Vec::new()))
-        .into()
+        .collect()
     }
 
     fn counts(&self) -> Vec<(Key, u64)> {

@@ -2,8 +2,9 @@
 
 pub(crate) mod id;
 pub(crate) mod redeliver;
+mod table;
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{fmt::Display, str::FromStr, sync::Arc};
 
 use domain::{
     Timestamp,
@@ -11,10 +12,10 @@ use domain::{
     id::{DeliveryId, EndpointId, EventId, JobId},
     scope::Scope,
 };
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use readmodel::{Attempt, DeliveryFilter, DeliveryRow, MAX_PAGE_ROWS, Standing, Stream};
 use serde::Serialize;
-use warp::reply::{Reply as _, Response};
+use warp::reply::Response;
 
 use crate::{
     app::App,
@@ -34,7 +35,7 @@ pub(crate) const GET: Endpoint = Endpoint {
     access: Access::Caller(Scope::AccountRead),
     handler: |app, call| Box::pin(get(app, call)),
     doc: Doc {
-        summary: "Deliveries to webhook endpoints, newest first.",
+        summary: "Deliveries to webhook endpoints, newest first. A page may have fewer than its rows, even none, and yet a `next`. With `format=csv` all that are wanted, as a table that breaks off where it cannot be whole.",
         parameters: &[
             Parameter {
                 place: Place::Query,
@@ -48,6 +49,26 @@ pub(crate) const GET: Endpoint = Endpoint {
             },
             Parameter {
                 place: Place::Query,
+                name: "topic",
+                description: "Those of this topic alone, as endpoints name them: job.completed, job.*, *.",
+            },
+            Parameter {
+                place: Place::Query,
+                name: "job",
+                description: "Those that tell of this job alone.",
+            },
+            Parameter {
+                place: Place::Query,
+                name: "since",
+                description: "Those that became due at this time or later.",
+            },
+            Parameter {
+                place: Place::Query,
+                name: "until",
+                description: "Those that became due before this time.",
+            },
+            Parameter {
+                place: Place::Query,
                 name: "limit",
                 description: "Rows of a page, 1 to 200; 50 if absent.",
             },
@@ -56,7 +77,11 @@ pub(crate) const GET: Endpoint = Endpoint {
                 name: "cursor",
                 description: "The `next` of the page before.",
             },
-            Parameter { place: Place::Query, name: "format", description: "csv for a table." },
+            Parameter {
+                place: Place::Query,
+                name: "format",
+                description: "json or csv. A table has no pages: `limit` and `cursor` do not go with it.",
+            },
         ],
         request: None,
         status: 200,
@@ -117,101 +142,167 @@ struct List {
     next: Option<String>,
 }
 
-/// Which page, and in which form.
+/// Which deliveries, and in which form.
+#[derive(Debug, PartialEq)]
 struct Wanted {
     filter: DeliveryFilter,
-    limit: usize,
-    csv: bool,
+    form: Form,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Form {
+    /// One page in JSON, of so many rows at most.
+    Page { limit: usize },
+    /// All of them in CSV.
+    Table,
 }
 
 async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let account = call.caller()?.account;
-    let wanted = Wanted::read(&call)?;
+    let Wanted { filter, form } = Wanted::read(&call)?;
     let age = app.catch_up(Stream::Deliveries).await;
-    let store = app.store.clone();
-    let read = move || store.deliveries(account, wanted.filter, wanted.limit);
-    let page = tokio::task::spawn_blocking(read).await.map_err(|error| {
-        tracing::error!(%error, "a list could not be read");
-        Problem::Internal
-    })??;
-    let list = List {
-        deliveries: page.rows.iter().map(DeliveryView::of).collect(),
-        next: page.next.map(|cursor| cursor.to_string()),
+    let mut response = match form {
+        Form::Page { limit } => {
+            let store = app.store.clone();
+            let read = move || store.deliveries(account, &filter, limit);
+            let page = tokio::task::spawn_blocking(read).await.map_err(|error| {
+                tracing::error!(%error, "a list could not be read");
+                Problem::Internal
+            })??;
+            let list = List {
+                deliveries: page.rows.iter().map(DeliveryView::of).collect(),
+                next: page.next.map(|cursor| cursor.to_string()),
+            };
+            call::json(StatusCode::OK, &list)?
+        }
+        Form::Table => table::response(&app, account, filter)?,
     };
-    let mut response = if wanted.csv { csv(&list) } else { call::json(StatusCode::OK, &list)? };
     app.date(&mut response, age);
     Ok(response)
 }
 
 impl Wanted {
     fn read(call: &Call) -> Result<Self, Problem> {
-        let invalid = |field, message| Problem::FieldInvalid { field, message };
-        let mut wanted = Self { filter: DeliveryFilter::default(), limit: PAGE_ROWS, csv: false };
-        for (name, value) in call.query(&["endpoint", "status", "limit", "cursor", "format"])? {
+        const KNOWN: [&str; 9] =
+            ["endpoint", "status", "topic", "job", "since", "until", "limit", "cursor", "format"];
+        let (mut filter, mut limit, mut csv) = (DeliveryFilter::default(), None, false);
+        for (name, value) in call.query(&KNOWN)? {
             let quoted = quote(&value);
             match name {
-                "endpoint" => {
-                    wanted.filter.endpoint = Some(value.parse().map_err(|error| {
-                        let error: domain::id::InvalidId = error;
-                        invalid("endpoint", format!("{error}."))
-                    })?);
-                }
+                "endpoint" => filter.endpoint = Some(read(name, &value)?),
                 "status" => {
-                    wanted.filter.standing = Some(Standing::parse(&value).ok_or_else(|| {
+                    filter.standing = Some(Standing::parse(&value).ok_or_else(|| {
                         let known = Standing::ALL.map(Standing::name).join(", ");
                         invalid("status", format!("\"{quoted}\" is no status: use {known}."))
                     })?);
                 }
+                "topic" => filter.topic = Some(read(name, &value)?),
+                "job" => filter.job = Some(read(name, &value)?),
+                "since" => filter.since = Some(time(name, &value)?),
+                "until" => filter.until = Some(time(name, &value)?),
                 "limit" => {
-                    let limit = value.parse().ok().filter(|n| (1..=MAX_PAGE_ROWS).contains(n));
-                    wanted.limit = limit.ok_or_else(|| {
+                    let known = value.parse().ok().filter(|n| (1..=MAX_PAGE_ROWS).contains(n));
+                    limit = Some(known.ok_or_else(|| {
                         let text = format!("\"{quoted}\" is no limit: use 1 to {MAX_PAGE_ROWS}.");
                         invalid("limit", text)
-                    })?;
+                    })?);
                 }
                 "format" => match value.as_str() {
-                    "csv" => wanted.csv = true,
+                    "csv" => csv = true,
                     "json" => {}
                     _ => return Err(invalid("format", "Use json or csv.".to_owned())),
                 },
                 _ => {
-                    wanted.filter.cursor = Some(value.parse().map_err(|error| {
+                    filter.cursor = Some(value.parse().map_err(|error| {
                         let error: readmodel::InvalidCursor = error;
                         invalid("cursor", format!("This is {error}."))
                     })?);
                 }
             }
         }
-        Ok(wanted)
+        if let (Some(since), Some(until)) = (filter.since, filter.until)
+            && until <= since
+        {
+            return Err(invalid("until", format!("This is a time after {since}.")));
+        }
+        let form = match (csv, limit) {
+            (false, limit) => Form::Page { limit: limit.unwrap_or(PAGE_ROWS) },
+            (true, None) if filter.cursor.is_none() => Form::Table,
+            (true, limit) => {
+                let paged = if limit.is_some() { "limit" } else { "cursor" };
+                let text = "A table has every row that is wanted: leave this out, and use since and until for a part.";
+                return Err(invalid(paged, text.to_owned()));
+            }
+        };
+        Ok(Self { filter, form })
     }
 }
 
-/// A table (RFC 4180). Nothing in it comes from a stranger, so nothing needs quoting.
-fn csv(list: &List) -> Response {
-    let mut table = "id,endpoint,topic,job,sequence,status,attempts,due_at,updated_at,retry_at,http_status,latency_ms\r\n".to_owned();
-    for row in &list.deliveries {
-        let text = |value: Option<String>| value.unwrap_or_default();
-        let last = row.last;
-        // Writing to a text never fails.
-        let _written = write!(
-            table,
-            "{},{},{},{},{},{},{},{},{},{},{},{}\r\n",
-            row.id,
-            row.endpoint,
-            row.topic,
-            text(row.job.map(|job| job.to_string())),
-            row.sequence,
-            row.status,
-            row.attempts,
-            row.due_at,
-            row.updated_at,
-            text(row.retry_at.map(|at| at.to_string())),
-            text(last.and_then(|last| last.status).map(|status| status.to_string())),
-            text(last.map(|last| last.latency_ms.to_string())),
-        );
+const fn invalid(field: &'static str, message: String) -> Problem {
+    Problem::FieldInvalid { field, message }
+}
+
+fn read<T: FromStr<Err: Display>>(field: &'static str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error| invalid(field, format!("{error}.")))
+}
+
+fn time(field: &'static str, text: &str) -> Result<Timestamp, Problem> {
+    let message = "This must be a time such as 2026-11-20T08:00:00Z.".to_owned();
+    text.parse().map_err(|_unreadable| invalid(field, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+
+    fn read(query: &str) -> Result<Wanted, Problem> {
+        let call = Call {
+            headers: HeaderMap::new(),
+            id: String::new(),
+            name: String::new(),
+            query: query.to_owned(),
+            body: bytes::Bytes::new(),
+            caller: None,
+            peer: None,
+        };
+        Wanted::read(&call)
     }
-    let mut response = http::Response::new(bytes::Bytes::from(table)).into_response();
-    let media_type = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
-    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
-    response
+
+    #[test]
+    fn a_query_is_read_strictly() {
+        let plain =
+            Wanted { filter: DeliveryFilter::default(), form: Form::Page { limit: PAGE_ROWS } };
+        assert_eq!(read(""), Ok(plain));
+        let some =
+            read("status=exhausted&topic=job.*&until=2026-11-22T12:00:00Z&limit=200").unwrap();
+        assert_eq!(some.form, Form::Page { limit: MAX_PAGE_ROWS });
+        assert_eq!(some.filter.standing, Some(Standing::Exhausted));
+        assert_eq!(some.filter.topic, Some("job.*".parse().unwrap()));
+        assert_eq!(some.filter.until, Some("2026-11-22T12:00:00Z".parse().unwrap()));
+        assert_eq!(read("format=csv").unwrap().form, Form::Table);
+        for (wrong, field) in [
+            ("endpoint=7", "endpoint"),
+            ("status=done", "status"),
+            ("topic=", "topic"),
+            ("topic=jobs.*", "topic"),
+            ("topic=member.*", "topic"),
+            ("job=7", "job"),
+            ("since=yesterday", "since"),
+            ("until=2026-11-22", "until"),
+            ("since=2026-11-22T12:00:00Z&until=2026-11-22T12:00:00Z", "until"),
+            ("limit=0", "limit"),
+            ("limit=201", "limit"),
+            ("cursor=x", "cursor"),
+            ("format=xml", "format"),
+            ("format=csv&limit=5", "limit"),
+        ] {
+            let Err(Problem::FieldInvalid { field: named, message }) = read(wrong) else {
+                panic!("{wrong} is read")
+            };
+            assert!(named == field && message.len() > 10, "{wrong}: {named}: {message}");
+        }
+        assert!(matches!(read("page=2"), Err(Problem::Malformed(_))));
+    }
 }
