@@ -3,10 +3,12 @@
 //! <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::{KEYPAIR_LENGTH, SECRET_KEY_LENGTH, Signer as _, SigningKey};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ed25519_dalek::{
+    KEYPAIR_LENGTH, PUBLIC_KEY_LENGTH, SECRET_KEY_LENGTH, Signer as _, SigningKey,
+};
 use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::Secret;
@@ -17,6 +19,8 @@ use crate::secrets::webhook_key;
 const PRIVATE_PREFIX: &str = "whsk_";
 /// Begins its public half.
 const PUBLIC_PREFIX: &str = "whpk_";
+/// Bytes of a public key's digest that its id is made of.
+const ID_BYTES: usize = 8;
 
 /// The secret is of no form that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +48,17 @@ pub fn key_pair() -> (Secret, String) {
     STANDARD.encode_string(pair.as_slice(), &mut secret);
     let public = format!("{PUBLIC_PREFIX}{}", STANDARD.encode(key.verifying_key().as_bytes()));
     (Secret::new(secret), public)
+}
+
+/// The id of a public key, `whpk_...`: the first eight bytes of the SHA-256 of its 32 bytes, in
+/// base64url without padding. None where the text is no such key.
+#[must_use]
+pub fn public_key_id(public: &str) -> Option<String> {
+    let key = STANDARD.decode(public.strip_prefix(PUBLIC_PREFIX)?).ok()?;
+    let key: [u8; PUBLIC_KEY_LENGTH] = key.try_into().ok()?;
+    let digest = Sha256::digest(key);
+    let (id, _) = digest.split_first_chunk::<ID_BYTES>()?;
+    Some(URL_SAFE_NO_PAD.encode(id))
 }
 
 impl SigningSecret {
@@ -133,6 +148,17 @@ mod tests {
         assert!(public.verify(b"ab", &signature).is_ok());
         assert!(public.verify(b"ba", &signature).is_err());
         assert_ne!(key_pair().1, key_pair().1);
+    }
+
+    /// Expected: `head -c 32 /dev/zero | openssl dgst -sha256 -binary | head -c 8 | basenc --base64url`.
+    #[test]
+    fn a_public_key_has_an_id_that_anybody_can_compute() {
+        let zeros = format!("whpk_{}", STANDARD.encode([0; PUBLIC_KEY_LENGTH]));
+        assert_eq!(public_key_id(&zeros).as_deref(), Some("Zmh6rfhivXc"));
+        assert_ne!(public_key_id(&key_pair().1), public_key_id(&key_pair().1));
+        for odd in ["", "whpk_", "whpk_AAAA", "whpk_!!!!", "whsk_AAAA"] {
+            assert_eq!(public_key_id(odd), None, "{odd}");
+        }
     }
 
     #[test]

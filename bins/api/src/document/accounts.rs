@@ -105,13 +105,23 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
             "Endpoint",
             json!({
                 "type": "object",
-                "required": ["id", "url", "topics", "payload", "ordered", "scheme", "enabled", "circuit", "created_at"],
+                "required": ["id", "url", "topics", "payload", "ordered", "scheme", "public_keys", "enabled", "circuit", "created_at"],
                 "properties": {
                     "id": text(), "url": or_null("string"), "description": or_null("string"),
                     "topics": list(text()), "applications": or_null("array"), "payload": text(), "ordered": { "type": "boolean" },
                     "timeout_ms": or_null("integer"), "per_second": or_null("integer"), "at_once": or_null("integer"),
                     "retry_after_s": or_null("array"), "keep_answers": { "type": "boolean" }, "has_headers": { "type": "boolean" },
-                    "scheme": text(), "public_key": or_null("string"), "previous_secrets_until": list(text()),
+                    "scheme": text(), "public_key": or_null("string"),
+                    "public_keys": list(json!({
+                        "type": "object",
+                        "description": "A key that `v1a` signatures verify with; the current one first, then those before, while deliveries are signed with them as well.",
+                        "required": ["id", "public_key", "until"],
+                        "properties": {
+                            "id": { "type": "string", "description": "The first eight bytes of the SHA-256 of its 32 bytes, in base64url." },
+                            "public_key": text(), "until": or_null("string"),
+                        },
+                    })),
+                    "previous_secrets_until": list(text()),
                     "enabled": { "type": "boolean" }, "disabled": or_null("object"), "circuit": { "type": "object" },
                     "replay": or_null("object"), "created_at": text(), "secret": text(),
                 },

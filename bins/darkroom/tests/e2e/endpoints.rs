@@ -32,7 +32,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    async fn set(hooks: &[&WebhookReceiver]) -> Self {
+    pub(crate) async fn set(hooks: &[&WebhookReceiver]) -> Self {
         let ports: Vec<u16> = hooks.iter().map(|hooks| hooks.port()).collect();
         Self::beside(&ports, 700).await
     }
@@ -75,7 +75,12 @@ impl Scene {
     }
 
     /// Waits until so many came at a path, greetings not counted, and gives those.
-    async fn wait_for(&self, hooks: &WebhookReceiver, path: &str, count: usize) -> Vec<Received> {
+    pub(crate) async fn wait_for(
+        &self,
+        hooks: &WebhookReceiver,
+        path: &str,
+        count: usize,
+    ) -> Vec<Received> {
         let all = hooks.wait_until(PATIENCE, |all| self.at(all, path).len() >= count).await;
         self.at(&all, path).into_iter().cloned().collect()
     }
@@ -108,7 +113,7 @@ pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_else(|| panic!("{name} of {value}"))
 }
 
-fn signed(one: &Received) -> Value {
+pub(crate) fn signed(one: &Received) -> Value {
     let headers: BTreeMap<&str, &str> = ["webhook-id", "webhook-timestamp", "webhook-signature"]
         .map(|name| (name, one.header(name)))
         .into();
@@ -116,7 +121,7 @@ fn signed(one: &Received) -> Value {
 }
 
 /// The snippets of `docs/WEBHOOKS.md` in a language, in order.
-fn snippets(language: &str) -> Vec<String> {
+pub(crate) fn snippets(language: &str) -> Vec<String> {
     let document = include_str!("../../../../docs/WEBHOOKS.md");
     let open = format!("```{language}\n");
     let parts = document.split(open.as_str()).skip(1);
@@ -125,7 +130,7 @@ fn snippets(language: &str) -> Vec<String> {
 
 /// Runs a snippet that defines `verify(secret, headers, body)` on a delivery, and on one that was
 /// changed, which it must refuse.
-async fn try_snippet(venv: &'static str, snippet: &str, secret: &str, one: &Received) {
+pub(crate) async fn try_snippet(venv: &'static str, snippet: &str, secret: &str, one: &Received) {
     let program = format!(
         "import json, sys\n{snippet}\n\ngiven = json.load(sys.stdin)\n\
          verify(given['secret'], given['headers'], given['body'])\n\

@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use domain::{
     Timestamp,
     endpoint::{
-        self, Circuit, DisabledBecause, Endpoint, Payload, RunningReplay, Scheme, TopicFilter,
+        self, Circuit, DisabledBecause, Endpoint, Payload, RunningReplay, Scheme, Signing,
+        TopicFilter,
     },
     id::{ApplicationId, EndpointId},
     retry::Schedule,
     sealed::field,
 };
 use serde::Serialize;
+use vault::webhook;
 
 use crate::{app::App, problem::Problem};
 
@@ -33,6 +35,7 @@ pub(super) struct EndpointView {
     has_headers: bool,
     scheme: Scheme,
     public_key: Option<String>,
+    public_keys: Vec<PublicKey>,
     previous_secrets_until: Vec<Timestamp>,
     enabled: bool,
     disabled: Option<Disabled>,
@@ -41,6 +44,15 @@ pub(super) struct EndpointView {
     pub(super) created_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
+}
+
+/// A key that a delivery's `v1a` signatures verify with.
+#[derive(Serialize)]
+struct PublicKey {
+    id: String,
+    public_key: String,
+    /// Until when deliveries are signed with it; none where it is the current one.
+    until: Option<Timestamp>,
 }
 
 #[derive(Serialize)]
@@ -56,7 +68,8 @@ impl EndpointView {
         id: endpoint::Id,
         endpoint: &Endpoint,
     ) -> Result<Self, Problem> {
-        let Endpoint { letter, signing, previous, added_at, disabled, circuit, replay } = endpoint;
+        let Endpoint { letter, signing, previous, added_at, disabled, circuit, well_at: _, replay } =
+            endpoint;
         let now = app.clock.now();
         let open = async |name, sealed| {
             let name = custody::endpoint_field(name, id.endpoint);
@@ -87,6 +100,7 @@ impl EndpointView {
             has_headers: letter.headers.is_some(),
             scheme: signing.scheme,
             public_key: signing.public_key.clone(),
+            public_keys: public_keys(endpoint, now),
             previous_secrets_until: previous
                 .iter()
                 .map(|previous| previous.until)
@@ -105,4 +119,16 @@ impl EndpointView {
     pub(super) fn with_secret(self, secret: &str) -> Self {
         Self { secret: Some(secret.to_owned()), ..self }
     }
+}
+
+/// Every key that deliveries verify with at `now`, the latest first.
+fn public_keys(endpoint: &Endpoint, now: Timestamp) -> Vec<PublicKey> {
+    let previous = endpoint.previous.iter().filter(|previous| now < previous.until);
+    let previous = previous.map(|previous| (&previous.signing, Some(previous.until)));
+    let all = std::iter::once((&endpoint.signing, None)).chain(previous);
+    let key = |(signing, until): (&Signing, _)| {
+        let public_key = signing.public_key.clone()?;
+        Some(PublicKey { id: webhook::public_key_id(&public_key)?, public_key, until })
+    };
+    all.filter_map(key).collect()
 }
