@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use domain::{
-    Aggregate as _, Timestamp,
-    delivery::{self, Deliveries, Event, Phase, State},
-    endpoint::{self, Endpoint, Endpoints, ReplayOnly, RunningReplay},
+    Timestamp,
+    delivery::{self, Deliveries, Event, Phase, State, Told},
+    endpoint::{self, Endpoint, Endpoints, ReplayOnly, ReplayStream, RunningReplay},
     id::ReplayId,
-    job::Jobs,
+    job::Id,
 };
-use eventlog::{ReadError, Span, TransactError, Unavailable, topology};
+use eventlog::{Malformed, Raw, ReadError, Recorded, Span, TransactError, Unavailable, topology};
 use futures::{StreamExt as _, pin_mut, stream::FuturesUnordered};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Events looked at between two notes of how far a replay has come.
-const PAGE: u64 = 1_000;
+const PAGE: usize = 1_000;
 /// Deliveries made due in a second, so that what happens now is not held up.
 const PER_SECOND: u32 = 500;
 /// Deliveries that are being made due at once.
@@ -49,6 +49,51 @@ pub(crate) enum Error {
     Deliver(#[from] DeliveryError),
 }
 
+/// What a replay comes by.
+enum Past {
+    /// Something happened.
+    Happened(Told),
+    /// A delivery was given up.
+    GivenUp(Box<Recorded<Deliveries>>),
+}
+
+impl Past {
+    fn read(stream: ReplayStream, raw: &Raw) -> Result<Self, Malformed> {
+        let stream = match stream {
+            ReplayStream::Jobs => topology::JOBS,
+            ReplayStream::Accounts => topology::ACCOUNTS,
+            ReplayStream::Uploads => topology::UPLOADS,
+            ReplayStream::Deliveries => return Ok(Self::GivenUp(Box::new(raw.decode()?))),
+        };
+        Ok(Self::Happened(Happening::read(stream, raw)?.told))
+    }
+
+    /// The delivery that tells this endpoint of it.
+    fn delivery(&self, id: endpoint::Id) -> delivery::Id {
+        match self {
+            Self::Happened(told) => delivery::Id::of(id, told.event_id),
+            Self::GivenUp(given_up) => given_up.id,
+        }
+    }
+
+    /// What is told, as far as this says it.
+    const fn told(&self) -> Option<&Told> {
+        match self {
+            Self::Happened(told) => Some(told),
+            Self::GivenUp(_) => None,
+        }
+    }
+
+    /// Whether this gave up a delivery that was last given up then; anything else stands for all of its
+    /// delivery.
+    fn gave_up_at(&self, at: Timestamp) -> bool {
+        match self {
+            Self::Happened(_) => true,
+            Self::GivenUp(given_up) => given_up.time == at,
+        }
+    }
+}
+
 impl Deliverer {
     /// Makes everything due that a replay asks for, from where it stopped. What was told since
     /// `asked` was told by it.
@@ -64,8 +109,8 @@ impl Deliverer {
             return Ok(());
         };
         while running.through_seq < running.of.to_seq {
-            let through = running.through_seq.saturating_add(PAGE).min(running.of.to_seq);
-            running.deliveries += self.page(id, &running, asked, through).await?;
+            let (made_due, through) = self.page(id, &running, asked).await?;
+            running.deliveries += made_due;
             running.through_seq = through;
             let (now, deliveries) = (self.clock.now(), running.deliveries);
             let step = |state: &endpoint::State| {
@@ -82,29 +127,33 @@ impl Deliverer {
         Ok(())
     }
 
-    /// Makes due what lies between where a replay stopped and `through`.
+    /// Makes due what lies next where a replay stopped; how many, and the last sequence looked at.
     async fn page(
         &self,
         id: endpoint::Id,
         running: &RunningReplay,
         asked: Timestamp,
-        through: u64,
-    ) -> Result<u64, Error> {
+    ) -> Result<(u64, u64), Error> {
+        let of = &running.of;
         let span = Span {
-            filter: Some(format!("darkroom.{}.{}.>", Jobs::NOUN, id.account)),
+            filter: Some(of.stream.subjects(id)),
             from_seq: Some(running.through_seq + 1),
-            to_seq: Some(through),
+            to_seq: Some(of.to_seq),
             ..Span::default()
         };
-        let messages = self.log.replay(topology::JOBS, span);
+        let messages = self.log.replay(of.stream.name(), span).take(PAGE);
         pin_mut!(messages);
         let mut pace = interval(Duration::from_secs(1) / PER_SECOND);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut made_due, mut under_way) = (0, FuturesUnordered::new());
+        let (mut looked_at, mut last) = (0, None);
         while let Some(raw) = messages.next().await {
-            let Ok(happening) = Happening::read(topology::JOBS, &raw?) else { continue };
+            let raw = raw?;
+            (looked_at, last) = (looked_at + 1, Some(raw.seq));
+            let Ok(past) = Past::read(of.stream, &raw) else { continue };
             let Some(endpoint) = self.book.endpoint(id) else { continue };
-            if endpoint.disabled.is_some() || !endpoint.wants(&happening.topic(), None) {
+            let wanted = |told: &Told| endpoint.wants(&told.event_type.as_str().into(), None);
+            if endpoint.disabled.is_some() || !past.told().is_none_or(wanted) {
                 continue;
             }
             pace.tick().await;
@@ -113,12 +162,13 @@ impl Deliverer {
             {
                 made_due += u64::from(done?);
             }
-            under_way.push(self.tell_again(id, endpoint, happening, (running.of.only, asked)));
+            under_way.push(self.tell_again(id, endpoint, past, (of.only, asked)));
         }
         while let Some(done) = under_way.next().await {
             made_due += u64::from(done?);
         }
-        Ok(made_due)
+        // Of what is less than a page nothing is left.
+        Ok((made_due, last.filter(|_| looked_at == PAGE).unwrap_or(of.to_seq)))
     }
 
     /// Makes one delivery due, if the replay asks for it; whether it is one of the replay's, be it
@@ -127,31 +177,31 @@ impl Deliverer {
         &self,
         id: endpoint::Id,
         endpoint: Arc<Endpoint>,
-        happening: Happening,
+        past: Past,
         (only, asked): (ReplayOnly, Timestamp),
     ) -> Result<bool, Error> {
-        if endpoint.letter.terms.applications.is_some() {
-            let job = self.job(happening.job()).await?;
-            let application = job.map(|(_, job)| job.requested.application);
-            if !endpoint.wants(&happening.topic(), application) {
-                return Ok(false);
-            }
-        }
-        let delivery_id = delivery::Id::of(id, happening.told.event_id);
+        let delivery_id = past.delivery(id);
         let known = self.load::<Deliveries>(&delivery_id).await?;
-        let before = known.state.delivery().map(|delivery| delivery.phase);
-        let (wanted, since) = match before {
+        let delivery = known.state.delivery();
+        let Some(told) = past.told().or(delivery.map(|delivery| &delivery.told)).cloned() else {
+            // What it told is older than what is kept of deliveries.
+            return Ok(false);
+        };
+        if !self.is_wanted(id, &endpoint, &told).await? {
+            return Ok(false);
+        }
+        let (wanted, since) = match delivery.map(|delivery| delivery.phase) {
             None => (only == ReplayOnly::All, false),
             Some(Phase::Waiting { .. }) => (false, true),
             Some(Phase::Delivered { at }) => (at < asked && only == ReplayOnly::All, at >= asked),
-            Some(Phase::Exhausted { at, .. }) => (at < asked, at >= asked),
+            Some(Phase::Exhausted { at, .. }) => (at < asked && past.gave_up_at(at), at >= asked),
         };
         if !wanted {
-            return Ok(since && self.was_made_due(&delivery_id, (only, asked)).await?);
+            return Ok(since && self.was_made_due(&delivery_id, &past, (only, asked)).await?);
         }
         let now = self.clock.now();
         let decide = |state: &State| match state {
-            State::Absent => delivery::due(state, happening.told.clone()),
+            State::Absent => delivery::due(state, told.clone()),
             State::Present(delivery) if delivery.is_waiting() => Ok(vec![]),
             State::Present(_) => delivery::redeliver(state),
         };
@@ -160,15 +210,37 @@ impl Deliverer {
         Ok(!done.recorded.is_empty())
     }
 
-    /// Whether a delivery became due since a replay was asked for.
+    /// Whether the endpoint wants to be told this, as of now.
+    async fn is_wanted(
+        &self,
+        id: endpoint::Id,
+        endpoint: &Endpoint,
+        told: &Told,
+    ) -> Result<bool, Error> {
+        let topic = told.event_type.as_str().into();
+        if endpoint.letter.terms.applications.is_none() || !endpoint.wants(&topic, None) {
+            return Ok(endpoint.wants(&topic, None));
+        }
+        let job = self.job(told.job.map(|job| Id { account: id.account, job })).await?;
+        Ok(endpoint.wants(&topic, job.map(|(_, job)| job.requested.application)))
+    }
+
+    /// Whether a delivery became due since a replay was asked for that came by it, for those given up
+    /// the last time that they were.
     async fn was_made_due(
         &self,
         id: &delivery::Id,
+        past: &Past,
         (only, asked): (ReplayOnly, Timestamp),
     ) -> Result<bool, Error> {
         let history = self.log.history::<Deliveries>(id).await?;
-        let mut since = history.iter().filter(|recorded| recorded.time >= asked);
-        Ok(since.any(|recorded| match &recorded.event {
+        let (before, since): (Vec<_>, Vec<_>) =
+            history.iter().partition(|recorded| recorded.time < asked);
+        let given_up = before.iter().rev().find(|recorded| recorded.event.name() == "exhausted");
+        if !given_up.is_none_or(|recorded| past.gave_up_at(recorded.time)) {
+            return Ok(false);
+        }
+        Ok(since.iter().any(|recorded| match &recorded.event {
             Event::RedeliveryRequested {} => true,
             Event::Due { .. } | Event::Delivered { told: Some(_), .. } => only == ReplayOnly::All,
             Event::Delivered { .. } | Event::AttemptFailed { .. } | Event::Exhausted { .. } => {

@@ -3,6 +3,7 @@
 mod answers;
 mod clockwork;
 mod order;
+mod replay;
 
 use std::sync::Arc;
 

@@ -2,6 +2,7 @@
 
 mod decide;
 mod event;
+mod replay;
 mod state;
 mod topic;
 
@@ -13,9 +14,8 @@ pub use decide::{
     MAX_SECRETS, Refusal, add, change, close_circuit, disable, enable, end_replay, open_circuit,
     progress_replay, remove, request_replay, rotate,
 };
-pub use event::{
-    DisabledBecause, Event, Letter, Payload, Replay, ReplayOnly, Scheme, Signing, Terms,
-};
+pub use event::{DisabledBecause, Event, Letter, Payload, Scheme, Signing, Terms};
+pub use replay::{Replay, ReplayOnly, ReplayStream};
 pub use state::{Circuit, Endpoint, PreviousSigning, RunningReplay, State};
 pub use topic::{InvalidTopic, Topic, TopicFilter, of_event};
 

@@ -144,15 +144,19 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
             json!({
                 "type": "object",
                 "additionalProperties": false,
-                "properties": { "from_seq": number(), "since": text(), "only": { "type": "string", "enum": ["all", "exhausted"] } },
+                "properties": {
+                    "from_seq": number(), "to_seq": number(), "since": text(), "until": text(),
+                    "only": { "type": "string", "enum": ["all", "exhausted"] },
+                    "stream": { "type": "string", "enum": ["jobs", "accounts", "uploads", "deliveries"] },
+                },
             }),
         ),
         (
             "Replay",
             json!({
                 "type": "object",
-                "required": ["replay", "from_seq", "to_seq", "only"],
-                "properties": { "replay": text(), "from_seq": number(), "to_seq": number(), "only": text() },
+                "required": ["replay", "from_seq", "to_seq", "only", "stream"],
+                "properties": { "replay": text(), "from_seq": number(), "to_seq": number(), "only": text(), "stream": text() },
             }),
         ),
         (

@@ -27,6 +27,7 @@ mod past;
 mod people;
 mod previews;
 mod quotas;
+mod replays;
 mod replicas;
 mod sessions;
 mod shapes;

@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 
 use super::{
-    event::{DisabledBecause, Event, Letter, Replay, Signing},
+    event::{DisabledBecause, Event, Letter, Signing},
+    replay::Replay,
     state::{Circuit, Endpoint, RunningReplay, State},
 };
 use crate::id::ReplayId;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::topic::TopicFilter;
+use super::{replay::Replay, topic::TopicFilter};
 use crate::{
     Sealed,
     id::{ApplicationId, ReplayId},
@@ -66,7 +66,7 @@ pub enum Event {
     ReplayProgressed {
         /// Which.
         replay: ReplayId,
-        /// The last sequence of `JOBS` that it has looked at.
+        /// The last sequence that it has looked at, of the stream in which it looks.
         through_seq: u64,
         /// Deliveries made due by it so far.
         deliveries: u64,
@@ -178,29 +178,6 @@ pub enum DisabledBecause {
     Gone,
     /// It did nothing but fail for days.
     Failing,
-}
-
-/// Past events to be told again, by where they lie in `JOBS`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Replay {
-    /// From this sequence on.
-    pub from_seq: u64,
-    /// Up to this one.
-    pub to_seq: u64,
-    /// Which of them.
-    #[serde(default)]
-    pub only: ReplayOnly,
-}
-
-/// Which events a replay tells again.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ReplayOnly {
-    /// All.
-    #[default]
-    All,
-    /// Those whose delivery was given up.
-    Exhausted,
 }
 
 impl Event {

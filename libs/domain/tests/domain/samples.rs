@@ -13,7 +13,7 @@ use domain::{
     delivery::{Answer, Deliveries, Event as Delivery, FailureCode, Told},
     endpoint::{
         self, DisabledBecause, Endpoints, Event as Endpoint, Letter, Payload, Replay, ReplayOnly,
-        Scheme, Signing,
+        ReplayStream, Scheme, Signing,
     },
     id::{ApplicationId, DestinationId, EventId, InputId, JobId, MemberId, ReplayId, SessionId},
     job::Jobs,
@@ -301,7 +301,12 @@ fn every_endpoint_event_is_frozen_and_decodes() {
         Endpoint::CircuitClosed {},
         Endpoint::ReplayRequested {
             replay,
-            of: Replay { from_seq: 1, to_seq: 1_000, only: ReplayOnly::Exhausted },
+            of: Replay {
+                from_seq: 1,
+                to_seq: 1_000,
+                only: ReplayOnly::Exhausted,
+                stream: ReplayStream::Deliveries,
+            },
         },
         Endpoint::ReplayProgressed { replay, through_seq: 500, deliveries: 40 },
         Endpoint::ReplayEnded { replay, deliveries: 80 },
