@@ -24,6 +24,7 @@ mod deliveries_receiver;
 mod destinations;
 mod drill;
 mod egress;
+mod endpoint_commands;
 mod endpoint_keys;
 mod endpoints;
 mod erasure;

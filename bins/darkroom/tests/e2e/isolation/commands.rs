@@ -65,6 +65,7 @@ fn about(things: &Things) -> Vec<(&str, Vec<&'static str>)> {
         commands.push((&things.endpoint, vec!["endpoint", verb, "ID"]));
     }
     commands.push((&things.endpoint, vec!["endpoint", "replay", "ID", "--from-seq", "1"]));
+    commands.push((&things.endpoint, vec!["endpoint", "change", "ID", "--topic", "*"]));
     for verb in ["delivery", "redeliver"] {
         commands.push((&things.delivery, vec!["endpoint", verb, "ID"]));
     }
