@@ -3,7 +3,10 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,9 +19,9 @@ use domain::{
 use eventlog::{Log, Span, topology};
 use futures::{StreamExt as _, TryStreamExt as _, future::join_all, stream};
 use rand::Rng as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use service::{Clock as _, SystemClock};
-use testkit::{Part, eventually};
+use testkit::{Part, eventually, until_some};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -372,4 +375,90 @@ async fn a_replay_goes_on_where_it_was_killed_and_tells_everything() {
 #[ignore = "takes minutes: ./justw drill-webhooks"]
 async fn a_replay_of_a_hundred_thousand_events_outlives_ten_kills() {
     replay(100_000, 10).await;
+}
+
+/// Waits until deliveries of this topic stand like this at an endpoint, so many of them; and gives
+/// them, newest first.
+async fn standing(scene: &Scene, endpoint: &str, like: (&str, &str), count: usize) -> Vec<Value> {
+    let (topic, status) = like;
+    until_some("deliveries stand like this", PATIENCE, || async {
+        let query = format!("endpoint={endpoint}&status={status}");
+        let mut all = scene.deliveries(&query).await;
+        all.retain(|one| one["topic"] == topic && one["attempts"] != 0);
+        (all.len() == count).then_some(all)
+    })
+    .await
+}
+
+/// Has a replay made to an endpoint; how many deliveries it made due.
+async fn replay_of(scene: &Scene, endpoint: &str, wish: &Value) -> u64 {
+    let asked = scene.caller.post(&format!("/v1/endpoints/{endpoint}/replays"), wish).await;
+    assert_eq!(asked.status, 202, "{}", asked.json());
+    let replay = asked.json()["replay"].clone();
+    let operator = scene.stack.nats.log("operator").await;
+    let id = endpoint::Id { account: scene.stack.account, endpoint: endpoint.parse().unwrap() };
+    until_some("the replay ends", PATIENCE, || async {
+        let history = operator.history::<Endpoints>(&id).await.unwrap();
+        history.iter().find_map(|recorded| match &recorded.event {
+            endpoint::Event::ReplayEnded { replay: ended, deliveries }
+                if json!(ended) == replay =>
+            {
+                Some(*deliveries)
+            }
+            _ => None,
+        })
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_tells_what_was_given_up_within_its_times_and_no_more_than_its_sequences() {
+    let down = Arc::new(AtomicBool::new(false));
+    let is_down = Arc::clone(&down);
+    let hooks = Receiver::start(move |_| {
+        Given::Status(if is_down.load(Ordering::SeqCst) { 400 } else { 204 })
+    })
+    .await;
+    let scene = Scene::beside(&[hooks.port()], TIMEOUT_MS).await;
+    let asked = json!({
+        "url": hooks.url("/"), "payload": "thin", "retry_after_s": [3],
+        "topics": ["job.failed", "account.application_added"],
+    });
+    let added = scene.add(&asked).await;
+    let id = text(&added, "id");
+    let (of_jobs, of_account) = ("job.failed", "account.application_added");
+
+    down.store(true, Ordering::SeqCst);
+    scene.job("early.jpg", false).await;
+    standing(&scene, id, (of_jobs, "exhausted"), 1).await;
+    scene.job("older.jpg", false).await;
+    standing(&scene, id, (of_jobs, "waiting"), 1).await;
+    // What the next one tells happened before this, and is given up after it.
+    let since = SystemClock.now();
+    standing(&scene, id, (of_jobs, "exhausted"), 2).await;
+    let application = scene.caller.post("/v1/applications", &json!({})).await;
+    assert_eq!(application.status, 201, "{}", application.json());
+    standing(&scene, id, (of_account, "exhausted"), 1).await;
+    let until = SystemClock.now();
+    scene.job("late.jpg", false).await;
+    let all = standing(&scene, id, (of_jobs, "exhausted"), 3).await;
+    let [late, older, early] = &all[..] else { panic!("{all:?}") };
+
+    down.store(false, Ordering::SeqCst);
+    let wish = json!({ "only": "exhausted", "since": since, "until": until });
+    assert_eq!(replay_of(&scene, id, &wish).await, 2);
+    standing(&scene, id, (of_account, "delivered"), 1).await;
+    let told = standing(&scene, id, (of_jobs, "delivered"), 1).await;
+    assert_eq!(told[0]["webhook_id"], older["webhook_id"]);
+    standing(&scene, id, (of_jobs, "exhausted"), 2).await;
+
+    // Everything from the first to the second, be it told or given up.
+    let wish = json!({ "from_seq": early["sequence"], "to_seq": older["sequence"] });
+    assert_eq!(replay_of(&scene, id, &wish).await, 2);
+    let left = standing(&scene, id, (of_jobs, "exhausted"), 1).await;
+    assert_eq!(left[0]["webhook_id"], late["webhook_id"]);
+    let again = || hooks.count(|line| line.is_taken() && line.json()["type"] == of_jobs);
+    eventually("both are told", PATIENCE, || async { again() == 3 }).await;
+    let ids: BTreeSet<String> = hooks.lines().into_iter().map(|line| line.webhook_id).collect();
+    assert_eq!(ids.len(), 5, "the greeting, three jobs and a key pair, each under one id");
 }
