@@ -242,6 +242,7 @@ fn environment(settings: &dispatcher::Settings, port: u16) -> Vec<(&'static str,
         ("DARKROOM__STORAGE__ENDPOINT", storage.endpoint.clone().unwrap_or_default()),
         ("DARKROOM__STORAGE__ACCESS_KEY", storage.access_key.clone()),
         ("DARKROOM__STORAGE__SECRET_KEY", storage.secret_key.expose().to_owned()),
+        ("DARKROOM__DISPATCHER__ATTEMPTS", path(&settings.dispatcher.attempts)),
         ("DARKROOM__EGRESS__ALLOW", format!("127.0.0.1/32:{port}")),
         ("DARKROOM__LOG__LEVEL", QUIET.to_owned()),
     ]

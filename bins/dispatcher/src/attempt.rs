@@ -8,11 +8,13 @@ use domain::{
     endpoint::{self, DisabledBecause, Endpoints},
     sealed::field,
 };
-use eventlog::{Loaded, Span, topology};
+use eventlog::{Loaded, Recorded, Span, topology};
 use futures::{StreamExt as _, pin_mut};
+use jiff::SignedDuration;
 
 use crate::{
     deliver::{Deliverer, Error, Progress},
+    journal::{self, Noted},
     lanes::{Consequence, Pass},
     later,
     matter::{Matter, Writer},
@@ -20,11 +22,16 @@ use crate::{
     target::{Opened, Target, Unopened},
 };
 
+/// How far apart the times lie at most at which an attempt began by its note and by its record.
+const SAME: SignedDuration = SignedDuration::from_secs(1);
+
 /// How an attempt went.
 pub(crate) struct Went {
     outcome: Outcome,
     latency: Duration,
     answer: Answer,
+    /// The note of it, if it came to a request.
+    noted: Option<Noted>,
 }
 
 impl Deliverer {
@@ -74,6 +81,9 @@ impl Deliverer {
         let when = (self.clock.now(), rand::random::<f64>());
         let record = |state: &State| delivery::record(state, attempted.clone(), schedule, when);
         let recorded = self.log.transact_from::<Deliveries, _>(&id, known, when.0, record).await?;
+        if let Some(noted) = went.noted {
+            noted.strike_out();
+        }
         tracing::info!(
             delivery.id = %id, event.topic = matter.told.event_type, attempt, latency_ms,
             outcome = ?attempted.outcome, "attempted"
@@ -98,12 +108,14 @@ impl Deliverer {
         let mut headers = opened.headers.clone();
         headers.extend(sign::headers(&opened.keys, &webhook_id, now, media_type, &bytes));
         let timeout = target.timeout(&self.settings);
+        let noted = Some(self.journal.note(journal::Attempt::new(id, matter.told, now)));
         Ok(match self.egress.post(&opened.url, headers, bytes, timeout).await {
-            Ok(posted) => self.took(target, &opened, posted).await?,
+            Ok(posted) => self.took(target, &opened, posted, noted).await?,
             Err(failed) => Went {
                 outcome: not_taken(call_code(&failed.error), None, None),
                 latency: failed.latency,
                 answer: Answer { address: failed.address, excerpt: None },
+                noted,
             },
         })
     }
@@ -113,6 +125,7 @@ impl Deliverer {
         target: &Target,
         opened: &Opened,
         posted: egress::Posted,
+        noted: Option<Noted>,
     ) -> Result<Went, custody::Error> {
         let status = posted.status;
         let longest_s = self.settings.longest_retry_after_s;
@@ -133,7 +146,7 @@ impl Deliverer {
             excerpt = Some(self.custody.seal_for_account(id.account, &field, &text).await?);
         }
         let answer = Answer { address: posted.address, excerpt };
-        Ok(Went { outcome, latency: posted.latency, answer })
+        Ok(Went { outcome, latency: posted.latency, answer, noted })
     }
 
     /// Lets an endpoint's lane know how it went, and the log what follows from that.
@@ -174,6 +187,43 @@ impl Deliverer {
         }
     }
 
+    /// Records what was noted of attempts whose outcome nobody recorded, as interrupted. What cannot be
+    /// recorded now stays noted.
+    pub(crate) async fn record_left(&self) {
+        for noted in self.journal.left() {
+            let id = noted.attempt().id();
+            match self.interrupt(noted.attempt()).await {
+                Ok(()) => noted.strike_out(),
+                Err(error) => {
+                    let error = service::Chain(&error);
+                    tracing::warn!(delivery.id = %id, %error, "an interrupted attempt stays noted");
+                }
+            }
+        }
+    }
+
+    async fn interrupt(&self, attempt: &journal::Attempt) -> Result<(), Error> {
+        let id = attempt.id();
+        // Two events may make the delivery due: whoever is handed the first must wait for the second.
+        let _pursuit = self.turns.pursue(id);
+        let history = self.log.history::<Deliveries>(&id).await?;
+        let is_it = |recorded: &Recorded<Deliveries>| {
+            let latency = recorded.event.latency_ms().map(Duration::from_millis);
+            let began = latency.and_then(|latency| recorded.time.checked_sub(latency).ok());
+            began.is_some_and(|began| began.duration_since(attempt.began_at).abs() < SAME)
+        };
+        if history.iter().any(is_it) {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let ago = u64::try_from(now.duration_since(attempt.began_at).as_millis()).unwrap_or(0);
+        let told = &attempt.told;
+        let interrupt = |state: &State| delivery::interrupt(state, told.clone(), ago, now);
+        self.log.transact::<Deliveries, _>(&id, now, interrupt).await?;
+        tracing::info!(delivery.id = %id, "an attempt was interrupted");
+        Ok(())
+    }
+
     /// Whether an endpoint took no delivery since then, from whichever dispatcher. What cannot be found
     /// out now is asked again at the next failure.
     async fn only_failed(&self, id: endpoint::Id, since: Timestamp) -> bool {
@@ -195,6 +245,7 @@ impl Went {
             outcome: not_taken(code, None, None),
             latency: Duration::ZERO,
             answer: Answer::default(),
+            noted: None,
         }
     }
 }

@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::{
     attempt::Went,
     book::{Behind, Book},
+    journal::Journal,
     lanes::{Entry, Lanes},
     matter::Matter,
     settings,
@@ -51,6 +52,7 @@ pub(crate) struct Deliverer {
     pub(crate) lanes: Lanes,
     pub(crate) opener: Opener,
     pub(crate) turns: Turns,
+    pub(crate) journal: Arc<Journal>,
     /// One permit for each first attempt that has begun, be it only to wait for room.
     pub(crate) begun: Arc<Semaphore>,
     /// One permit for each first attempt on its way.

@@ -9,6 +9,7 @@ mod attempt;
 mod book;
 mod deliver;
 mod feed;
+mod journal;
 mod lanes;
 mod later;
 mod matter;
@@ -47,6 +48,7 @@ use vault::{Role, Vault};
 use crate::{
     book::Book,
     deliver::{Deliverer, Error as DeliveryError, MOST_BEGUN, MOST_READ, Progress},
+    journal::Journal,
     lanes::Lanes,
     target::Opener,
     told::Happening,
@@ -65,6 +67,8 @@ const FIRST_LOOK: Duration = Duration::from_secs(1);
 const LAST_LOOK: Duration = Duration::from_secs(60);
 /// How long those who were called may take to finish after the shutdown.
 const DRAIN: Duration = Duration::from_secs(20);
+/// How often it is looked for attempts that could not be recorded when they were over.
+const LEFT_LOOK: Duration = Duration::from_secs(15);
 /// Longer waits for room end together with those of others.
 const STEP: Duration = Duration::from_secs(1);
 
@@ -83,6 +87,9 @@ pub enum Error {
     /// The `[storage]` section makes no bucket.
     #[error("use the [storage] section")]
     Storage(#[from] custody::BadSettings),
+    /// Attempts cannot be noted.
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
     /// No way out.
     #[error("set up egress")]
     Egress(#[from] egress::SetupError),
@@ -116,8 +123,11 @@ pub async fn run(
         clock,
         custody,
         egress: egress::Client::new(&settings.egress)?,
+        journal: Journal::open(&settings.dispatcher.attempts)?,
         settings: settings.dispatcher,
     });
+    // Before anything is attempted again.
+    deliverer.record_left().await;
     tracing::info!(slots, "ready for deliveries");
     // What is new never waits for what is old, and what many are to be told takes one place here.
     let (now, later) = (Arc::new(Semaphore::new(MOST_BEGUN)), Arc::new(Semaphore::new(slots)));
@@ -137,6 +147,7 @@ pub async fn run(
         take(topology::DELIVERIES, topology::DISPATCHER, &later),
         steps(&deliverer, &now, &shutdown),
         answers(&deliverer, called, &later, &shutdown),
+        leftovers(&deliverer, &shutdown),
         feed::keep(&deliverer.log, &deliverer.custody, &deliverer.book, &shutdown),
     );
     Ok(())
@@ -190,6 +201,13 @@ async fn answers(
     let drained = async { while answering.join_next().await.is_some() {} };
     if tokio::time::timeout(DRAIN, drained).await.is_err() {
         tracing::warn!("deliveries that were called did not end in time");
+    }
+}
+
+/// Records what could not be recorded when it was over.
+async fn leftovers(deliverer: &Deliverer, shutdown: &CancellationToken) {
+    while shutdown.run_until_cancelled(tokio::time::sleep(LEFT_LOOK)).await.is_some() {
+        deliverer.record_left().await;
     }
 }
 

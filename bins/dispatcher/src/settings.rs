@@ -1,5 +1,7 @@
 //! What a dispatcher can be told. `defaults.toml` is the manual.
 
+use std::path::PathBuf;
+
 use domain::retry::Schedule;
 use serde::Deserialize;
 
@@ -38,6 +40,9 @@ pub struct Dispatcher {
     pub retry_after_s: Schedule,
     /// Longest `Retry-After` that is honoured, in seconds.
     pub longest_retry_after_s: u64,
+    /// The folder in which attempts are noted while they are under way, so that those of a process that is
+    /// killed get into the log. Dispatchers of one machine may share it.
+    pub attempts: PathBuf,
     /// The public base of the API, without a trailing slash.
     pub public_url: String,
 }

@@ -25,8 +25,8 @@ use uuid::Uuid;
 use vault::{Role, Vault};
 
 use crate::{
-    book::Book, deliver::Deliverer, lanes::Lanes, settings::Dispatcher, target::Opener,
-    told::Happening, turns::Turns,
+    book::Book, deliver::Deliverer, journal::Journal, lanes::Lanes, settings::Dispatcher,
+    target::Opener, told::Happening, turns::Turns,
 };
 
 pub(crate) const BEGINNING: &str = "2026-11-22T00:00:00Z";
@@ -39,6 +39,8 @@ pub(crate) struct Stage {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) custody: Custody,
     pub(crate) account: AccountId,
+    /// Where dispatchers note their attempts.
+    pub(crate) attempts: TempDir,
     _rings: TempDir,
 }
 
@@ -73,6 +75,7 @@ impl Stage {
             log,
             clock: Arc::new(ManualClock::new(BEGINNING.parse().unwrap())),
             account: AccountId::from_uuid(Uuid::new_v4()),
+            attempts: tempfile::tempdir().unwrap(),
             _rings: rings,
         }
     }
@@ -86,6 +89,7 @@ impl Stage {
             timeout_ms: 15_000,
             retry_after_s: Schedule::default(),
             longest_retry_after_s: 86_400,
+            attempts: self.attempts.path().to_owned(),
             public_url: "http://127.0.0.1:1".to_owned(),
         };
         let egress = egress::Settings {
@@ -98,6 +102,7 @@ impl Stage {
             clock: self.clock.clone(),
             custody: self.custody.clone(),
             egress: egress::Client::new(&egress).unwrap(),
+            journal: Journal::open(&settings.attempts).unwrap(),
             begun: Arc::new(Semaphore::new(crate::deliver::MOST_BEGUN)),
             calls: Semaphore::new(settings.slots),
             reads: Semaphore::new(crate::deliver::MOST_READ),

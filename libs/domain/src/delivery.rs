@@ -16,7 +16,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-pub use decide::{Attempted, Outcome, Refusal, due, record, redeliver};
+pub use decide::{Attempted, Outcome, Refusal, due, interrupt, record, redeliver};
 pub use event::{Answer, Event, FailureCode, Told};
 pub use state::{Delivery, Phase, State};
 

@@ -229,6 +229,7 @@ impl Stack {
                 .env("DARKROOM__API__DATA", self.data.path().join(label)),
             Part::Worker => command
                 .env("DARKROOM__WORKER__SPOOL", self.data.path().join("spool"))
+                .env("DARKROOM__DISPATCHER__ATTEMPTS", self.data.path().join("attempts"))
                 .env("DARKROOM__WORKER__PUBLIC_URL", self.url(0)),
             Part::Dispatcher => command.env("DARKROOM__DISPATCHER__PUBLIC_URL", self.url(0)),
         };

@@ -193,6 +193,7 @@ impl Stack {
     pub fn dispatcher(&self, port: u16, at_once: usize) -> dispatcher::Settings {
         dispatcher::Settings {
             dispatcher: dispatcher::settings::Dispatcher {
+                attempts: self._data.path().join("attempts"),
                 slots: at_once,
                 at_once: 16,
                 timeout_ms: 15_000,

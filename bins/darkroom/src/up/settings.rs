@@ -69,6 +69,7 @@ fn defaults(data: &Path) -> String {
         ("worker", "receipt_key_file", data.join("receipts.key")),
         ("worker", "receipt_keys_file", data.join("receipts.pub")),
         ("worker", "spool", data.join("spool")),
+        ("dispatcher", "attempts", data.join("attempts")),
         ("notary", "data", data.join("notary")),
     ] {
         let path = Value::String(path.to_string_lossy().into_owned());
@@ -97,6 +98,7 @@ mod tests {
         assert_eq!(settings.worker.receipt_key_file, Path::new("/data/receipts.key"));
         assert_eq!(settings.worker.receipt_keys_file, Path::new("/data/receipts.pub"));
         assert_eq!(settings.api.receipt_keys_file, Path::new("/data/receipts.pub"));
+        assert_eq!(settings.dispatcher.attempts, Path::new("/data/attempts"));
         assert_eq!(settings.notary.data, Path::new("/data/notary"));
         assert_eq!(settings.up.s3_port, 7781);
     }

@@ -1,14 +1,14 @@
 //! Every answer that an endpoint can give, and what is kept of it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
 
 use domain::{
     account,
     delivery::{self, Event, FailureCode},
-    endpoint,
+    endpoint::{self, Circuit},
     sealed::field,
 };
 use eventlog::{Loaded, Recorded};
@@ -77,20 +77,29 @@ impl Bench {
 
     /// One attempt at an endpoint that answers with these bytes, and the event that comes of it.
     async fn attempt(&self, answer: Vec<u8>) -> Recorded<delivery::Deliveries> {
+        // What was before does not hold this one back.
+        let attempted = self.attempt_in(&Arc::new(Lane::default()), answer).await;
+        attempted.expect("an empty lane has room")
+    }
+
+    /// The same in a lane that remembers what was before; nothing if the endpoint is left alone.
+    async fn attempt_in(
+        &self,
+        lane: &Arc<Lane>,
+        answer: Vec<u8>,
+    ) -> Option<Recorded<delivery::Deliveries>> {
         *self.raw.answer.lock().unwrap() = answer;
         let happening = self.stage.happening();
         let id = delivery::Id::of(self.endpoint, happening.told.event_id);
         let known = Arc::new(self.stage.endpoint(self.endpoint).await);
         let target = Target::Endpoint { id, endpoint: known };
-        // What was before does not hold this one back.
-        let lane = Arc::new(Lane::default());
         let width = Width { at_once: 1, per_second: None };
-        let Entry::Go(pass) = lane.enter(width, self.stage.now()) else { panic!("no room") };
+        let Entry::Go(pass) = lane.enter(width, self.stage.now()) else { return None };
         let account = account::State::default();
         let matter = Matter::new(&happening.told, None, &account);
         let deliverer = &self.dispatching.deliverer;
         deliverer.attempt(&target, &matter, Loaded::default(), 1, pass).await.unwrap();
-        self.stage.history(id).await.pop().unwrap()
+        self.stage.history(id).await.pop()
     }
 }
 
@@ -179,6 +188,52 @@ async fn a_wish_to_be_left_alone_is_honoured_in_both_forms_and_within_bounds() {
     // One that took it, or is gone, is not asked when to come again.
     for status in [200, 410] {
         assert_eq!(wait(&bench.attempt(answer(status, "Retry-After: 120\r\n")).await), None);
+    }
+}
+
+#[tokio::test]
+async fn every_wait_is_as_scheduled_or_up_to_a_tenth_longer() {
+    const SCHEDULED_MS: i64 = 5_000;
+    let bench = Bench::set().await;
+    let mut waits_ms = BTreeSet::new();
+    for _ in 0..50 {
+        let failed = bench.attempt(answer(500, "")).await;
+        let Event::AttemptFailed { retry_at, .. } = failed.event else {
+            panic!("{:?}", failed.event)
+        };
+        waits_ms.insert(retry_at.duration_since(failed.time).as_millis() as i64);
+    }
+    let (shortest, longest) = (waits_ms.first().unwrap(), waits_ms.last().unwrap());
+    assert!(*shortest >= SCHEDULED_MS && *longest <= SCHEDULED_MS * 11 / 10, "{waits_ms:?}");
+    assert!(longest - shortest > SCHEDULED_MS / 100, "{waits_ms:?}");
+}
+
+#[tokio::test]
+async fn an_endpoint_is_left_alone_after_five_failures_in_a_row_or_fifty_refusals() {
+    for (answers, statuses) in [
+        (5, &[500, 502, 503, 504, 599][..]),
+        (5, &[301]),
+        (5, &[408, 425, 429]),
+        (50, &[400, 401, 404, 409, 422, 499]),
+        // Four failures and ten refusals.
+        (14, &[500, 500, 500, 500, 404, 404, 404, 404, 404, 404, 404, 404, 404, 404]),
+    ] {
+        let (bench, lane) = (Bench::set().await, Arc::new(Lane::default()));
+        // One that is taken makes up for what was before.
+        for status in [500, 500, 500, 500, 204] {
+            assert!(bench.attempt_in(&lane, answer(status, "")).await.is_some());
+        }
+        let mut statuses_in_turn = statuses.iter().cycle();
+        for number in 1..=answers {
+            let known = bench.stage.endpoint(bench.endpoint).await;
+            assert_eq!(known.circuit, Circuit::Closed, "before answer {number} of {statuses:?}");
+            let status = *statuses_in_turn.next().unwrap();
+            let attempted = bench.attempt_in(&lane, answer(status, "")).await;
+            assert!(attempted.is_some(), "before answer {number} of {statuses:?}");
+        }
+        let known = bench.stage.endpoint(bench.endpoint).await;
+        assert!(matches!(known.circuit, Circuit::Open { .. }), "after {answers} of {statuses:?}");
+        assert!(bench.attempt_in(&lane, answer(204, "")).await.is_none(), "{statuses:?}");
     }
 }
 

@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use domain::{
     Timestamp,
-    delivery::{self, Event, Phase},
+    delivery::{self, Deliveries, Event, FailureCode, Phase},
     endpoint::{self, DisabledBecause, Endpoints},
     retry::Schedule,
 };
+use eventlog::Recorded;
 use jiff::SignedDuration;
 use testkit::{Reply, WebhookReceiver, eventually};
 use vault::webhook::SigningSecret;
 
 use super::{Dispatching, FIRST_SECRET, SECOND_SECRET, Stage};
-use crate::deliver::Progress;
+use crate::{deliver::Progress, journal::Attempt};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const OWN: (&str, &str) = ("x-own", "some value");
@@ -99,6 +100,64 @@ async fn every_attempt_of_the_schedule_is_made_once_and_on_time_whenever_dispatc
     let ids: std::collections::BTreeSet<String> =
         receiver.received().iter().map(|one| one.header("webhook-id").to_owned()).collect();
     assert_eq!(ids.len(), 1, "each attempt has the same id");
+}
+
+#[tokio::test]
+async fn an_attempt_whose_dispatcher_dies_is_in_the_log_once_another_starts() {
+    let receiver = WebhookReceiver::start().await;
+    let stage = Stage::set().await;
+    let endpoint = stage.add(&receiver.url("/"), OWN).await;
+    let happening = stage.happening();
+    let id = delivery::Id::of(endpoint, happening.told.event_id);
+    let interrupted = |history: &[Recorded<Deliveries>]| -> Vec<u32> {
+        let attempt = |recorded: &Recorded<Deliveries>| match recorded.event {
+            Event::AttemptFailed { attempt, code: FailureCode::Interrupted, .. } => Some(attempt),
+            _ => None,
+        };
+        history.iter().filter_map(attempt).collect()
+    };
+
+    // The first attempt, of which the log knows nothing, and the one after it.
+    let mut attempts = Vec::new();
+    for number in [1, 2] {
+        let doomed = stage.dispatcher(receiver.port());
+        receiver.script([Reply::Hang]);
+        let (deliverer, happening) = (doomed.deliverer.clone(), happening.clone());
+        let call = tokio::spawn(async move {
+            match number {
+                1 => deliverer.tell(&happening, false, None).await,
+                _ => deliverer.pursue(id).await.map(drop),
+            }
+        });
+        receiver.wait_for(number, PATIENCE).await;
+        call.abort();
+        assert!(call.await.unwrap_err().is_cancelled());
+        drop(doomed);
+        stage.clock.set(later(stage.now(), 5));
+        let heir = stage.dispatcher(receiver.port());
+        heir.deliverer.record_left().await;
+        heir.deliverer.record_left().await;
+        attempts.push(number as u32);
+        assert_eq!(interrupted(&stage.history(id).await), attempts);
+    }
+    let delivery = stage.load(id).await.state.delivery().unwrap().clone();
+    assert_eq!((delivery.attempts, delivery.attempts_before), (2, 2));
+    // It is due at once, and the schedule begins with what comes now.
+    let now = stage.dispatcher(receiver.port());
+    receiver.script([Reply::Status(500)]);
+    let began = stage.now();
+    let Progress::DueAt(at) = now.deliverer.pursue(id).await.unwrap() else { panic!() };
+    assert!((5..=6).contains(&(at.as_second() - began.as_second())), "{at}");
+    stage.clock.set(at);
+    assert_eq!(now.deliverer.pursue(id).await.unwrap(), Progress::Over);
+    let history = stage.history(id).await;
+    assert_eq!(history.last().unwrap().event.name(), "delivered");
+    // What is in the log was struck out, or is known to be.
+    let lost = now.deliverer.journal.note(Attempt::new(id, &happening.told, at));
+    drop((lost, now));
+    stage.clock.set(later(at, 60));
+    stage.dispatcher(receiver.port()).deliverer.record_left().await;
+    assert_eq!(stage.history(id).await.len(), history.len());
 }
 
 #[tokio::test]

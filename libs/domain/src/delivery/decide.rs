@@ -116,6 +116,29 @@ pub fn record(
     Ok(first.map(|told| Event::Due { told }).into_iter().chain([failed]).collect())
 }
 
+/// Records an attempt that began `began_ago_ms` before `now` and was cut off: whether the endpoint was asked
+/// is not known. The next is due when it was before, and the schedule does not count this one.
+///
+/// # Errors
+/// None; a `Result` as every decision.
+pub fn interrupt(state: &State, told: Told, began_ago_ms: u64, now: Timestamp) -> Decision {
+    let known = state.delivery();
+    let retry_at = match known.map(|known| known.phase) {
+        Some(Phase::Waiting { retry_at: Some(retry_at) }) => retry_at,
+        _ => now,
+    };
+    let failed = Event::AttemptFailed {
+        attempt: known.map_or(1, |known| known.attempts + 1),
+        code: FailureCode::Interrupted,
+        status: None,
+        latency_ms: began_ago_ms,
+        retry_at,
+        answer: Answer::default(),
+    };
+    let due = known.is_none().then_some(Event::Due { told });
+    Ok(due.into_iter().chain([failed]).collect())
+}
+
 /// Has it told again, by a schedule that begins anew.
 ///
 /// # Errors

@@ -74,6 +74,17 @@ pub enum Event {
 }
 
 impl Event {
+    /// Of an attempt, how long it took, in milliseconds.
+    #[must_use]
+    pub const fn latency_ms(&self) -> Option<u64> {
+        match self {
+            Self::AttemptFailed { latency_ms, .. }
+            | Self::Delivered { latency_ms, .. }
+            | Self::Exhausted { latency_ms, .. } => Some(*latency_ms),
+            Self::Due { .. } | Self::RedeliveryRequested {} => None,
+        }
+    }
+
     /// The last token of its subject.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -152,6 +163,8 @@ pub enum FailureCode {
     Internal,
     /// The endpoint was disabled or removed.
     Disabled,
+    /// The dispatcher was killed before it could say how the attempt went, if it came to one.
+    Interrupted,
 }
 
 impl FailureCode {
@@ -165,13 +178,14 @@ impl FailureCode {
             | Self::Timeout
             | Self::Tls
             | Self::Status
-            | Self::Internal => false,
+            | Self::Internal
+            | Self::Interrupted => false,
         }
     }
 
     /// Whether it says something of the endpoint, rather than of the event or of this service.
     #[must_use]
     pub const fn is_the_endpoints(self) -> bool {
-        !matches!(self, Self::Erased | Self::Internal | Self::Disabled)
+        !matches!(self, Self::Erased | Self::Internal | Self::Disabled | Self::Interrupted)
     }
 }

@@ -25,7 +25,8 @@ pub struct Delivery {
     pub due_at: Timestamp,
     /// Attempts made.
     pub attempts: u32,
-    /// Attempts made before somebody wanted it told again: the schedule begins after them.
+    /// Attempts that the schedule does not count: those made before somebody wanted it told again, and
+    /// those that were interrupted.
     pub attempts_before: u32,
     /// Where it stands.
     pub phase: Phase,
@@ -101,8 +102,11 @@ impl Delivery {
     /// What is stored has happened; an event that fits no phase changes none.
     fn apply(&mut self, event: &Event, at: Timestamp) {
         match (self.phase, event) {
-            (Phase::Waiting { .. }, Event::AttemptFailed { attempt, retry_at, .. }) => {
+            (Phase::Waiting { .. }, Event::AttemptFailed { attempt, retry_at, code, .. }) => {
                 self.attempts = *attempt;
+                if *code == FailureCode::Interrupted {
+                    self.attempts_before += 1;
+                }
                 self.phase = Phase::Waiting { retry_at: Some(*retry_at) };
             }
             (Phase::Waiting { .. } | Phase::Exhausted { .. }, Event::Delivered { attempt, .. }) => {
