@@ -26,6 +26,7 @@ mod drill;
 mod egress;
 mod endpoint_commands;
 mod endpoint_keys;
+mod endpoint_terms;
 mod endpoints;
 mod erasure;
 mod events;
