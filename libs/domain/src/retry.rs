@@ -97,6 +97,19 @@ mod tests {
     }
 
     #[test]
+    fn deliveries_wait_up_to_a_tenth_longer_than_scheduled_and_never_less() {
+        let schedule = Schedule::default();
+        for (attempt, wait_s) in
+            (1..).zip([5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400])
+        {
+            for (jitter, percent) in [(-1.0, 100), (0.0, 100), (0.5, 105), (1.0, 110), (9.0, 110)] {
+                let next = schedule.after(attempt, Timestamp::UNIX_EPOCH, jitter).unwrap();
+                assert_eq!(next.as_millisecond(), wait_s * 10 * percent, "{attempt} {jitter}");
+            }
+        }
+    }
+
+    #[test]
     fn jitter_only_lengthens() {
         let at = |jitter| Backoff::default().after(1, Timestamp::UNIX_EPOCH, jitter);
         assert_eq!(at(1.0).map(Timestamp::as_millisecond), Some(2_500));
