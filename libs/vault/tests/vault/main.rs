@@ -8,6 +8,7 @@
 mod credentials;
 mod fields;
 mod rotation;
+mod signatures;
 mod sources;
 
 use std::path::Path;
