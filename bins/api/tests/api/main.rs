@@ -29,6 +29,7 @@ mod previews;
 mod quotas;
 mod replays;
 mod replicas;
+mod rotations;
 mod sessions;
 mod shapes;
 mod shown;
