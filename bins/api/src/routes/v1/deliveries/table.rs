@@ -151,10 +151,20 @@ fn cell(value: Option<impl Serialize>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures::StreamExt as _;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpListener, TcpStream},
+    };
+    use tokio_util::task::AbortOnDropHandle;
     use uuid::Uuid;
+    use warp::Filter as _;
 
     use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
 
     #[tokio::test]
     async fn a_table_that_stops_before_its_end_breaks_off() {
@@ -173,6 +183,32 @@ mod tests {
             let read: Vec<_> = body(receiver).collect().await;
             assert_eq!(read.iter().filter(|part| part.is_ok()).count(), count);
             assert_eq!(read.last() != Some(&Err(BrokenOff)), whole);
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_reads_it_from_the_wire_sees_whether_it_is_whole() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let table = warp::path!(bool).map(|whole: bool| {
+            let (sender, receiver) = mpsc::channel(2);
+            let end = whole.then_some(Part::End);
+            for part in [Some(Part::Rows("a\r\n".to_owned())), end].into_iter().flatten() {
+                assert!(sender.try_send(part).is_ok());
+            }
+            warp::reply::stream(body(receiver))
+        });
+        let _server =
+            AbortOnDropHandle::new(tokio::spawn(warp::serve(table).incoming(listener).run()));
+        for whole in [true, false] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let request = format!("GET /{whole} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+            let closed = read.unwrap().is_ok();
+            // The last chunk of a body is empty (RFC 9112, section 7.1).
+            assert_eq!(closed && answer.ends_with(b"\r\n0\r\n\r\n"), whole, "{answer:?}");
         }
     }
 
