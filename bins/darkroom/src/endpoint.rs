@@ -31,6 +31,7 @@ Examples:
   darkroom endpoint redeliver DELIVERY
   darkroom endpoint replay ENDPOINT --since 2026-11-20T00:00:00Z --only exhausted
   darkroom endpoint rotate ENDPOINT --overlap-s 3600
+  darkroom endpoint rotate ENDPOINT --secret-file secret.txt
 
 A signing secret is shown once, when it is made. Secrets and headers of yours are read from a file
 or from standard input (-), never from the command line; a file of headers is a JSON object such as

@@ -62,13 +62,13 @@ pub(super) struct Change {
 /// What it is told, and how.
 #[derive(Debug, Args)]
 struct Terms {
-    /// What to tell it, as in job.completed, job.* or *; may be repeated [default: outcomes of jobs]
+    /// What to tell it, as in job.completed, job.* or *; may be repeated [of a new one: outcomes of jobs]
     #[arg(long = "topic", value_name = "TOPIC")]
     topics: Vec<String>,
-    /// Tell it of this application's jobs alone; may be repeated [default: all]
+    /// Tell it of this application's jobs alone; may be repeated [of a new one: all]
     #[arg(long = "application", value_name = "ID")]
     applications: Vec<String>,
-    /// What a delivery says [default: full]
+    /// What a delivery says [of a new one: full]
     #[arg(long, value_enum)]
     payload: Option<Payload>,
     /// Tell what happens to a job in order
@@ -184,7 +184,7 @@ impl Terms {
     /// What was said.
     fn fields(self) -> Result<Map<String, Value>, Failure> {
         let list = |items: Vec<String>| (!items.is_empty()).then(|| json!(items));
-        let switch = |on: bool| on.then(|| json!(true));
+        let switch = |on: bool| on.then_some(Value::Bool(true));
         let fields = [
             ("topics", list(self.topics)),
             ("applications", list(self.applications)),
