@@ -125,9 +125,7 @@ async fn an_endpoint_is_told_the_kinds_it_asks_for_and_nothing_else() {
                 .filter(|(topic, _)| wanted.wants(&topic.as_str().into()))
                 .all(|one| own.contains(one))
         };
-        exhausted >= EXHAUSTED
-            && HAPPENS.iter().all(|name| happened(&name))
-            && WATCHERS.iter().all(reached)
+        exhausted >= EXHAUSTED && HAPPENS.iter().all(happened) && WATCHERS.iter().all(reached)
     };
     let all = hooks.wait_until(PATIENCE, everything).await;
     for (path, wanted) in WATCHERS {
