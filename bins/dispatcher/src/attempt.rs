@@ -43,7 +43,7 @@ impl Deliverer {
         attempt: u32,
         pass: Pass,
     ) -> Result<Progress, Error> {
-        let went = match self.call(target, matter).await {
+        let went = match self.call(target, matter, attempt).await {
             Ok(went) => went,
             Err(error) => {
                 let error_text = service::Chain(&error);
@@ -97,7 +97,12 @@ impl Deliverer {
         })
     }
 
-    async fn call(&self, target: &Target, matter: &Matter<'_>) -> Result<Went, Unprepared> {
+    async fn call(
+        &self,
+        target: &Target,
+        matter: &Matter<'_>,
+        attempt: u32,
+    ) -> Result<Went, Unprepared> {
         let now = self.clock.now();
         let opened = self.opener.open(target, matter.account, now).await?;
         let writer = Writer { custody: &self.custody, public_url: &self.settings.public_url, now };
@@ -108,7 +113,7 @@ impl Deliverer {
         let mut headers = opened.headers.clone();
         headers.extend(sign::headers(&opened.keys, &webhook_id, now, media_type, &bytes));
         let timeout = target.timeout(&self.settings);
-        let noted = Some(self.journal.note(journal::Attempt::new(id, matter.told, now)));
+        let noted = Some(self.journal.note(journal::Attempt::new(id, matter.told, attempt, now)));
         Ok(match self.egress.post(&opened.url, headers, bytes, timeout).await {
             Ok(posted) => self.took(target, &opened, posted, noted).await?,
             Err(failed) => Went {
@@ -208,9 +213,10 @@ impl Deliverer {
         let _pursuit = self.turns.pursue(id);
         let history = self.log.history::<Deliveries>(&id).await?;
         let is_it = |recorded: &Recorded<Deliveries>| {
-            let latency = recorded.event.latency_ms().map(Duration::from_millis);
-            let began = latency.and_then(|latency| recorded.time.checked_sub(latency).ok());
-            began.is_some_and(|began| began.duration_since(attempt.began_at).abs() < SAME)
+            let Some((number, latency_ms)) = recorded.event.attempt() else { return false };
+            let began = recorded.time.checked_sub(Duration::from_millis(latency_ms));
+            let apart = began.map(|began| began.duration_since(attempt.began_at).abs());
+            number >= attempt.number && apart.is_ok_and(|apart| apart < SAME)
         };
         if history.iter().any(is_it) {
             return Ok(());

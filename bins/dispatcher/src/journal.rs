@@ -56,13 +56,15 @@ pub(crate) struct Attempt {
     pub(crate) endpoint: domain::id::EndpointId,
     pub(crate) delivery: domain::id::DeliveryId,
     pub(crate) told: Told,
+    /// Counts from 1; what comes of it is recorded under this number or a later one.
+    pub(crate) number: u32,
     pub(crate) began_at: Timestamp,
 }
 
 impl Attempt {
-    pub(crate) fn new(id: delivery::Id, told: &Told, began_at: Timestamp) -> Self {
+    pub(crate) fn new(id: delivery::Id, told: &Told, number: u32, began_at: Timestamp) -> Self {
         let delivery::Id { account, endpoint, delivery } = id;
-        Self { account, endpoint, delivery, told: told.clone(), began_at }
+        Self { account, endpoint, delivery, told: told.clone(), number, began_at }
     }
 
     pub(crate) const fn id(&self) -> delivery::Id {
@@ -249,6 +251,7 @@ mod tests {
                 stream: "ACCOUNTS".to_owned(),
                 seq: u64::MAX,
             },
+            number: u32::MAX,
             began_at: Timestamp::MAX,
         }
     }

@@ -74,13 +74,15 @@ pub enum Event {
 }
 
 impl Event {
-    /// Of an attempt, how long it took, in milliseconds.
+    /// Of an attempt, which it was, and how long it took, in milliseconds.
     #[must_use]
-    pub const fn latency_ms(&self) -> Option<u64> {
+    pub const fn attempt(&self) -> Option<(u32, u64)> {
         match self {
-            Self::AttemptFailed { latency_ms, .. }
-            | Self::Delivered { latency_ms, .. }
-            | Self::Exhausted { latency_ms, .. } => Some(*latency_ms),
+            Self::AttemptFailed { attempt, latency_ms, .. }
+            | Self::Delivered { attempt, latency_ms, .. }
+            | Self::Exhausted { attempts: attempt, latency_ms, .. } => {
+                Some((*attempt, *latency_ms))
+            }
             Self::Due { .. } | Self::RedeliveryRequested {} => None,
         }
     }
