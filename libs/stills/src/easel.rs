@@ -66,6 +66,20 @@ impl Picture {
         }
     }
 
+    /// Upright pixels in sRGB, of red, green, blue and an opacity that is full everywhere.
+    ///
+    /// # Errors
+    /// When there are not as many bytes as the dimensions say.
+    pub fn opaque(width: u32, height: u32, rgba: Vec<u8>) -> Result<Self, Error> {
+        let raster = Raster::new(width, height, Layout::Rgba, rgba)?;
+        Ok(Self {
+            pixels: Pixels::Opaque(raster),
+            orientation: Orientation::NoTransforms,
+            to_srgb: None,
+            reach: None,
+        })
+    }
+
     /// Pixels in the colours of an ICC profile, if there is one that can be read.
     #[must_use]
     pub fn of(raster: Raster, orientation: Orientation, icc: Option<&[u8]>) -> Self {
@@ -75,7 +89,7 @@ impl Picture {
     pub(crate) fn decoded(pixels: Pixels, orientation: Orientation, icc: Option<&[u8]>) -> Self {
         let layout = match &pixels {
             Pixels::Raster(raster) => raster.layout,
-            Pixels::Planes(_) => Layout::Rgb,
+            Pixels::Opaque(_) | Pixels::Planes(_) => Layout::Rgb,
         };
         Self { pixels, orientation, to_srgb: ToSrgb::of(icc, layout), reach: None }
     }
@@ -218,7 +232,7 @@ impl<'a> Easel<'a> {
         let mut ladder = Ladder::new(picture, original, style.chroma());
         let mut files: BTreeMap<(u32, u32), Vec<u8>> = BTreeMap::new();
         for shape in largest_first(&shapes) {
-            let file = encode(ladder.step(shape)?, &style)?;
+            let file = encode(&*ladder.step(shape)?, &style)?;
             let file = match &self.kept {
                 Some(exif) => embed::exif(file, format, exif),
                 None => file,
@@ -229,7 +243,7 @@ impl<'a> Easel<'a> {
         self.hand_out(number, original, format, shapes, &files)?;
         match to_read {
             Some(shape) => {
-                let page = reading::write(ladder.step(shape)?)?;
+                let page = reading::write(&*ladder.step(shape)?)?;
                 self.weigh(&page)?;
                 self.sink.ocr_page(number, shape.to, &page).map_err(Error::Sink)
             }
@@ -270,7 +284,7 @@ impl<'a> Easel<'a> {
             ladder.attend(attention);
             for (shape, writer) in distinct.iter().zip(&mut writers) {
                 let step = ladder.step(*shape)?;
-                writer.add(&step.into_raster(&mut Resizer::new())?, shown_ms)?;
+                writer.add(&*step.raster(&mut Resizer::new())?, shown_ms)?;
             }
             attention = ladder.attention();
         }

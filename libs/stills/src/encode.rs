@@ -41,7 +41,7 @@ impl Style {
 }
 
 /// Writes a picture.
-pub(crate) fn encode(pixels: Pixels, style: &Style) -> Result<Vec<u8>, Error> {
+pub(crate) fn encode(pixels: &Pixels, style: &Style) -> Result<Vec<u8>, Error> {
     let format = style.format;
     let most = match format {
         Format::Jpg => jpeg::MAX_EDGE_PX,
@@ -56,16 +56,19 @@ pub(crate) fn encode(pixels: Pixels, style: &Style) -> Result<Vec<u8>, Error> {
     }
     match format {
         Format::Jpg => {
-            let pixels = match pixels {
-                Pixels::Raster(raster) => Pixels::Raster(raster.on(style.background)),
-                planes @ Pixels::Planes(_) => planes,
+            let quality = style.quality.unwrap_or(jpeg::QUALITY);
+            return match pixels {
+                Pixels::Raster(raster) if pixels.has_alpha() => {
+                    let seen = raster.clone().on(style.background);
+                    jpeg::encode(&Pixels::Raster(seen), quality)
+                }
+                pixels => jpeg::encode(pixels, quality),
             };
-            return jpeg::encode(&pixels, style.quality.unwrap_or(jpeg::QUALITY));
         }
-        Format::Webp => return webp::encode(&pixels, style.quality.unwrap_or(WEBP_QUALITY)),
+        Format::Webp => return webp::encode(pixels, style.quality.unwrap_or(WEBP_QUALITY)),
         _ => {}
     }
-    let raster = pixels.into_raster(&mut Resizer::new())?;
+    let raster = pixels.raster(&mut Resizer::new())?;
     match (format, style.avif) {
         (Format::Png, _) => png(&raster),
         (Format::Gif, _) => gif::encode(&raster),

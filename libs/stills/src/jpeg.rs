@@ -337,6 +337,9 @@ pub(crate) fn encode(pixels: &Pixels, quality: u8) -> Result<Vec<u8>, Error> {
         match pixels {
             Pixels::Planes(planes) => compress_planes(&mut compressor, planes),
             Pixels::Raster(raster) => compress_raster(&mut compressor, raster),
+            Pixels::Opaque(raster) => {
+                compress_rows(&mut compressor, raster, PixelFormat::RGBX, Subsamp::Sub2x2)
+            }
         }
     };
     compress().map_err(|error: turbojpeg::Error| Error::Encode {
@@ -351,6 +354,15 @@ fn compress_raster(compressor: &mut Compressor, raster: &Raster) -> turbojpeg::R
         Layout::Rgb => (PixelFormat::RGB, Subsamp::Sub2x2),
         Layout::Rgba => (PixelFormat::RGBA, Subsamp::Sub2x2),
     };
+    compress_rows(compressor, raster, format, subsampling)
+}
+
+fn compress_rows(
+    compressor: &mut Compressor,
+    raster: &Raster,
+    format: PixelFormat,
+    subsampling: Subsamp,
+) -> turbojpeg::Result<Vec<u8>> {
     compressor.set_subsamp(subsampling)?;
     compressor.compress_to_vec(Image {
         pixels: raster.pixels.as_slice(),

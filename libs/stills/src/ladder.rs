@@ -1,5 +1,7 @@
 //! From a decoded picture down to every size, each made from the smallest that suffices.
 
+use std::borrow::Cow;
+
 use domain::size::Shape;
 use fast_image_resize::Resizer;
 
@@ -39,30 +41,41 @@ pub(crate) struct Ladder {
     attention: Option<Attention>,
 }
 
+/// Where a whole page is kept.
+#[derive(Clone, Copy)]
+enum Rung {
+    /// As decoded.
+    Base,
+    /// Among those made.
+    Made(usize),
+}
+
 impl Ladder {
     pub(crate) fn new(base: Picture, original: (u32, u32), finely: Chroma) -> Self {
         Self { base, original, finely, made: Vec::new(), resizer: Resizer::new(), attention: None }
     }
 
-    /// The page in this shape: upright and in sRGB.
-    pub(crate) fn step(&mut self, shape: Shape) -> Result<Pixels, Error> {
+    /// The page in this shape: upright and in sRGB; lent where that is how it is kept.
+    pub(crate) fn step(&mut self, shape: Shape) -> Result<Cow<'_, Pixels>, Error> {
         let whole = least(self.original, &[shape]);
         let orientation = self.base.orientation;
-        let page = match self.whole(upright(orientation, whole))? {
-            Pixels::Raster(raster) => Pixels::Raster(raster.upright(orientation).into_owned()),
-            Pixels::Planes(planes) => Pixels::Planes(planes.upright(orientation)),
+        let rung = self.whole(upright(orientation, whole))?;
+        let page = match rung {
+            Rung::Base => &self.base.pixels,
+            Rung::Made(index) => self.made.get(index).ok_or(Error::Memory { what: "pixels" })?,
         };
+        let page = page.upright(orientation);
         if page.dimensions() == shape.to {
             return Ok(page);
         }
-        let page = page.into_raster(&mut self.resizer)?;
+        let page = page.raster(&mut self.resizer)?;
         let attention = match self.attention.take() {
             Some(attention) => attention,
             None => Attention::of(&page, &mut self.resizer)?,
         };
         let cropped = focus::crop(&page, shape.to, &attention);
         self.attention = Some(attention);
-        cropped.map(Pixels::Raster)
+        cropped.map(|cropped| Cow::Owned(Pixels::Raster(cropped)))
     }
 
     /// Takes over what another ladder of a like picture found worth seeing.
@@ -75,8 +88,8 @@ impl Ladder {
         self.attention
     }
 
-    /// The whole page in this size, as stored, in sRGB.
-    fn whole(&mut self, size: (u32, u32)) -> Result<&Pixels, Error> {
+    /// Where the whole page is in this size, as stored, in sRGB: made, unless it is there.
+    fn whole(&mut self, size: (u32, u32)) -> Result<Rung, Error> {
         let suffices = |pixels: &&Pixels| {
             let (width, height) = pixels.dimensions();
             width / CHAIN_FACTOR >= size.0 && height / CHAIN_FACTOR >= size.1
@@ -88,8 +101,8 @@ impl Ladder {
             let (base, reach) = (&self.base.pixels, self.base.reach);
             let as_is = base.dimensions() == size && reach.is_none();
             match &self.base.to_srgb {
-                None if matches!(base, Pixels::Raster(_)) && as_is => {
-                    return Ok(&self.base.pixels);
+                None if as_is && !matches!(base, Pixels::Planes(_)) => {
+                    return Ok(Rung::Base);
                 }
                 None => base.part_resized(resizer, reach, size, self.finely)?,
                 Some(to_srgb) => match base {
@@ -102,6 +115,6 @@ impl Ladder {
             }
         };
         self.made.push(pixels);
-        self.made.last().ok_or(Error::Memory { what: "pixels" })
+        Ok(Rung::Made(self.made.len() - 1))
     }
 }

@@ -48,5 +48,6 @@ pub use error::{Error, guarded};
 pub use exif::{cleaned as exif_to_keep, with_facts as exif_with_facts};
 pub use image::metadata::Orientation;
 pub use media::{Made, Sink, Source, read_all};
+pub use memory::zeroed;
 pub use page::within;
 pub use raster::{Layout, Raster};

@@ -23,8 +23,9 @@ pub(crate) fn keep_freed() {
     }
 }
 
-/// So many zeros.
-pub(crate) fn zeroed(bytes: usize) -> Vec<u8> {
+/// So many zeros: such as the kernel hands out, which nobody need write.
+#[must_use]
+pub fn zeroed(bytes: usize) -> Vec<u8> {
     let mut memory = vec![0; bytes];
     if bytes >= MANY_BYTES {
         let start = memory.as_mut_ptr();

@@ -3,6 +3,7 @@
 //! Resizing them as they are saves turning every pixel into red, green and blue and back, and half
 //! of what there is to resize.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use fast_image_resize::{FilterType, Resizer};
@@ -155,17 +156,19 @@ fn byte(value: i32) -> u8 {
     (value >> 16).clamp(0, 255) as u8
 }
 
-/// Pixels in either shape.
+/// Pixels in whatever shape they came.
 #[derive(Debug, Clone)]
 pub(crate) enum Pixels {
     Raster(Raster),
+    /// With an opacity that is full everywhere, and need not be looked at.
+    Opaque(Raster),
     Planes(Planes),
 }
 
 impl Pixels {
     pub(crate) fn dimensions(&self) -> (u32, u32) {
         match self {
-            Self::Raster(raster) => raster.dimensions(),
+            Self::Raster(raster) | Self::Opaque(raster) => raster.dimensions(),
             Self::Planes(planes) => planes.dimensions(),
         }
     }
@@ -195,13 +198,38 @@ impl Pixels {
             Self::Raster(raster) => {
                 Self::Raster(raster.resampled(resizer, shown, to, crate::raster::sharp())?)
             }
+            Self::Opaque(raster) => {
+                Self::Opaque(raster.sampled(resizer, shown, to, crate::raster::sharp(), false)?)
+            }
             Self::Planes(planes) => Self::Planes(planes.resized(resizer, to, finely)?),
+        })
+    }
+
+    /// The picture the right way up.
+    pub(crate) fn upright(&self, orientation: Orientation) -> Cow<'_, Self> {
+        if orientation == Orientation::NoTransforms {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(match self {
+            Self::Raster(raster) => Self::Raster(raster.upright(orientation).into_owned()),
+            Self::Opaque(raster) => Self::Opaque(raster.upright(orientation).into_owned()),
+            Self::Planes(planes) => Self::Planes(planes.upright(orientation)),
+        })
+    }
+
+    /// Red, green and blue, or whatever channels a raster has; lent where it is one.
+    pub(crate) fn raster(&self, resizer: &mut Resizer) -> Result<Cow<'_, Raster>, Error> {
+        Ok(match self {
+            Self::Raster(raster) => Cow::Borrowed(raster),
+            Self::Opaque(raster) => Cow::Owned(raster.clone().without_alpha()),
+            Self::Planes(planes) => Cow::Owned(planes.rgb(resizer)?),
         })
     }
 
     pub(crate) fn into_raster(self, resizer: &mut Resizer) -> Result<Raster, Error> {
         match self {
             Self::Raster(raster) => Ok(raster),
+            Self::Opaque(raster) => Ok(raster.without_alpha()),
             Self::Planes(planes) => planes.rgb(resizer),
         }
     }

@@ -94,15 +94,6 @@ impl Raster {
         Ok(Self { width, height, layout, pixels })
     }
 
-    /// A picture of red, green, blue and an opacity that is full everywhere.
-    ///
-    /// # Errors
-    /// When there are not as many bytes as the dimensions say.
-    pub fn opaque(width: u32, height: u32, rgba: Vec<u8>) -> Result<Self, Error> {
-        let pixels = without_fourths(rgba);
-        Self::new(width, height, Layout::Rgb, pixels)
-    }
-
     /// Width and height in pixels.
     #[must_use]
     pub const fn dimensions(&self) -> (u32, u32) {
@@ -155,6 +146,18 @@ impl Raster {
         to: (u32, u32),
         filter: FilterType,
     ) -> Result<Self, Error> {
+        self.sampled(resizer, shown, to, filter, true)
+    }
+
+    /// The same; `heeds_alpha` is whether what is transparent must not shine through.
+    pub(crate) fn sampled(
+        &self,
+        resizer: &mut Resizer,
+        shown: Option<(f64, f64)>,
+        to: (u32, u32),
+        filter: FilterType,
+        heeds_alpha: bool,
+    ) -> Result<Self, Error> {
         let odd = |error: &dyn std::fmt::Display| Error::corrupt(format!("resize: {error}"));
         let kind = self.layout.pixel_type();
         let from = ImageRef::new(self.width, self.height, &self.pixels, kind)
@@ -166,7 +169,7 @@ impl Raster {
             None => options,
         };
         resizer
-            .resize(&from, &mut target, &options.use_alpha(true))
+            .resize(&from, &mut target, &options.use_alpha(heeds_alpha))
             .map_err(|error| odd(&error))?;
         Self::new(to.0, to.1, self.layout, target.into_vec())
     }
@@ -189,6 +192,14 @@ impl Raster {
     /// Drops an alpha channel in which nothing is transparent.
     pub(crate) fn without_idle_alpha(self) -> Self {
         if self.layout != Layout::Rgba || self.quads().iter().any(|[.., alpha]| *alpha != 255) {
+            return self;
+        }
+        self.without_alpha()
+    }
+
+    /// Drops an alpha channel, whatever is in it.
+    pub(crate) fn without_alpha(self) -> Self {
+        if self.layout != Layout::Rgba {
             return self;
         }
         let Self { width, height, pixels, .. } = self;
@@ -301,9 +312,8 @@ mod tests {
             let rgba: Vec<u8> = (0..width * 4).map(|at| (at * 7 + 1) as u8).collect();
             let expected: Vec<u8> =
                 rgba.as_chunks::<4>().0.iter().flat_map(|[r, g, b, _]| [*r, *g, *b]).collect();
-            let raster = Raster::opaque(width, 1, rgba).expect("pixels");
+            let raster = Raster::new(width, 1, Layout::Rgba, rgba).expect("pixels").without_alpha();
             assert_eq!((raster.pixels, raster.layout), (expected, Layout::Rgb));
         }
-        assert!(Raster::opaque(3, 1, vec![0; 8]).is_err());
     }
 }

@@ -30,12 +30,12 @@ pub(crate) fn shape(original: (u32, u32), limits: &Limits) -> Option<Shape> {
 }
 
 /// A gray PNG of a page.
-pub(crate) fn write(page: Pixels) -> Result<Vec<u8>, Error> {
-    let page = page.into_raster(&mut Resizer::new())?.on(Background::WHITE);
+pub(crate) fn write(page: &Pixels) -> Result<Vec<u8>, Error> {
+    let page = page.raster(&mut Resizer::new())?.into_owned().on(Background::WHITE);
     let gray = gray(&page)?;
     let style =
         Style { format: Format::Png, quality: None, background: Background::WHITE, avif: None };
-    encode(Pixels::Raster(gray), &style)
+    encode(&Pixels::Raster(gray), &style)
 }
 
 /// Luma by the weights of BT.601, in 256ths.

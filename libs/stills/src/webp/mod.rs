@@ -7,6 +7,7 @@ pub(crate) mod animation;
 use std::ffi::c_int;
 use std::ptr;
 
+use fast_image_resize::Resizer;
 use libwebp_sys as sys;
 
 use crate::error::Error;
@@ -175,7 +176,9 @@ pub(crate) fn encode(pixels: &Pixels, quality: u8) -> Result<Vec<u8>, Error> {
             picture.0.y_stride = int(planes.dimensions().0)?;
             picture.0.uv_stride = int(blue.width)?;
         }
-        Pixels::Raster(raster) => picture.import(raster)?,
+        Pixels::Raster(_) | Pixels::Opaque(_) => {
+            picture.import(&*pixels.raster(&mut Resizer::new())?)?;
+        }
     }
     let mut writer = Writer::new();
     picture.0.writer = Some(sys::WebPMemoryWrite);

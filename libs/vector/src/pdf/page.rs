@@ -10,7 +10,7 @@ use hayro::kurbo::Affine;
 use hayro::vello_cpu::color::palette::css::WHITE;
 use hayro::vello_cpu::{PixmapMut, RasterizerSettings, RenderContext, Resources, TargetInit};
 use hayro::{RenderCache, RenderSettings, render_into};
-use stills::{Error, Picture, Raster};
+use stills::{Error, Picture};
 
 use crate::canvas;
 
@@ -91,12 +91,11 @@ impl stills::Page for Leaf<'_, '_> {
         context.flush();
         let paper =
             RasterizerSettings { target_init: TargetInit::Clear(WHITE), ..Default::default() };
-        // Zeros that the kernel hands out, which nobody need write.
-        let mut pixels = vec![0_u8; usize::from(width) * usize::from(height) * 4];
+        let mut pixels = stills::zeroed(usize::from(width) * usize::from(height) * 4);
         let target = PixmapMut::new(width, height, &mut pixels);
         let target = target.ok_or(Error::Memory { what: "pixels of a page" })?;
         context.render_with(target, &mut Resources::default(), paper);
         // Whatever is drawn on white paper leaves it opaque.
-        Ok(Picture::upright(Raster::opaque(width.into(), height.into(), pixels)?))
+        Picture::opaque(width.into(), height.into(), pixels)
     }
 }

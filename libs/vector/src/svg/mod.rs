@@ -63,21 +63,10 @@ impl Page for Drawing {
         let mut pixmap =
             Pixmap::new(width, height).ok_or(Error::Memory { what: "pixels of a drawing" })?;
         resvg::render(&self.tree, Transform::from_scale(across, down), &mut pixmap.as_mut());
-        Ok(Picture::upright(raster(pixmap)?))
-    }
-}
-
-/// The pixels, with an alpha channel only where something is transparent.
-fn raster(pixmap: Pixmap) -> Result<Raster, Error> {
-    let (width, height) = (pixmap.width(), pixmap.height());
-    if pixmap.pixels().iter().all(|pixel| pixel.is_opaque()) {
-        let mut pixels = pixmap.take();
-        let count = pixels.len() / 4;
-        for index in 0..count {
-            pixels.copy_within(index * 4..index * 4 + 3, index * 3);
+        if pixmap.pixels().iter().all(|pixel| pixel.is_opaque()) {
+            return Picture::opaque(width, height, pixmap.take());
         }
-        pixels.truncate(count * 3);
-        return Raster::new(width, height, Layout::Rgb, pixels);
+        let pixels = pixmap.take_demultiplied();
+        Ok(Picture::upright(Raster::new(width, height, Layout::Rgba, pixels)?))
     }
-    Raster::new(width, height, Layout::Rgba, pixmap.take_demultiplied())
 }
