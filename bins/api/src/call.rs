@@ -1,9 +1,9 @@
 //! A request as handlers see it, and the pieces of an answer.
 
-use std::net::IpAddr;
+use std::{fmt::Display, net::IpAddr, str::FromStr};
 
 use bytes::Bytes;
-use domain::{id::ApplicationId, job::Job};
+use domain::{Timestamp, id::ApplicationId, job::Job};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use url::form_urlencoded;
@@ -81,6 +81,20 @@ impl Call {
         Ok(read)
     }
 
+    /// One that asks this and says nothing else.
+    #[cfg(test)]
+    pub(crate) fn asking(query: &str) -> Self {
+        Self {
+            headers: HeaderMap::new(),
+            id: String::new(),
+            name: String::new(),
+            query: query.to_owned(),
+            body: Bytes::new(),
+            caller: None,
+            peer: None,
+        }
+    }
+
     /// The trace that this request is part of, if it says so properly.
     pub(crate) fn traceparent(&self) -> Option<String> {
         let text = self.header("traceparent")?;
@@ -119,6 +133,21 @@ impl Caller {
 /// A caller's text, cut so that it can be quoted back.
 pub(crate) fn quote(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(QUOTED_CHARS).collect()
+}
+
+/// What somebody says in a parameter or a field, where a text explains itself what is wrong with it.
+pub(crate) fn read<T: FromStr<Err: Display>>(
+    field: &'static str,
+    text: &str,
+) -> Result<T, Problem> {
+    text.parse()
+        .map_err(|error: T::Err| Problem::FieldInvalid { field, message: format!("{error}.") })
+}
+
+/// A time that somebody says in a parameter or a field.
+pub(crate) fn time(field: &'static str, text: &str) -> Result<Timestamp, Problem> {
+    let message = "This must be a time such as 2026-11-20T08:00:00Z.".to_owned();
+    text.parse().map_err(|_odd: jiff::Error| Problem::FieldInvalid { field, message })
 }
 
 /// An answer in JSON.

@@ -1,9 +1,13 @@
 //! The fields of a small JSON body. What is wrong is said without quoting any value, which may be a secret.
 
+use domain::Timestamp;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::{call::quote, problem::Problem};
+use crate::{
+    call::{self, quote},
+    problem::Problem,
+};
 
 /// Most bytes of a text.
 const MAX_TEXT_BYTES: usize = 4_096;
@@ -47,6 +51,14 @@ impl Fields {
                 message: format!("This must be a text of at most {MAX_TEXT_BYTES} bytes."),
             }),
         }
+    }
+
+    /// A time that may be left out.
+    pub(crate) fn optional_time(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<Timestamp>, Problem> {
+        self.optional_text(name)?.map(|text| call::time(name, &text)).transpose()
     }
 
     /// What a field says, of whatever kind, if the body speaks of it.

@@ -4,7 +4,7 @@ pub(crate) mod id;
 pub(crate) mod redeliver;
 mod table;
 
-use std::{fmt::Display, str::FromStr, sync::Arc};
+use std::sync::Arc;
 
 use domain::{
     Timestamp,
@@ -189,17 +189,17 @@ impl Wanted {
         for (name, value) in call.query(&KNOWN)? {
             let quoted = quote(&value);
             match name {
-                "endpoint" => filter.endpoint = Some(read(name, &value)?),
+                "endpoint" => filter.endpoint = Some(call::read(name, &value)?),
                 "status" => {
                     filter.standing = Some(Standing::parse(&value).ok_or_else(|| {
                         let known = Standing::ALL.map(Standing::name).join(", ");
                         invalid("status", format!("\"{quoted}\" is no status: use {known}."))
                     })?);
                 }
-                "topic" => filter.topic = Some(read(name, &value)?),
-                "job" => filter.job = Some(read(name, &value)?),
-                "since" => filter.since = Some(time(name, &value)?),
-                "until" => filter.until = Some(time(name, &value)?),
+                "topic" => filter.topic = Some(call::read(name, &value)?),
+                "job" => filter.job = Some(call::read(name, &value)?),
+                "since" => filter.since = Some(call::time(name, &value)?),
+                "until" => filter.until = Some(call::time(name, &value)?),
                 "limit" => {
                     let known = value.parse().ok().filter(|n| (1..=MAX_PAGE_ROWS).contains(n));
                     limit = Some(known.ok_or_else(|| {
@@ -223,7 +223,7 @@ impl Wanted {
         if let (Some(since), Some(until)) = (filter.since, filter.until)
             && until <= since
         {
-            return Err(invalid("until", format!("This is a time after {since}.")));
+            return Err(invalid("until", format!("This must be a time after {since}.")));
         }
         let form = match (csv, limit) {
             (false, limit) => Form::Page { limit: limit.unwrap_or(PAGE_ROWS) },
@@ -242,32 +242,12 @@ const fn invalid(field: &'static str, message: String) -> Problem {
     Problem::FieldInvalid { field, message }
 }
 
-fn read<T: FromStr<Err: Display>>(field: &'static str, text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|error| invalid(field, format!("{error}.")))
-}
-
-fn time(field: &'static str, text: &str) -> Result<Timestamp, Problem> {
-    let message = "This must be a time such as 2026-11-20T08:00:00Z.".to_owned();
-    text.parse().map_err(|_unreadable| invalid(field, message))
-}
-
 #[cfg(test)]
 mod tests {
-    use http::HeaderMap;
-
     use super::*;
 
     fn read(query: &str) -> Result<Wanted, Problem> {
-        let call = Call {
-            headers: HeaderMap::new(),
-            id: String::new(),
-            name: String::new(),
-            query: query.to_owned(),
-            body: bytes::Bytes::new(),
-            caller: None,
-            peer: None,
-        };
-        Wanted::read(&call)
+        Wanted::read(&Call::asking(query))
     }
 
     #[test]

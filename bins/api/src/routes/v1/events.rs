@@ -15,7 +15,7 @@ use self::{cursor::Start, follower::Follower, wanted::Wanted};
 use crate::{
     app::App,
     auth::Access,
-    call::Call,
+    call::{self, Call},
     document::{Doc, Parameter, Place},
     problem::Problem,
     routes::{Endpoint, Verb},
@@ -116,10 +116,10 @@ fn read(call: &Call) -> Result<Asked, Problem> {
     for (name, value) in call.query(&["types", "job", "application", "after", "since", "follow"])? {
         match name {
             "types" => types = Some(value),
-            "job" => job = Some(id("job", &value)?),
-            "application" => application = Some(id("application", &value)?),
+            "job" => job = Some(call::read(name, &value)?),
+            "application" => application = Some(call::read(name, &value)?),
             "after" => after = Some(Start::read("after", &value)?),
-            "since" => since = Some(time(&value)?),
+            "since" => since = Some(call::time(name, &value)?),
             _ => follow = flag(&value)?,
         }
     }
@@ -128,19 +128,6 @@ fn read(call: &Call) -> Result<Asked, Problem> {
     let usual = if form == Form::Sse && since.is_none() { Start::Now } else { Start::Beginning };
     let wanted = Wanted::read(call.caller()?, types.as_deref(), job, application)?;
     Ok(Asked { form, wanted, start: last.or(after).unwrap_or(usual), since, follow })
-}
-
-fn id<T: std::str::FromStr<Err: std::fmt::Display>>(
-    field: &'static str,
-    text: &str,
-) -> Result<T, Problem> {
-    let unreadable = |error: T::Err| Problem::FieldInvalid { field, message: format!("{error}.") };
-    text.parse().map_err(unreadable)
-}
-
-fn time(text: &str) -> Result<Timestamp, Problem> {
-    let message = "This must be a time such as 2026-11-20T08:00:00Z.".to_owned();
-    text.parse().map_err(|_unreadable| Problem::FieldInvalid { field: "since", message })
 }
 
 fn flag(text: &str) -> Result<bool, Problem> {

@@ -147,21 +147,10 @@ impl Wanted {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderMap;
-
     use super::*;
 
     fn read(query: &str) -> Result<Wanted, Problem> {
-        let call = Call {
-            headers: HeaderMap::new(),
-            id: String::new(),
-            name: String::new(),
-            query: query.to_owned(),
-            body: bytes::Bytes::new(),
-            caller: None,
-            peer: None,
-        };
-        Wanted::read(&call, "2026-11-22T12:00:00Z".parse().unwrap())
+        Wanted::read(&Call::asking(query), "2026-11-22T12:00:00Z".parse().unwrap())
     }
 
     #[test]

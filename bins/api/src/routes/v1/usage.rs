@@ -178,23 +178,11 @@ fn csv(days: &[(Date, Usage)]) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use http::HeaderMap;
-
     use super::*;
 
     fn read(query: &str, accept: &'static str) -> Result<Wanted, Problem> {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
-        let call = Call {
-            headers,
-            id: String::new(),
-            name: String::new(),
-            query: query.to_owned(),
-            body: Bytes::new(),
-            caller: None,
-            peer: None,
-        };
+        let mut call = Call::asking(query);
+        call.headers.insert(header::ACCEPT, HeaderValue::from_static(accept));
         Wanted::read(&call, "2026-11-22T23:00:00Z".parse().unwrap())
     }
 

@@ -84,8 +84,8 @@ impl Wanted {
             stream: stream(&mut fields, only)?,
             from_seq: seq(&mut fields, "from_seq")?,
             to_seq: seq(&mut fields, "to_seq")?,
-            since: time(&mut fields, "since")?,
-            until: time(&mut fields, "until")?,
+            since: fields.optional_time("since")?,
+            until: fields.optional_time("until")?,
         };
         wanted.check()
     }
@@ -161,14 +161,6 @@ fn seq(fields: &mut Fields, name: &'static str) -> Result<Option<u64>, Problem> 
         seq.ok_or_else(|| invalid(name, "This is a sequence of the log, from 1."))
     };
     fields.value(name).filter(|value| !value.is_null()).map(of_the_log).transpose()
-}
-
-fn time(fields: &mut Fields, name: &'static str) -> Result<Option<Timestamp>, Problem> {
-    let read = |text: &str| {
-        let odd = |_odd: jiff::Error| invalid(name, "This is a time such as 2026-11-22T10:00:00Z.");
-        text.parse().map_err(odd)
-    };
-    fields.optional_text(name)?.map(|text| read(&text)).transpose()
 }
 
 fn invalid(field: &'static str, message: &str) -> Problem {

@@ -11,7 +11,7 @@ use readmodel::Stream;
 
 use crate::{
     app,
-    call::{Call, quote},
+    call::{self, Call, quote},
     problem::Problem,
     projection::noun,
 };
@@ -117,7 +117,6 @@ impl Wanted {
             let message = format!("\"{}\" is none: {remedy}", quote(value));
             Problem::FieldInvalid { field: name, message }
         };
-        let time = || value.parse().map_err(|_odd| no("use a time as in 2026-11-22T12:00:00Z."));
         let seq = || {
             let seq = value.parse().ok().filter(|seq| *seq > 0);
             seq.ok_or_else(|| no("use the `seq` of an event."))
@@ -139,8 +138,8 @@ impl Wanted {
                 }
                 self.event = Some(value.to_owned());
             }
-            "since" => self.span.since = Some(time()?),
-            "until" => self.span.until = Some(time()?),
+            "since" => self.span.since = Some(call::time(name, value)?),
+            "until" => self.span.until = Some(call::time(name, value)?),
             "from_seq" => self.span.from_seq = Some(seq()?),
             "to_seq" => self.span.to_seq = Some(seq()?),
             "after" => {
@@ -210,7 +209,7 @@ impl Wanted {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, StatusCode};
+    use http::StatusCode;
     use uuid::Uuid;
 
     use super::*;
@@ -218,15 +217,7 @@ mod tests {
     const JOB: &str = "0190a5c4-9d2e-7c3b-8f1a-2b6d5e4f3a21";
 
     fn read(query: &str) -> Result<Wanted, Problem> {
-        Wanted::read(&Call {
-            headers: HeaderMap::new(),
-            id: String::new(),
-            name: String::new(),
-            query: query.to_owned(),
-            body: bytes::Bytes::new(),
-            caller: None,
-            peer: None,
-        })
+        Wanted::read(&Call::asking(query))
     }
 
     #[test]
