@@ -1,20 +1,25 @@
 //! `darkroom endpoint`: webhook endpoints, and what was delivered to them.
 
 mod deliveries;
+mod replay;
 mod terms;
 
-use std::io::{Write as _, stdout};
+use std::io::{Write as _, stderr, stdout};
 
-use clap::{Args, Subcommand, ValueEnum};
-use http::Method;
+use clap::{Args, Subcommand};
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use service::Failure;
+use service::{Failure, OrTry};
 
 use self::{
     deliveries::Wanted,
+    replay::Replay,
     terms::{Add, Change, Signing},
 };
-use crate::{client::Client, connection::Where};
+use crate::{
+    client::{Client, ClientError},
+    connection::Where,
+};
 
 /// Add and change webhook endpoints, test them, and see and repeat what was delivered
 #[derive(Debug, Args)]
@@ -29,7 +34,8 @@ Examples:
   darkroom endpoint deliveries --endpoint ENDPOINT --status exhausted
   darkroom endpoint deliveries --topic 'job.*' --since 2026-11-20T00:00:00Z --csv > deliveries.csv
   darkroom endpoint redeliver DELIVERY
-  darkroom endpoint replay ENDPOINT --since 2026-11-20T00:00:00Z --only exhausted
+  darkroom endpoint replay ENDPOINT --only exhausted --since 2026-11-20T00:00:00Z
+  darkroom endpoint replay ENDPOINT --stream uploads --from-seq 17 --to-seq 42
   darkroom endpoint rotate ENDPOINT --overlap-s 3600
   darkroom endpoint rotate ENDPOINT --secret-file secret.txt
 
@@ -88,25 +94,7 @@ enum Verb {
         endpoint: String,
     },
     /// Tell it past events again
-    Replay {
-        /// Its id
-        endpoint: String,
-        /// From this time on
-        #[arg(long, value_name = "TIME", conflicts_with = "from_seq")]
-        since: Option<String>,
-        /// From this sequence of the log on: of JOBS, or with --only exhausted of DELIVERIES
-        #[arg(long, value_name = "SEQ")]
-        from_seq: Option<u64>,
-        /// Up to this time [default: now]
-        #[arg(long, value_name = "TIME", conflicts_with = "to_seq")]
-        until: Option<String>,
-        /// Up to this sequence
-        #[arg(long, value_name = "SEQ")]
-        to_seq: Option<u64>,
-        /// Which of them
-        #[arg(long, value_enum, default_value_t = Only::All)]
-        only: Only,
-    },
+    Replay(Replay),
     /// What was delivered, newest first
     Deliveries(Wanted),
     /// One delivery with every attempt
@@ -121,80 +109,85 @@ enum Verb {
     },
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Only {
-    /// All that the endpoint wants
-    All,
-    /// Those whose delivery was given up
-    Exhausted,
-}
-
-impl Only {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Exhausted => "exhausted",
-        }
-    }
-}
-
 /// Runs the command.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let client = Client::new(&arguments.place.connection()?)?;
     let patch = async |endpoint: &str, change: Value| {
-        client.json(Method::PATCH, &path(endpoint, ""), Some(&change)).await
+        ask(&client, Method::PATCH, &path(endpoint, ""), Some(&change)).await
     };
     let answer = match arguments.verb {
-        Verb::List => client.json(Method::GET, "/v1/endpoints", None).await?,
+        Verb::List => {
+            let list = ask(&client, Method::GET, "/v1/endpoints", None).await?;
+            if list.get("endpoints").is_some_and(|all| *all == json!([])) {
+                writeln!(stderr(), "No endpoint yet. Add one: darkroom endpoint add URL")?;
+            }
+            list
+        }
         Verb::Add(add) => {
             let wish = add.wish()?;
-            client.json(Method::POST, "/v1/endpoints", Some(&wish)).await?
+            ask(&client, Method::POST, "/v1/endpoints", Some(&wish)).await?
         }
         Verb::Change(change) => {
             let endpoint = change.endpoint.clone();
             return show(&patch(&endpoint, change.wish()?).await?);
         }
         Verb::Show { endpoint } => {
-            return show(&client.json(Method::GET, &path(&endpoint, ""), None).await?);
+            return show(&ask(&client, Method::GET, &path(&endpoint, ""), None).await?);
         }
         Verb::Test { endpoint } => {
-            client.json(Method::POST, &path(&endpoint, "/test"), Some(&json!({}))).await?
+            ask(&client, Method::POST, &path(&endpoint, "/test"), Some(&json!({}))).await?
         }
         Verb::Disable { endpoint } => patch(&endpoint, json!({ "enabled": false })).await?,
         Verb::Enable { endpoint } => patch(&endpoint, json!({ "enabled": true })).await?,
         Verb::Rotate { endpoint, overlap_s, signing } => {
             let mut wish = signing.fields()?;
             wish.insert("overlap_s".to_owned(), overlap_s.into());
-            client.json(Method::POST, &path(&endpoint, "/secret"), Some(&wish.into())).await?
+            ask(&client, Method::POST, &path(&endpoint, "/secret"), Some(&wish.into())).await?
         }
         Verb::Remove { endpoint } => {
-            client.json(Method::DELETE, &path(&endpoint, ""), None).await?
+            ask(&client, Method::DELETE, &path(&endpoint, ""), None).await?
         }
-        Verb::Replay { endpoint, since, from_seq, until, to_seq, only } => {
-            let from_seq = from_seq.or(since.is_none().then_some(1));
-            let wish = json!({
-                "since": since, "from_seq": from_seq, "until": until, "to_seq": to_seq, "only": only.name(),
-            });
-            client.json(Method::POST, &path(&endpoint, "/replays"), Some(&wish)).await?
+        Verb::Replay(replay) => {
+            let path = path(&replay.endpoint, "/replays");
+            ask(&client, Method::POST, &path, Some(&replay.wish())).await?
         }
         Verb::Deliveries(wanted) if wanted.csv => {
             return deliveries::table(&client, &wanted.path(), &mut stdout().lock()).await;
         }
         Verb::Deliveries(wanted) => {
-            let page = client.json(Method::GET, &wanted.path(), None).await?;
+            let page = ask(&client, Method::GET, &wanted.path(), None).await?;
             print(&page)?;
-            return deliveries::say_next(&page);
+            return wanted.say_more(&page);
         }
         Verb::Delivery { delivery } => {
             let path = format!("/v1/deliveries/{}", id(&delivery));
-            return show(&client.json(Method::GET, &path, None).await?);
+            return show(&ask(&client, Method::GET, &path, None).await?);
         }
         Verb::Redeliver { delivery } => {
             let path = format!("/v1/deliveries/{}/redeliver", id(&delivery));
-            client.json(Method::POST, &path, Some(&json!({}))).await?
+            ask(&client, Method::POST, &path, Some(&json!({}))).await?
         }
     };
     print(&answer)
+}
+
+/// Asks the API. What it knows nothing of is found in a list.
+async fn ask(
+    client: &Client,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> Result<Value, Failure> {
+    let of_deliveries = path.starts_with("/v1/deliveries");
+    let list =
+        if of_deliveries { "darkroom endpoint deliveries" } else { "darkroom endpoint list" };
+    match client.json(method, path, body).await {
+        Err(error @ ClientError::Refused { status: StatusCode::NOT_FOUND, .. }) => {
+            Err(error).or_try(list)
+        }
+        Err(error @ ClientError::Http(_)) => Err(error).or_try("darkroom doctor"),
+        answer => Ok(answer?),
+    }
 }
 
 /// An id as it may stand in a path.
@@ -258,13 +251,16 @@ fn line(row: &Value) -> String {
             }
             _ => "not tried yet".to_owned(),
         };
+        let attempts = match number("attempts") {
+            1 => "1 attempt".to_owned(),
+            several => format!("{several} attempts"),
+        };
         return format!(
-            "{}  {}  {}  {}  {} attempts  {how}",
+            "{}  {}  {}  {}  {attempts}  {how}",
             text("id"),
             text("due_at"),
             text("topic"),
             text("status"),
-            number("attempts"),
         );
     }
     let topics: Vec<&str> = row

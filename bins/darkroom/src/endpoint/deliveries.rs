@@ -21,6 +21,17 @@ const STALL_MAX: Duration = Duration::from_secs(60);
 
 /// Which deliveries, and in which form.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  darkroom endpoint deliveries --endpoint ENDPOINT --status exhausted
+  darkroom endpoint deliveries --job JOB
+  darkroom endpoint deliveries --topic 'job.*' --since 2026-11-20T00:00:00Z --until 2026-11-21T00:00:00Z
+  darkroom endpoint deliveries --status exhausted --csv > given-up.csv
+
+A line says when a delivery became due, what it tells, how it stands, and how its last attempt went;
+`darkroom endpoint delivery DELIVERY` shows every attempt. What is waiting is tried again by itself;
+what is exhausted was given up: `darkroom endpoint redeliver DELIVERY` makes it again, and
+`darkroom endpoint replay ENDPOINT --only exhausted` all that are.")]
 pub(super) struct Wanted {
     /// To this endpoint alone
     #[arg(long, value_name = "ENDPOINT")]
@@ -76,6 +87,30 @@ impl Wanted {
         }
         format!("/v1/deliveries?{}", query.finish())
     }
+
+    /// Says how to go on behind a page, or what to do where nothing is on it.
+    pub(super) fn say_more(&self, page: &Value) -> Result<(), Failure> {
+        let list = page.get("deliveries").and_then(Value::as_array);
+        let none = list.is_some_and(Vec::is_empty);
+        match page.get("next").and_then(Value::as_str) {
+            Some(cursor) => writeln!(stderr(), "There are more: --cursor {cursor}")?,
+            None if none && self.cursor.is_some() => writeln!(stderr(), "There are no more.")?,
+            None if none && self.is_narrowed() => {
+                writeln!(stderr(), "No delivery is so. Leave out an option to see others.")?;
+            }
+            None if none => {
+                writeln!(stderr(), "None yet. Send a sample: darkroom endpoint test ENDPOINT")?;
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Whether some are left out.
+    fn is_narrowed(&self) -> bool {
+        let Self { endpoint, status, topic, job, since, until, .. } = self;
+        [endpoint, status, topic, job, since, until].into_iter().any(Option::is_some)
+    }
 }
 
 /// Copies a table as it comes. One that breaks off is an error: it looks whole.
@@ -91,13 +126,5 @@ pub(super) async fn table(client: &Client, path: &str, to: &mut impl Write) -> R
         }
     }
     to.flush()?;
-    Ok(())
-}
-
-/// Says how to go on behind a page.
-pub(super) fn say_next(page: &Value) -> Result<(), Failure> {
-    if let Some(cursor) = page.get("next").and_then(Value::as_str) {
-        writeln!(stderr(), "There are more: --cursor {cursor}")?;
-    }
     Ok(())
 }

@@ -1,18 +1,18 @@
 //! Every verb of `darkroom endpoint` with what the endpoint sees of it, and what a change over HTTP
 //! leads to.
 
-use std::{collections::BTreeSet, path::PathBuf, process::Output};
+use std::{collections::BTreeSet, path::PathBuf};
 
 use serde_json::{Value, json};
 use testkit::{
-    Finish as _, Received, Reply, Source, SourceServer, WebhookReceiver, eventually, free_port,
-    until_some,
+    Finish as _, Received, Reply, Source, SourceServer, WebhookReceiver, eventually, until_some,
 };
 use vault::webhook::SigningSecret;
 
 use crate::{
     endpoints::{Scene, text},
     jobs::{self, PATIENCE},
+    premises::{self, Said},
     up::Up,
 };
 
@@ -31,24 +31,9 @@ struct Desk {
     hooks: WebhookReceiver,
 }
 
-/// What a command said, and whether it ended well.
-struct Said {
-    well: bool,
-    out: String,
-    err: String,
-}
-
-impl From<Output> for Said {
-    fn from(output: Output) -> Self {
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Self { well: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
-    }
-}
-
 impl Desk {
     async fn start() -> Self {
-        let (sources, hooks) = (SourceServer::start().await, WebhookReceiver::start().await);
-        let up = Up::start(&[sources.port(), hooks.port()], free_port()).await;
+        let (up, sources, hooks) = premises::open().await;
         Self { up, sources, hooks }
     }
 
@@ -94,7 +79,7 @@ impl Desk {
     /// Sends a sample, which is taken, and gives what came.
     fn sample(&self, endpoint: &str) -> Received {
         let said = self.run(&["test", endpoint]);
-        assert!(said.contains("endpoint.test  delivered  1 attempts  HTTP 204 in "), "{said}");
+        assert!(said.contains("endpoint.test  delivered  1 attempt  HTTP 204 in "), "{said}");
         self.came_of(&ids(&said)[0]).pop().unwrap()
     }
 
@@ -126,7 +111,20 @@ impl Desk {
     }
 
     fn heard_of(&self, job: &str) -> bool {
-        self.hooks.received().iter().any(|one| String::from_utf8_lossy(&one.body).contains(job))
+        self.times_heard_of(job) > 0
+    }
+
+    fn times_heard_of(&self, job: &str) -> usize {
+        let told = |one: &&Received| String::from_utf8_lossy(&one.body).contains(job);
+        self.hooks.received().iter().filter(told).count()
+    }
+
+    /// Waits until an endpoint has no replay.
+    async fn replayed(&self, endpoint: &str) {
+        eventually("the replay ends", PATIENCE, || async {
+            self.json(&["show", endpoint])["replay"].is_null()
+        })
+        .await;
     }
 
     fn file(&self, name: &str, content: &str) -> String {
@@ -156,13 +154,26 @@ fn assert_stands(line: &str, endpoint: &str, standing: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_verb_does_to_an_endpoint_what_its_help_says() {
     let desk = Desk::start().await;
+    an_empty_list_says_how_to_begin(&desk);
     let endpoint = it_is_added_with_all_that_can_be_said_of_it(&desk).await;
     it_is_told_elsewhere_and_otherwise_once_it_is_changed(&desk, &endpoint).await;
     it_is_told_nothing_while_it_is_disabled_and_then_what_it_missed(&desk, &endpoint).await;
+    past_events_are_told_again_by_stream_and_bounds(&desk, &endpoint).await;
     it_is_signed_for_with_both_secrets_while_one_is_replaced(&desk, &endpoint);
     what_was_given_up_is_shown_and_made_again(&desk, &endpoint).await;
     deliveries_are_listed_by_what_they_are_and_as_a_table(&desk, &endpoint).await;
     it_is_removed(&desk, &endpoint);
+}
+
+fn an_empty_list_says_how_to_begin(desk: &Desk) {
+    for (arguments, remedy) in [
+        (&["list"][..], "darkroom endpoint add URL"),
+        (&["deliveries"], "darkroom endpoint test ENDPOINT"),
+        (&["deliveries", "--status", "exhausted"], "Leave out an option"),
+    ] {
+        let said = desk.given("", arguments);
+        assert!(said.out.is_empty() && said.err.contains(remedy), "{arguments:?}: {}", said.err);
+    }
 }
 
 async fn it_is_added_with_all_that_can_be_said_of_it(desk: &Desk) -> String {
@@ -268,10 +279,50 @@ async fn it_is_told_nothing_while_it_is_disabled_and_then_what_it_missed(
     assert!(asked.starts_with("replay ") && asked.contains("  of sequences 1 to "), "{asked}");
     desk.told_of(endpoint, &missed).await;
     assert!(desk.heard_of(&missed));
-    eventually("the replay ends", PATIENCE, || async {
-        desk.json(&["show", endpoint])["replay"].is_null()
-    })
-    .await;
+    desk.replayed(endpoint).await;
+}
+
+async fn past_events_are_told_again_by_stream_and_bounds(desk: &Desk, endpoint: &str) {
+    let job = desk.failed_job("again").await;
+    desk.told_of(endpoint, &job).await;
+    for (asked, stretch) in [
+        (&["--stream", "uploads"][..], "of sequences 1 to 0 of UPLOADS"),
+        (&["--stream", "accounts", "--from-seq", "1", "--to-seq", "1"], "1 to 1 of ACCOUNTS"),
+        (&["--stream", "jobs", "--since", LONG_AGO, "--until", LONG_AGO], "1 to 0 of JOBS"),
+        (&["--from-seq", "1", "--to-seq", "2"], "of sequences 1 to 2 of JOBS"),
+        (&["--only", "exhausted", "--until", LONG_AGO], " of DELIVERIES"),
+    ] {
+        let before = desk.times_heard_of(&job);
+        let said = desk.run(&[&["replay", endpoint][..], asked].concat());
+        assert!(said.trim_end().ends_with(stretch), "{asked:?}: {said}");
+        desk.replayed(endpoint).await;
+        assert_eq!(desk.times_heard_of(&job), before, "{asked:?}");
+    }
+    let before = desk.times_heard_of(&job);
+    desk.run(&["replay", endpoint, "--stream", "jobs", "--since", LONG_AGO, "--until", ONE_DAY]);
+    eventually("it is told again", PATIENCE, || async { desk.times_heard_of(&job) > before }).await;
+    desk.replayed(endpoint).await;
+
+    let refused = |arguments: &[&str]| {
+        let said = desk.try_given("", &[&["replay", endpoint][..], arguments].concat());
+        assert!(!said.well && said.out.is_empty(), "{arguments:?}: {}", said.out);
+        said.err
+    };
+    for (wrong, remedy) in [
+        (&["--stream", "deliveries"][..], "[possible values: jobs, accounts, uploads]"),
+        (&["--only", "exhausted", "--stream", "jobs"], "stream: "),
+        (&["--from-seq", "3", "--to-seq", "2"], "to_seq: "),
+        (&["--since", ONE_DAY, "--until", LONG_AGO], "until: "),
+        (&["--since", "yesterday"], "since: "),
+        (&["--since", LONG_AGO, "--from-seq", "1"], "cannot be used with"),
+    ] {
+        let said = refused(wrong);
+        assert!(said.contains(remedy), "{wrong:?}: {said}");
+    }
+    let help = desk.run(&["replay", "--help"]);
+    for option in ["--since", "--from-seq", "--until", "--to-seq", "--only", "--stream"] {
+        assert!(help.contains(option), "{option} in {help}");
+    }
 }
 
 fn signatures(one: &Received) -> Vec<String> {
@@ -314,7 +365,7 @@ async fn what_was_given_up_is_shown_and_made_again(desk: &Desk, endpoint: &str) 
     assert_eq!(once["retry_after_s"], json!([]));
     desk.hooks.script([Reply::With(500, vec![], "not today".into())]);
     let tried = desk.run(&["test", endpoint]);
-    assert!(tried.contains("endpoint.test  exhausted  1 attempts  HTTP 500 in "), "{tried}");
+    assert!(tried.contains("endpoint.test  exhausted  1 attempt  HTTP 500 in "), "{tried}");
     let delivery = ids(&tried).remove(0);
     let given_up = ["--endpoint", endpoint, "--status", "exhausted"];
     assert_eq!(desk.deliveries(&given_up), [delivery.as_str()]);
@@ -382,8 +433,11 @@ fn it_is_removed(desk: &Desk, endpoint: &str) {
     assert_eq!(desk.run(&["list"]), "");
     for verb in ["show", "test", "change"] {
         let gone = desk.try_given("", &[verb, endpoint]);
-        assert!(!gone.well && gone.err.contains("404"), "{verb}: {}", gone.err);
+        let remedy = gone.err.contains("404") && gone.err.contains("\ntry: darkroom endpoint list");
+        assert!(!gone.well && remedy, "{verb}: {}", gone.err);
     }
+    let gone = desk.try_given("", &["redeliver", endpoint]);
+    assert!(gone.err.contains("\ntry: darkroom endpoint deliveries"), "{}", gone.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,21 +4,19 @@ mod commands;
 mod links;
 mod webhooks;
 
-use std::{
-    path::PathBuf,
-    process::{Command, Output},
-};
+use std::{path::PathBuf, process::Command};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::{
-    Answer, Caller, Finish as _, Source, SourceServer, WebhookReceiver, eventually, free_port,
-    pictures,
+    Answer, Caller, Finish as _, Source, SourceServer, WebhookReceiver, eventually, pictures,
 };
 use uuid::Uuid;
 
 use crate::{
+    endpoints,
     jobs::{self, PATIENCE},
+    premises::{self, Said},
     up::{Up, bare},
 };
 
@@ -63,8 +61,7 @@ impl Tenant {
 
 impl Two {
     async fn start() -> Self {
-        let (sources, hooks) = (SourceServer::start().await, WebhookReceiver::start().await);
-        let up = Up::start(&[sources.port(), hooks.port()], free_port()).await;
+        let (up, sources, hooks) = premises::open().await;
         let env = |name: &str| up.env[name].clone();
         let owner = Tenant::of(
             &up,
@@ -113,21 +110,6 @@ impl Two {
     }
 }
 
-/// What a command said, and whether it ended well.
-#[derive(Debug, PartialEq, Eq)]
-struct Said {
-    well: bool,
-    out: String,
-    err: String,
-}
-
-impl From<Output> for Said {
-    fn from(output: Output) -> Self {
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Self { well: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
-    }
-}
-
 impl Said {
     /// The same, had it been about another.
     fn about(&self, id: &str, other: &str) -> Self {
@@ -137,7 +119,7 @@ impl Said {
 }
 
 fn text(value: &Value, name: &str) -> String {
-    value[name].as_str().unwrap_or_else(|| panic!("{name} of {value}")).to_owned()
+    endpoints::text(value, name).to_owned()
 }
 
 /// An id that nothing has.

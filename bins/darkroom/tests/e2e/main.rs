@@ -40,6 +40,7 @@ mod malformed;
 mod metadata;
 mod offsite;
 mod passwords;
+mod premises;
 mod receipts;
 mod renderer;
 mod replay;

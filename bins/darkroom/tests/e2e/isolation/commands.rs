@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Said, Tenant, Two, never, text};
-use crate::jobs::PATIENCE;
+use super::{Tenant, Two, never, text};
+use crate::{jobs::PATIENCE, premises::Said};
 
 /// What somebody has, of each kind.
 struct Things {
