@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::ff::{Input, Medium, Rational, Stream, pixel_format_name};
 
-mod names;
+pub(crate) mod names;
 
 /// The longest text, in characters.
 const TEXT_CHARS: usize = 1_024;

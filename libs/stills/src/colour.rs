@@ -134,8 +134,9 @@ pub(crate) fn cmyk_to_srgb(
 /// The longest name of a profile, in characters.
 const NAME_CHARS: usize = 120;
 
-/// What a profile calls itself.
-pub(crate) fn profile_name(icc: &[u8]) -> Option<String> {
+/// What an ICC profile calls itself.
+#[must_use]
+pub fn profile_name(icc: &[u8]) -> Option<String> {
     let name = match profile(icc)?.description? {
         ProfileText::PlainString(name) => name,
         ProfileText::Localizable(names) => names.into_iter().next()?.value,

@@ -42,6 +42,7 @@ mod tiff;
 mod webp;
 
 pub use animation::{Animation, Motion, animate};
+pub use colour::profile_name;
 pub use draw::{Drawn, decode, draw, draws};
 pub use easel::{AvifEncoder, Easel, Page, Picture};
 pub use error::{Error, guarded};

@@ -1,5 +1,6 @@
 //! HEIC and AVIF: libheif reads the container, FFmpeg decodes what is in it.
 
+mod boxes;
 mod codec;
 mod encode;
 mod open;
@@ -10,12 +11,15 @@ use std::ffi::CStr;
 use domain::limits::Limits;
 use domain::wish::{Embedded, MetadataKind};
 use serde_json::{Map, Value};
-use stills::{Drawn, Easel, Error, Layout, Orientation, Page, Picture, Raster, Source, read_all};
+use stills::{
+    Drawn, Easel, Error, Layout, Orientation, Page, Picture, Raster, Source, profile_name, read_all,
+};
 
 pub(crate) use encode::encode;
 use open::File;
 
 use crate::ff::{self, Frame, Scaler};
+use crate::metadata::names;
 use crate::page;
 
 /// Loads what libheif loads once, and lends it FFmpeg's decoders. Before the walls stand: it looks
@@ -43,11 +47,7 @@ pub(crate) fn draw(source: &mut dyn Source, mut easel: Easel<'_>) -> Result<Draw
     easel.used(ff::engine());
     let mut metadata = Map::new();
     if easel.wish().metadata.contains(&MetadataKind::Exif) {
-        let (width, height) = file.picture(1)?.dimensions();
-        let mut facts = Map::new();
-        facts.insert("ImageWidth".to_owned(), Value::from(width));
-        facts.insert("ImageHeight".to_owned(), Value::from(height));
-        let tags = stills::exif_with_facts(&bytes, facts, &limits);
+        let tags = stills::exif_with_facts(&bytes, facts(&file, &bytes)?, &limits);
         metadata.insert(MetadataKind::Exif.name().to_owned(), Value::Object(tags));
     }
     if easel.wish().options.embedded == Embedded::Keep
@@ -63,6 +63,41 @@ pub(crate) fn draw(source: &mut dyn Source, mut easel: Easel<'_>) -> Result<Draw
         easel.page(number, &mut Still { picture, frame })?;
     }
     Ok(Drawn { metadata, engines: easel.done() })
+}
+
+/// What the headers say of the primary picture, under the names that EXIF or ExifTool has for it.
+fn facts(file: &File<'_>, bytes: &[u8]) -> Result<Map<String, Value>, Error> {
+    let picture = file.picture(1)?;
+    let (width, height) = picture.dimensions();
+    let told = picture.told();
+    let is_rgb = told.is_some_and(|colours| colours.matrix == open::GREEN_BLUE_RED);
+    let colours = match (boxes::is_gray(bytes), is_rgb, picture.has_alpha()) {
+        (Some(true), _, false) => "Gray",
+        (Some(true), _, true) => "Gray with alpha",
+        (_, true, false) => "RGB",
+        (_, true, true) => "RGBA",
+        (_, false, false) => "YCbCr",
+        (_, false, true) => "YCbCr with alpha",
+    };
+    let mut facts = Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        facts.extend(value.map(|value| (name.to_owned(), value)));
+    };
+    put("ImageWidth", Some(width.into()));
+    put("ImageHeight", Some(height.into()));
+    put("BitDepth", picture.bits().map(Value::from));
+    put("ColorModel", Some(colours.into()));
+    put("ProfileDescription", picture.icc()?.and_then(|icc| profile_name(&icc)).map(Value::from));
+    if let Some(told) = told {
+        put("ColorPrimaries", names::primaries(told.primaries).map(Value::from));
+        put("TransferCharacteristics", names::transfer(told.transfer).map(Value::from));
+        put("MatrixCoefficients", names::space(told.matrix).map(Value::from));
+        put("VideoFullRangeFlag", Some(u8::from(told.is_full_range).into()));
+    }
+    let count = |count: u32| (count > 1).then(|| Value::from(count));
+    put("PageCount", count(file.count()));
+    put("FrameCount", count(boxes::frames(bytes)));
+    Ok(facts)
 }
 
 /// One picture of a file.

@@ -24,7 +24,7 @@ const MAX_PROFILE_BYTES: usize = 16 << 20;
 const OVERLAY: &[u8] = b"iovl";
 
 /// The matrix (ITU-T H.273) by which planes are green, blue and red.
-const GREEN_BLUE_RED: i32 = 0;
+pub(super) const GREEN_BLUE_RED: i32 = 0;
 
 /// libheif keeps a list of decoders for the whole process.
 static PREPARED: Once = Once::new();
@@ -155,6 +155,19 @@ impl Picture<'_> {
         }
     }
 
+    /// Bits of each channel, where its header says.
+    pub(super) fn bits(&self) -> Option<u32> {
+        // SAFETY: the handle lives.
+        let bits = unsafe { sys::heif_image_handle_get_luma_bits_per_pixel(self.handle) };
+        u32::try_from(bits).ok().filter(|bits| *bits > 0)
+    }
+
+    /// Whether it has opacity.
+    pub(super) fn has_alpha(&self) -> bool {
+        // SAFETY: the handle lives.
+        unsafe { sys::heif_image_handle_has_alpha_channel(self.handle) != 0 }
+    }
+
     /// Whether its colours are multiplied by their opacity.
     pub(super) fn is_premultiplied(&self) -> bool {
         // SAFETY: the handle lives.
@@ -183,8 +196,7 @@ impl Picture<'_> {
             return Ok(frame);
         }
         drop(native);
-        // SAFETY: the handle lives.
-        let has_alpha = unsafe { sys::heif_image_handle_has_alpha_channel(self.handle) } != 0;
+        let has_alpha = self.has_alpha();
         let chroma = if has_alpha { sys::CHROMA_RGBA } else { sys::CHROMA_RGB };
         self.image(sys::COLORSPACE_RGB, chroma)?.interleaved(has_alpha)
     }
@@ -207,7 +219,7 @@ impl Picture<'_> {
     }
 
     /// What the container says of the colours.
-    fn told(&self) -> Option<Colours> {
+    pub(super) fn told(&self) -> Option<Colours> {
         let mut profile = ptr::null_mut();
         // SAFETY: the handle lives; a profile is read and freed once.
         unsafe {

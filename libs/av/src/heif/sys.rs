@@ -138,6 +138,8 @@ unsafe extern "C" {
     pub(super) fn heif_image_handle_release(handle: *const Handle);
     pub(super) fn heif_image_handle_get_width(handle: *const Handle) -> c_int;
     pub(super) fn heif_image_handle_get_height(handle: *const Handle) -> c_int;
+    /// Negative where it is not known.
+    pub(super) fn heif_image_handle_get_luma_bits_per_pixel(handle: *const Handle) -> c_int;
     pub(super) fn heif_image_handle_has_alpha_channel(handle: *const Handle) -> c_int;
     pub(super) fn heif_image_handle_is_premultiplied_alpha(handle: *const Handle) -> c_int;
     pub(super) fn heif_image_handle_get_raw_color_profile_size(handle: *const Handle) -> usize;

@@ -10,7 +10,7 @@ pub(super) fn range(number: i32) -> Option<&'static str> {
     named(&[(1, "tv"), (2, "pc")], number)
 }
 
-pub(super) fn space(number: i32) -> Option<&'static str> {
+pub(crate) fn space(number: i32) -> Option<&'static str> {
     const NAMES: &[(i32, &str)] = &[
         (0, "gbr"),
         (1, "bt709"),
@@ -29,7 +29,7 @@ pub(super) fn space(number: i32) -> Option<&'static str> {
     named(NAMES, number)
 }
 
-pub(super) fn transfer(number: i32) -> Option<&'static str> {
+pub(crate) fn transfer(number: i32) -> Option<&'static str> {
     const NAMES: &[(i32, &str)] = &[
         (1, "bt709"),
         (4, "bt470m"),
@@ -51,7 +51,7 @@ pub(super) fn transfer(number: i32) -> Option<&'static str> {
     named(NAMES, number)
 }
 
-pub(super) fn primaries(number: i32) -> Option<&'static str> {
+pub(crate) fn primaries(number: i32) -> Option<&'static str> {
     const NAMES: &[(i32, &str)] = &[
         (1, "bt709"),
         (4, "bt470m"),

@@ -155,3 +155,47 @@ fn a_pictures_exif_is_told() {
     wish.options.embedded = domain::wish::Embedded::Keep;
     assert!(carries(&draw(&bytes, &wish).expect("drawn")));
 }
+
+/// What is told of a real file.
+fn told_of_real(path: &str) -> serde_json::Value {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/corpus/files");
+    let missing = format!("{path}: `./justw --need corpus` lays it there");
+    let bytes = std::fs::read(folder.join(path)).expect(&missing);
+    let metadata = [domain::wish::MetadataKind::Exif].into();
+    let alone = PreviewWish { sizes: Vec::new(), metadata, ..wish("64") };
+    draw(&bytes, &alone).unwrap_or_else(|error| panic!("{path}: {error}")).metadata["exif"].clone()
+}
+
+#[test]
+fn the_headers_of_real_files_tell_colours_depth_and_frames() {
+    let null = serde_json::Value::Null;
+    for (path, depth, model, profile, primaries, frames) in [
+        ("avif/icc_profile.avif", 8, "YCbCr", Some("sRGB IEC61966-2.1"), None, None),
+        ("avif/transparency.avif", 8, "YCbCr with alpha", None, Some("bt709"), None),
+        ("avif/star.avifs", 8, "YCbCr with alpha", None, None, Some(5)),
+        ("heif/RGB_10__29x100.heif", 10, "YCbCr", None, None, None),
+        ("heif/RGBA_8__128x128.heif", 8, "YCbCr with alpha", None, None, None),
+        ("heif/L_8__128x128.heif", 8, "Gray", None, None, None),
+        ("heif/zPug_3.heic", 8, "Gray", None, None, None),
+        ("heif_other/arrow.heic", 8, "YCbCr", Some("Display P3"), None, None),
+    ] {
+        let folder = if path.starts_with("avif") { "pillow/Tests" } else { "pillow_heif/tests" };
+        let told = told_of_real(&format!("{folder}/images/{path}"));
+        assert_eq!(told["BitDepth"], depth, "{path}: {told}");
+        assert_eq!(told["ColorModel"], model, "{path}: {told}");
+        for (name, expected) in [
+            ("ProfileDescription", profile.map(serde_json::Value::from)),
+            ("ColorPrimaries", primaries.map(serde_json::Value::from)),
+            ("FrameCount", frames.map(serde_json::Value::from)),
+        ] {
+            assert_eq!(told.get(name).unwrap_or(&null), &expected.unwrap_or_default(), "{path}");
+        }
+    }
+    assert_eq!(told_of_real("pillow_heif/tests/images/heif/zPug_3.heic")["PageCount"], 3);
+    let nclx = told_of_real("pillow/Tests/images/avif/transparency.avif");
+    assert_eq!(nclx["TransferCharacteristics"], "iec61966-2-1");
+    assert_eq!(
+        (&nclx["MatrixCoefficients"], &nclx["VideoFullRangeFlag"]),
+        (&"smpte170m".into(), &1.into())
+    );
+}
