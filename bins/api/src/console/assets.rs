@@ -52,6 +52,7 @@ scripts! {
     "upload.js",
     "destination.js",
     "webhooks.js",
+    "deliveries.js",
     "keys.js",
     "members.js",
     "usage.js",

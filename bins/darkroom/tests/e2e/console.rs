@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use serde_json::{Value, json};
-use testkit::{Caller, Finish as _, WebhookReceiver, free_port, pictures};
+use testkit::{Caller, Finish as _, Reply, WebhookReceiver, free_port, pictures};
 
 use crate::{chromium::Browser, jobs, up::Up};
 
@@ -110,6 +110,7 @@ async fn every_page_says_what_there_is_and_a_role_sees_what_it_may() {
     says(&mut browser, "No jobs yet");
     keeps_results_in_a_bucket_of_their_own(&mut browser, &up);
     hears_of_webhooks(&mut browser, &hooks);
+    narrows_deliveries_and_has_one_made_again(&mut browser, &up, &hooks).await;
     makes_a_key_pair(&mut browser, &up).await;
     press(&mut browser, "Usage");
     says(&mut browser, "jobs accepted in 30 days");
@@ -166,6 +167,67 @@ fn hears_of_webhooks(browser: &mut Browser, hooks: &WebhookReceiver) {
     says(browser, "endpoint.test");
 }
 
+/// What the list is narrowed by stands in the address, in the form, and in the link to the table.
+async fn narrows_deliveries_and_has_one_made_again(
+    browser: &mut Browser,
+    up: &Up,
+    hooks: &WebhookReceiver,
+) {
+    let caller = up.caller();
+    let endpoints = caller.get("/v1/endpoints").await.json();
+    let endpoint = endpoints["endpoints"][0]["id"].as_str().unwrap();
+    let once = json!({ "retry_after_s": [] }).to_string();
+    let changed = caller.ask("PATCH", &format!("/v1/endpoints/{endpoint}"), &[], once).await;
+    assert_eq!(changed.status, 200, "{}", changed.json());
+    hooks.script([Reply::With(500, vec![], "not today".into())]);
+    press(browser, "Send a test");
+    says(browser, "Not taken: 500.");
+    let rows = "document.querySelectorAll('table.fold tbody tr').length";
+    browser.until("all of them", &format!("{rows} >= 3"));
+
+    fill(browser, "topic", "endpoint.test");
+    press(browser, "Show these");
+    browser.until("those of the topic", &format!("{rows} === 2"));
+    assert_eq!(browser.run("location.search"), "?topic=endpoint.test");
+    let link = "document.querySelector('a[download=\"deliveries.csv\"]')";
+    let table = browser.run(&format!("fetch({link}.href).then(answer => answer.text())"));
+    assert_eq!(table.as_str().unwrap().lines().count(), 3, "{table}");
+    press(browser, "exhausted");
+    browser.until("what was given up", &format!("{rows} === 1"));
+    assert_eq!(browser.run("location.search"), "?status=exhausted&topic=endpoint.test");
+    assert_eq!(browser.run("document.getElementById('field-topic').value"), "endpoint.test");
+    browser.run("document.querySelector('table.fold tbody button').click()");
+    says(browser, "Exhausted");
+    press(browser, "Close");
+    press(browser, "Redeliver");
+    says(browser, "No delivery is so.");
+
+    // Hours and minutes are the reader's, the address is everybody's.
+    browser.ask("Emulation.setTimezoneOverride", &json!({ "timezoneId": "Asia/Kolkata" }));
+    let since = "?since=2020-01-01T00%3A00%3A00Z";
+    browser.open(&format!("{}/console/webhooks{since}", up.env["DARKROOM_URL"]));
+    browser.until("all since then", &format!("{rows} >= 3"));
+    let field = "document.getElementById('field-since').value";
+    assert_eq!(browser.run(field), "2020-01-01T05:30");
+    press(browser, "Show these");
+    browser.until("the same", &format!("location.search === {since:?} && {rows} >= 3"));
+    fill(browser, "until", "2019-12-31T00:00");
+    press(browser, "Show these");
+    says(browser, "This must be a time after 2020-01-01T00:00:00Z.");
+    press(browser, "Show all");
+    browser.until("all of them", &format!("location.search === '' && {rows} >= 3"));
+    browser.ask("Emulation.setTimezoneOverride", &json!({ "timezoneId": "" }));
+
+    let before = hooks.received().len();
+    press(browser, "Replay…");
+    says(browser, "Tell past events again");
+    browser.run("document.getElementById('field-replay-what').value = 'accounts'");
+    press(browser, "Replay");
+    says(browser, "The replay has begun.");
+    browser.until("it is over", "![...document.querySelectorAll('.note')].some(note => note.textContent.startsWith('A replay runs.'))");
+    assert_eq!(hooks.received().len(), before, "it wants nothing of accounts");
+}
+
 async fn makes_a_key_pair(browser: &mut Browser, up: &Up) {
     press(browser, "Keys");
     press(browser, "Make a key pair");
@@ -206,7 +268,7 @@ fn lets_an_auditor_in(browser: &mut Browser, up: &Up) {
             page,
             "!document.querySelector('main [role=status]') && !!document.querySelector('main h1')",
         );
-        let acts = browser.run("[...document.querySelectorAll('main button')].map(one => one.textContent).filter(text => text !== 'Copy' && !text.includes('.')).join()");
+        let acts = browser.run("[...document.querySelectorAll('main button')].map(one => one.textContent).filter(text => !['Copy', 'Show these'].includes(text) && !text.includes('.')).join()");
         assert_eq!(acts, "", "{page}");
     }
     browser.open(&format!("{}/console/new", up.env["DARKROOM_URL"]));

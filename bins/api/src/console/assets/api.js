@@ -80,5 +80,26 @@ export function listen(path, types, hear) {
   return source;
 }
 
+/** How often what is kept up to date is asked for anyhow. */
+const LOOK_MS = 30000;
+
+/** Calls `load` when one of `types` happens of what is `wanted`, and now and then. */
+export function keep(load, { wanted, types, gatherMs, signal }) {
+  let waiting = null;
+  const again = () => {
+    waiting ??= setTimeout(() => {
+      waiting = null;
+      if (!signal.aborted) load().catch(() => {});
+    }, gatherMs);
+  };
+  const source = listen(`/v1/events${query({ types: wanted })}`, types, again);
+  const timer = setInterval(again, LOOK_MS);
+  signal.addEventListener('abort', () => {
+    source.close();
+    clearInterval(timer);
+    clearTimeout(waiting);
+  });
+}
+
 /** Where a result can be seen; it leads on to the bucket. */
 export const artifact = (job, name) => `${BASE}/v1/artifacts/${encodeURIComponent(job)}/${encodeURIComponent(name)}`;

@@ -31,7 +31,7 @@ export async function job({ main, place, id, signal }) {
   function show(found) {
     fill(parts.head, heading(found));
     fill(parts.result, standing(found, place), pictures(found), metadata(found));
-    fill(parts.aside, about(found), proof(found, place), acts(found, { main, place, path, load, signal }));
+    fill(parts.aside, about(found, place), proof(found, place), acts(found, { main, place, path, load, signal }));
   }
   let found;
   try {
@@ -174,7 +174,7 @@ function details(found) {
   return h('details', { on: { toggle: open } }, h('summary', null, 'Metadata that was found'), place);
 }
 
-function about(found) {
+function about(found, place) {
   const end = found.ended_at && (new Date(found.ended_at) - new Date(found.requested_at)) / 1000;
   return h('section', { class: 'card' }, h('h2', null, 'This job'), facts([
     ['Asked for', when(found.requested_at)],
@@ -182,6 +182,7 @@ function about(found) {
     ['Attempts', String(found.attempts)],
     ['Makes again', found.rerun_of],
     ['Key pair', h('span', { class: 'mono small' }, found.application)],
+    ['Told', place.may('account:read') && place.link(`webhooks?job=${found.id}`, null, 'what endpoints were told of it')],
   ]));
 }
 

@@ -1,6 +1,6 @@
 // The list of jobs: newest first, by state, and as they go on.
 
-import { get, listen, query } from './api.js';
+import { get, keep, query } from './api.js';
 import { copyable, fill, h, table, tag, toast, top } from './dom.js';
 import { STATES, count, when } from './say.js';
 
@@ -8,8 +8,6 @@ import { STATES, count, when } from './say.js';
 const HAPPENINGS = ['requested', 'started', 'attempt_failed', 'completed', 'failed', 'cancel_requested', 'cancelled', 'expired', 'erased'];
 /** How long happenings are gathered before the list is asked for anew. */
 const GATHER_MS = 250;
-/** How often it is asked for anyhow. */
-const LOOK_MS = 30000;
 const PAGE_ROWS = 50;
 
 export async function jobs({ main, place, query: asked, signal }) {
@@ -56,29 +54,10 @@ export async function jobs({ main, place, query: asked, signal }) {
   await load();
   if (signal.aborted) return;
   fill(main, heading, h('div', { class: 'stack' }, chips, list, more));
-  keep(load, signal);
+  keep(load, { wanted: 'job.*', types: HAPPENINGS.map(name => `job.${name}`), gatherMs: GATHER_MS, signal });
 }
 
-/** Calls `load` when something happens to jobs, and now and then. */
-function keep(load, signal) {
-  let waiting = null;
-  const again = () => {
-    waiting ??= setTimeout(() => {
-      waiting = null;
-      if (!signal.aborted) load().catch(() => {});
-    }, GATHER_MS);
-  };
-  const types = HAPPENINGS.map(name => `job.${name}`);
-  const source = listen(`/v1/events${query({ types: 'job.*' })}`, types, again);
-  const timer = setInterval(again, LOOK_MS);
-  signal.addEventListener('abort', () => {
-    source.close();
-    clearInterval(timer);
-    clearTimeout(waiting);
-  });
-}
-
-/** What a job is called: its result, and the first of its id. */
+/** What a job is called: its result, and its id, of which the beginning is but its time. */
 function row(job, place) {
   const [mood, moving] = STATES[job.status] ?? ['', false];
   const made = job.expired_at ? 'expired' : job.error ? job.error.code.replaceAll('_', ' ')
@@ -86,7 +65,7 @@ function row(job, place) {
   const kind = job.source?.media_type ?? job.kind;
   return h('tr', null,
     h('td', null, place.link(`jobs/${job.id}`, { class: 'main-link' }, kind),
-      h('div', { class: 'soft small mono' }, job.id.slice(0, 13))),
+      h('div', { class: 'soft small mono wrap' }, job.id)),
     h('td', null, tag(job.status, mood, moving)),
     h('td', { class: 'soft small' }, made, job.expires_at && !job.expired_at && ['; expires ', when(job.expires_at)]),
     h('td', { class: 'soft small' }, when(job.requested_at)));

@@ -65,9 +65,9 @@ async function off(load) {
 
 function places(sessions, load) {
   return h('section', { class: 'card flush' }, h('div', { class: 'head' }, h('h2', null, 'Where you are logged in')),
-    table('Sessions', ['Since', 'Last seen', 'Ends', ''], sessions.map(one => h('tr', null,
+    table('Sessions', ['Since', 'Last seen', 'For how long', ''], sessions.map(one => h('tr', null,
       h('td', null, exact(one.since)), h('td', { class: 'soft small' }, one.current ? 'this one' : when(one.seen_at)),
-      h('td', { class: 'soft small' }, when(one.expires_at)),
+      h('td', { class: 'soft small' }, 'ends ', when(one.expires_at)),
       h('td', null, !one.current && h('button', { class: 'small danger', type: 'button', on: { click: () => sure('End this session?', 'Whoever uses it is logged out at once.', 'End it', async () => {
         await ask('DELETE', `/v1/sessions/${one.id}`);
         await load();

@@ -47,6 +47,20 @@ export function exact(text) {
   return new Date(text).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
 }
 
+/** A moment as an input of date and time holds it, in the reader's zone; nothing where it is none. */
+export function toLocal(text) {
+  const date = new Date(text ?? NaN);
+  if (Number.isNaN(date.getTime())) return '';
+  const local = new Date(date - date.getTimezoneOffset() * 60000).toISOString();
+  return local.slice(0, local.includes(':00.000Z') ? 16 : 19);
+}
+
+/** What such an input holds, as the API writes moments. */
+export function fromLocal(text) {
+  const date = new Date(text || NaN);
+  return Number.isNaN(date.getTime()) ? '' : date.toISOString().replace('.000Z', 'Z');
+}
+
 /** To the millisecond, for what happens within one. */
 export function clock(text) {
   const date = new Date(text);

@@ -1,10 +1,20 @@
 // Endpoints that are told what happens, how they are, and every delivery with its attempts.
 
-import { ask, get, post, query } from './api.js';
-import { copyable, dialog, facts, field, fill, h, secret, sure, table, tag, toast, top } from './dom.js';
-import { exact, when, words } from './say.js';
+import { ask, get, keep, post } from './api.js';
+import { deliveries, narrowed, said } from './deliveries.js';
+import { copyable, dialog, facts, field, fill, h, secret, sure, tag, toast, top } from './dom.js';
+import { fromLocal, number, toLocal, when, words } from './say.js';
 
-const STANDINGS = { waiting: 'wait', delivered: 'good', exhausted: 'bad' };
+/** What may change what is shown. */
+const HAPPENINGS = {
+  delivery: ['due', 'attempt_failed', 'delivered', 'exhausted', 'redelivery_requested'],
+  endpoint: ['added', 'changed', 'secret_rotated', 'disabled', 'enabled', 'circuit_opened', 'circuit_closed', 'replay_requested', 'replay_ended', 'removed'],
+};
+/** How long happenings are gathered before it is asked for anew. */
+const GATHER_MS = 1000;
+const DAY_MS = 86400000;
+/** How much of a moment is enough to tell minutes apart. */
+const MINUTE_CHARS = '2026-11-22T10:00'.length;
 const BECAUSE = {
   asked: 'Somebody of the account disabled it.',
   gone: 'It answered 410: it wants no more.',
@@ -13,18 +23,32 @@ const BECAUSE = {
 
 export async function webhooks({ main, place, query: asked, signal }) {
   const may = place.may('account:write');
-  const body = h('div', { class: 'stack' });
-  const filter = { endpoint: asked.get('endpoint'), status: asked.get('status') };
+  const filter = narrowed(asked);
+  const cards = h('div', { class: 'stack' });
+  const body = h('div', { class: 'stack' }, cards);
+  const first = (await get('/v1/endpoints')).endpoints;
+  if (signal.aborted) return;
+  const told = deliveries({ filter, endpoints: first, may, place, signal });
+  let last = null;
   const load = async () => {
-    const [{ endpoints }, list] = await Promise.all([get('/v1/endpoints'), get(`/v1/deliveries${query(filter)}`)]);
+    const { endpoints } = await get('/v1/endpoints');
+    await told.load(endpoints);
     if (signal.aborted) return;
-    fill(body, endpoints.length ? endpoints.map(one => card(one, may, load, place)) : nothing(may),
-      endpoints.length > 0 && deliveries(list, filter, may, load, place));
+    const now = JSON.stringify(endpoints);
+    const shown = endpoints.filter(one => !filter.endpoint || one.id === filter.endpoint);
+    if (now !== last) fill(cards, endpoints.length ? shown.map(one => card(one, { may, load, place, chosen: filter.endpoint !== null })) : nothing(may));
+    last = now;
+    // What was told to those that are gone stays on record.
+    if (!told.section.isConnected && (endpoints.length || told.any())) body.append(told.section);
   };
   const heading = top('Webhooks', 'Signed by Standard Webhooks, told again until they are taken.');
   if (may) heading.append(h('button', { class: 'main-act', type: 'button', on: { click: () => add(load) } }, 'Add an endpoint'));
   await load();
-  if (!signal.aborted) fill(main, heading, body);
+  if (signal.aborted) return;
+  fill(main, heading, body);
+  if (told.isNarrowed && !filter.endpoint) told.section.scrollIntoView();
+  const types = Object.entries(HAPPENINGS).flatMap(([kind, names]) => names.map(name => `${kind}.${name}`));
+  keep(load, { wanted: 'delivery.*,endpoint.*', types, gatherMs: GATHER_MS, signal });
 }
 
 function nothing(may) {
@@ -40,7 +64,7 @@ function health(one) {
   return tag('enabled', 'good');
 }
 
-function card(one, may, load, place) {
+function card(one, { may, load, place, chosen }) {
   const path = `/v1/endpoints/${one.id}`;
   const act = (text, doing, more) => h('button', { class: 'small', type: 'button', ...more, on: { click: async event => {
     event.target.disabled = true;
@@ -56,7 +80,9 @@ function card(one, may, load, place) {
     one.description && h('p', { class: 'soft wrap' }, one.description),
     one.disabled && h('p', { class: 'note bad' }, h('strong', null, 'Disabled ', when(one.disabled.at), '. '), BECAUSE[one.disabled.because] ?? words(one.disabled.because)),
     one.enabled && one.circuit.circuit === 'open' && h('p', { class: 'note wait' },
-      'Nothing but failures since ', when(one.circuit.failing_since), '. It is tried again ', when(one.circuit.until), '; nothing is lost meanwhile.'),
+      'Nothing but failures since ', when(one.circuit.failing_since), '. It is tried again ',
+      new Date(one.circuit.until) > Date.now() ? when(one.circuit.until) : 'with the next delivery', '; nothing is lost meanwhile.'),
+    one.replay && h('p', { class: 'note calm' }, h('strong', null, 'A replay runs. '), progress(one.replay)),
     facts([
       ['Topics', one.topics.join(', ')],
       ['Body', one.payload.replaceAll('_', ' ')],
@@ -65,7 +91,7 @@ function card(one, may, load, place) {
       ['Since', when(one.created_at)],
     ]),
     h('div', { class: 'row' },
-      place.link(`webhooks?endpoint=${one.id}`, { class: 'button small' }, 'Its deliveries'),
+      !chosen && place.link(`webhooks?endpoint=${one.id}`, { class: 'button small' }, 'Its deliveries'),
       may && [
         act('Send a test', async () => {
           const sent = await post(`${path}/test`);
@@ -82,20 +108,43 @@ function card(one, may, load, place) {
           if (made.secret) await secret('The new secret', 'Both secrets sign for a day, so that you can change over.', made.secret);
           await load();
         }),
-        act('Replay what failed', () => dialog({
-          title: 'Tell again what it did not take',
-          body: h('p', null, 'Everything of the last day that was given up is told again, in its order.'),
-          act: 'Replay',
-          submit: async () => {
-            await post(`${path}/replays`, { since: new Date(Date.now() - 86400000).toISOString(), only: 'exhausted' });
-            await load();
-          },
-        })),
+        act('Replay…', () => replay(path, load), one.replay ? { disabled: true, title: 'One runs: there is one at a time.' } : null),
         act('Remove…', () => sure('Remove this endpoint?', 'It is told nothing more. What it was told stays on record.', 'Remove it', async () => {
           await ask('DELETE', path);
           await load();
         }), { class: 'small danger' }),
       ]));
+}
+
+/** How far a replay has come. */
+function progress({ of, through_seq: through, deliveries: made }) {
+  return `It has looked at ${number(Math.max(0, through - of.from_seq + 1))} of ${number(of.to_seq - of.from_seq + 1)} events and told ${number(made)} of them.`;
+}
+
+/** Asks what to tell again. */
+function replay(path, load) {
+  const what = h('select', null, [
+    ['exhausted', 'what was given up'], ['jobs', 'everything it wants of jobs'], ['uploads', 'everything it wants of uploads'],
+    ['accounts', 'everything it wants of the account'],
+  ].map(([value, text]) => h('option', { value }, text)));
+  const since = h('input', { type: 'datetime-local', step: 'any', required: true, value: toLocal(new Date(Date.now() - DAY_MS).toISOString()).slice(0, MINUTE_CHARS) });
+  const until = h('input', { type: 'datetime-local', step: 'any' });
+  return dialog({
+    title: 'Tell past events again',
+    body: [field('replay-what', 'What', what, 'Receivers know each by the webhook-id of the first time.'),
+      h('div', { class: 'grid' }, field('replay-since', 'From', since), field('replay-until', 'Up to', until, 'Now, unless said.')),
+      h('p', { class: 'small soft' }, 'By sequences of the log instead: ', h('code', null, 'darkroom endpoint replay --help'))],
+    act: 'Replay',
+    submit: async data => {
+      const chosen = data.get('replay-what');
+      const wish = chosen === 'exhausted' ? { only: 'exhausted' } : { stream: chosen };
+      const upTo = fromLocal(data.get('replay-until'));
+      const begun = await post(`${path}/replays`, { ...wish, since: fromLocal(data.get('replay-since')), ...(upTo ? { until: upTo } : {}) });
+      if (begun.to_seq < begun.from_seq) toast('Nothing happened in that time.', 'wait');
+      else toast('The replay has begun.');
+      await load();
+    },
+  });
 }
 
 function add(load) {
@@ -112,53 +161,4 @@ function add(load) {
       return made;
     },
   }).then(made => made?.secret && secret('The signing secret', 'With it the endpoint tells our requests from those of others.', made.secret));
-}
-
-function said(last) {
-  if (!last) return '';
-  return [last.status, last.code !== 'status' && last.code?.replaceAll('_', ' ')].filter(Boolean).join(', ');
-}
-
-function deliveries(list, filter, may, load, place) {
-  const chip = (status, text) => place.link(`webhooks${query({ ...filter, status })}`, { 'aria-current': (filter.status ?? '') === status ? 'true' : null }, text);
-  const rows = list.deliveries.map(one => h('tr', null,
-    h('td', null, h('button', { class: 'plain', type: 'button', on: { click: () => open(one, may, load, place) } }, one.topic),
-      h('div', { class: 'soft small mono' }, one.webhook_id.slice(0, 16))),
-    h('td', null, tag(one.status, STANDINGS[one.status] ?? '')),
-    h('td', { class: 'soft small' }, said(one.last), one.last && ` ${one.last.latency_ms} ms`),
-    h('td', { class: 'soft small num' }, `${one.attempts} ${one.attempts === 1 ? 'attempt' : 'attempts'}`),
-    h('td', { class: 'soft small' }, when(one.updated_at))));
-  return h('section', { class: 'stack' }, h('div', { class: 'row apart' }, h('h2', null, filter.endpoint ? 'Deliveries to one endpoint' : 'Deliveries'),
-    h('nav', { class: 'chips', 'aria-label': 'Deliveries by state' }, chip('', 'all'), Object.keys(STANDINGS).map(name => chip(name, name)),
-      filter.endpoint && place.link('webhooks', null, 'every endpoint'))),
-  h('div', { class: 'card flush' }, rows.length ? table('Deliveries, newest first', ['Event', 'State', 'Answer', 'Tries', 'When'], rows)
-    : h('div', { class: 'empty' }, h('p', null, 'Nothing has been told yet. Send a test, or make a preview.'))));
-}
-
-async function open(one, may, load, place) {
-  let found;
-  try {
-    found = await get(`/v1/deliveries/${one.id}`);
-  } catch (error) {
-    return toast(error.message, 'bad');
-  }
-  const steps = found.history.map(step => h('li', { class: { delivered: 'good', exhausted: 'bad', attempt_failed: 'wait' }[step.event] ?? null },
-    h('div', { class: 'row apart' }, h('b', null, words(step.event)), h('time', { class: 'soft small', datetime: step.at }, exact(step.at))),
-    h('div', { class: 'soft small wrap' }, [step.attempt && `attempt ${step.attempt}`, step.http_status, step.code?.replaceAll('_', ' '),
-      step.latency_ms !== null && `${step.latency_ms} ms`, step.address, step.retry_at && `again at ${exact(step.retry_at)}`].filter(Boolean).join(' · ')),
-    step.answer && h('pre', { class: 'wrap small' }, step.answer)));
-  return dialog({
-    title: found.topic,
-    body: h('div', { class: 'stack' }, facts([
-      ['webhook-id', h('span', { class: 'mono' }, found.webhook_id)],
-      ['Job', found.job && place.link(`jobs/${found.job}`, { class: 'mono' }, found.job)],
-    ]), h('ol', { class: 'steps' }, steps)),
-    act: may && found.status !== 'waiting' && 'Redeliver',
-    close: 'Close',
-    submit: async () => {
-      await post(`/v1/deliveries/${one.id}/redeliver`);
-      toast('It is told again.');
-      await load();
-    },
-  });
 }
