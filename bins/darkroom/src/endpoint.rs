@@ -7,6 +7,7 @@ mod terms;
 use std::io::{Write as _, stderr, stdout};
 
 use clap::{Args, Subcommand};
+use domain::Timestamp;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use service::{Failure, OrTry};
@@ -251,14 +252,15 @@ fn line(row: &Value) -> String {
             }
             _ => "not tried yet".to_owned(),
         };
+        let due = text("due_at").parse::<Timestamp>();
+        let due = due.map_or_else(|_| "?".to_owned(), |due| format!("{due:.3}"));
         let attempts = match number("attempts") {
             1 => "1 attempt".to_owned(),
             several => format!("{several} attempts"),
         };
         return format!(
-            "{}  {}  {}  {}  {attempts}  {how}",
+            "{}  {due}  {}  {}  {attempts}  {how}",
             text("id"),
-            text("due_at"),
             text("topic"),
             text("status"),
         );
@@ -290,11 +292,13 @@ mod tests {
         });
         assert_eq!(line(&endpoint), "1  https://example.com/  job.*  disabled (gone)");
         let delivery = json!({
-            "id": "2", "webhook_id": "msg_2", "due_at": "now", "topic": "job.failed",
+            "id": "2", "webhook_id": "msg_2", "due_at": "2026-11-20T08:00:00.123456789Z", "topic": "job.failed",
             "status": "waiting", "attempts": 3,
             "last": { "status": null, "code": "timeout", "latency_ms": 15_000 },
         });
-        assert!(line(&delivery).ends_with("3 attempts  timeout after 15000 ms"));
+        let said =
+            "2  2026-11-20T08:00:00.123Z  job.failed  waiting  3 attempts  timeout after 15000 ms";
+        assert_eq!(line(&delivery), said);
     }
 
     #[test]

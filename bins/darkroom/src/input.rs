@@ -1,6 +1,6 @@
 //! `darkroom input`: buckets that sources may be read from, as `s3://bucket/key`.
 
-use std::io::{Write as _, stdin, stdout};
+use std::io::{Write as _, stderr, stdin, stdout};
 
 use clap::{Args, Subcommand};
 use http::Method;
@@ -84,6 +84,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     match answer.get("inputs").and_then(Value::as_array) {
         None => writeln!(out, "{}", line(&answer))?,
         Some(inputs) => {
+            if inputs.is_empty() {
+                writeln!(stderr(), "No bucket yet. Name one: darkroom input set --help")?;
+            }
             for input in inputs {
                 writeln!(out, "{}", line(input))?;
             }

@@ -21,6 +21,7 @@ pub(super) fn summary(answer: &Value) -> String {
     if text(answer, "/stored_in") == "development" {
         line("results", "development storage");
         line("", text(answer, "/note"));
+        line("try", "darkroom destination set --help");
     } else {
         let (bucket, prefix) = (text(answer, "/bucket"), text(answer, "/prefix"));
         let at = match text(answer, "/endpoint") {

@@ -25,7 +25,7 @@ const STALL_MAX: Duration = Duration::from_secs(60);
 Examples:
   darkroom endpoint deliveries --endpoint ENDPOINT --status exhausted
   darkroom endpoint deliveries --job JOB
-  darkroom endpoint deliveries --topic 'job.*' --since 2026-11-20T00:00:00Z --until 2026-11-21T00:00:00Z
+  darkroom endpoint deliveries --topic 'job.*' --since 2026-11-20T00:00:00Z
   darkroom endpoint deliveries --status exhausted --csv > given-up.csv
 
 A line says when a delivery became due, what it tells, how it stands, and how its last attempt went;

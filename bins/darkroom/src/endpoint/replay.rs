@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 /// Which events, and to whom.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without --since and --from-seq it begins with the first event. Bounds are included. Sequences are those
-of the stream: as `darkroom events --json` has them, or GET /v1/audit/events?stream=jobs. With --only
-exhausted they are of DELIVERIES, and the times those of giving up.
+Without --since and --from-seq it begins with the first event. Bounds are included. A sequence is
+what `darkroom events --json` shows as one of an event of that stream; with --only exhausted, of
+DELIVERIES. Times are those of the events; with --only exhausted, of giving up.
 
 Examples:
   darkroom endpoint replay ENDPOINT --only exhausted --since 2026-11-20T00:00:00Z

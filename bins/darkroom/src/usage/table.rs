@@ -10,6 +10,10 @@ pub(super) fn table(used: &Value) -> String {
     let total = used.get("total").cloned().unwrap_or_default();
     let counted = |name: &&&str| number(&total, name) != 0;
     let names: Vec<&str> = Usage::NAMES.iter().filter(counted).copied().collect();
+    if names.is_empty() {
+        let day = |name: &str| used.get(name).and_then(Value::as_str).unwrap_or_default();
+        return format!("nothing was used from {} to {}\n", day("from"), day("to"));
+    }
     let mut text = format!("{:<12}", "day");
     for name in &names {
         // Writing into a text cannot fail.
@@ -75,5 +79,12 @@ mod tests {
         );
         let csv = csv(&used);
         assert!(csv.starts_with("date,jobs_accepted,") && csv.contains("\r\n2026-11-22,2,0,"));
+    }
+
+    #[test]
+    fn people_are_told_in_words_that_nothing_was_used() {
+        let none = json!({ "from": "2026-11-01", "to": "2026-11-22", "days": [], "total": { "pages": 0 } });
+        assert_eq!(table(&none), "nothing was used from 2026-11-01 to 2026-11-22\n");
+        assert_eq!(csv(&none).lines().count(), 1);
     }
 }
