@@ -17,6 +17,7 @@ mod network;
 mod origin;
 mod page;
 mod receipt;
+mod room;
 pub mod settings;
 mod shelf;
 mod source;
@@ -104,9 +105,11 @@ pub async fn run(
     let abort = CancellationToken::new();
     let drained = drain(shutdown.clone(), settings.worker.drain_ms, abort.clone());
     let chores = tokio::spawn(chores::run(Arc::clone(&desk), shutdown.clone()));
+    let idle = Arc::new(Semaphore::new(slots));
+    let room = (desk.spool.clone(), settings.worker.spool_free_bytes);
+    let room = tokio::spawn(room::keep(room, (Arc::clone(&idle), slots)));
     let handler = Arc::new(Handler::new(desk, abort));
-    let slots = Arc::new(Semaphore::new(slots));
-    let queue = follow::Queue::new(topology::WORK, topology::worker_consumers(), slots);
+    let queue = follow::Queue::new(topology::WORK, topology::worker_consumers(), idle);
     let work = follow::queue(
         &log,
         queue,
@@ -119,6 +122,7 @@ pub async fn run(
     }
     // A chore cut short is done again.
     chores.abort();
+    room.abort();
     Ok(())
 }
 

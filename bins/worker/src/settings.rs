@@ -71,6 +71,8 @@ pub struct Worker {
     pub spool_memory_bytes: u64,
     /// Folder for larger ones.
     pub spool: PathBuf,
+    /// With less room than this on that folder's disk no new job is taken, in bytes.
+    pub spool_free_bytes: u64,
     /// Uploads of one job at once.
     pub uploads: usize,
     /// How long a customer's bucket may take to answer one request, in milliseconds.

@@ -259,7 +259,7 @@ async fn spooled(
         }
         None => stream::empty().boxed(),
     };
-    watched(desk, lease, opened.body.chain(rest), total_bytes).await
+    watched(desk, lease, opened.body.chain(rest), (total_bytes, max_bytes)).await
 }
 
 /// Takes a stream in, while whoever watches hears how far it has come.
@@ -267,7 +267,7 @@ async fn watched<E>(
     desk: &Desk,
     lease: &Lease,
     bytes: impl Stream<Item = Result<Bytes, E>>,
-    total_bytes: Option<u64>,
+    (total_bytes, max_bytes): (Option<u64>, u64),
 ) -> Result<Spooled, SpoolError<E>> {
     let id = lease.id;
     let (sender, mut heard) = tokio::sync::watch::channel(0_u64);
@@ -281,7 +281,7 @@ async fn watched<E>(
             }
         }
     };
-    let taken = desk.spool.take(bytes, |bytes| {
+    let taken = desk.spool.take(bytes, max_bytes, |bytes| {
         sender.send_replace(bytes);
     });
     tokio::select! {
@@ -353,7 +353,7 @@ impl Reading<'_> {
             (Source::Far(far, size_bytes), fetched)
         } else {
             let bytes = version.whole(Some(coming), Some(deadline));
-            let taking = Box::pin(watched(desk, self.lease, bytes, Some(size_bytes)));
+            let taking = Box::pin(watched(desk, self.lease, bytes, (Some(size_bytes), self.most)));
             let spooled = taking.await;
             let Spooled { file, sha256, md5, crc32c, .. } = spooled?;
             (Source::made(file, traces)?, Fetched { sha256, md5, crc32c, ..fetched })

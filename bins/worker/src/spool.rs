@@ -1,7 +1,8 @@
 //! A source on its way to the renderer: a file that never has a name.
 //!
 //! Small ones are memory files, larger ones `O_TMPFILE` on a disk. Either way the kernel destroys
-//! them with the last descriptor, however the process ends.
+//! them with the last descriptor, however the process ends. Nothing else of a job meets a disk: what
+//! is made of a source is in memory, within the limits of whoever makes it.
 
 use std::{
     fs::File,
@@ -44,7 +45,13 @@ pub(crate) enum SpoolError<E> {
     /// Its bytes stopped coming.
     #[error("read the source")]
     Source(#[source] E),
-    /// This machine's trouble.
+    /// There are more bytes than the job may keep here.
+    #[error("more than {most_bytes} bytes came")]
+    TooLarge {
+        /// How many it may keep: the account's `source_bytes`.
+        most_bytes: u64,
+    },
+    /// This machine's trouble, a full disk for example.
     #[error("keep the source in a file without a name")]
     File(#[source] io::Error),
 }
@@ -60,10 +67,17 @@ impl Spool {
         Ok(Self { folder: folder.to_owned(), memory_bytes })
     }
 
-    /// Takes in a stream to its end.
+    /// What others may still write to the folder's disk, in bytes.
+    pub(crate) fn free_bytes(&self) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(&self.folder)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+
+    /// Takes in a stream to its end, if that comes within so many bytes.
     pub(crate) async fn take<E>(
         &self,
         bytes: impl Stream<Item = Result<Bytes, E>>,
+        most_bytes: u64,
         mut progress: impl FnMut(u64),
     ) -> Result<Spooled, SpoolError<E>> {
         let mut file = tokio::fs::File::from_std(in_memory().map_err(SpoolError::File)?);
@@ -73,6 +87,9 @@ impl Spool {
         let mut bytes = std::pin::pin!(bytes);
         while let Some(chunk) = bytes.next().await {
             let chunk = chunk.map_err(SpoolError::Source)?;
+            if size_bytes + chunk.len() as u64 > most_bytes {
+                return Err(SpoolError::TooLarge { most_bytes });
+            }
             sha256.update(&chunk);
             md5.update(&chunk);
             crc32c = crc32c::crc32c_append(crc32c, &chunk);
@@ -126,11 +143,14 @@ mod tests {
 
     type Chunk = Result<Bytes, io::Error>;
 
+    /// What a job may keep.
+    const MOST: u64 = 10_000;
+
     async fn spooled(memory_bytes: u64, folder: &Path) -> Spooled {
         let spool = Spool::open(folder, memory_bytes).unwrap();
         let chunks: Vec<Chunk> = (0_u8..10).map(|n| Ok(Bytes::from(vec![n; 1_000]))).collect();
         let mut last = 0;
-        let spooled = spool.take(futures::stream::iter(chunks), |bytes| last = bytes).await;
+        let spooled = spool.take(futures::stream::iter(chunks), MOST, |bytes| last = bytes).await;
         assert_eq!(last, 10_000);
         spooled.unwrap()
     }
@@ -157,7 +177,7 @@ mod tests {
         let spool = Spool::open(folder.path(), 1 << 20).unwrap();
         let chunks: Vec<Chunk> =
             ["1234", "56789"].map(|part| Ok(Bytes::from_static(part.as_bytes()))).into();
-        let spooled = spool.take(futures::stream::iter(chunks), |_| ()).await.unwrap();
+        let spooled = spool.take(futures::stream::iter(chunks), MOST, |_| ()).await.unwrap();
         assert_eq!(spooled.crc32c, "e3069283");
         assert_eq!(spooled.md5, "25f9e794323b453885f5181f1b624d0b");
     }
@@ -167,8 +187,26 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::open(folder.path(), 1).unwrap();
         let chunks: Vec<Chunk> = vec![Ok(Bytes::from_static(b"abc")), Err(io::Error::other("x"))];
-        let broken = spool.take(futures::stream::iter(chunks), |_| ()).await;
+        let broken = spool.take(futures::stream::iter(chunks), MOST, |_| ()).await;
         assert!(matches!(broken, Err(SpoolError::Source(_))));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn no_job_keeps_more_than_it_may() {
+        let folder = tempfile::tempdir().unwrap();
+        for memory_bytes in [1, 1 << 20] {
+            let spool = Spool::open(folder.path(), memory_bytes).unwrap();
+            let chunks = |count| {
+                let chunks: Vec<Chunk> =
+                    (0..count).map(|_| Ok(Bytes::from_static(&[7; 1_000]))).collect();
+                futures::stream::iter(chunks)
+            };
+            assert_eq!(spool.take(chunks(10), MOST, |_| ()).await.unwrap().size_bytes, MOST);
+            let mut last = 0;
+            let more = spool.take(chunks(11), MOST, |bytes| last = bytes).await;
+            assert!(matches!(more, Err(SpoolError::TooLarge { most_bytes: MOST })), "{more:?}");
+            assert_eq!(last, MOST, "nothing above it was kept");
+        }
     }
 }

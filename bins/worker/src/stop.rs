@@ -126,6 +126,9 @@ impl From<SpoolError<ReadError>> for Stop {
     fn from(error: SpoolError<ReadError>) -> Self {
         match error {
             SpoolError::Source(source) => (&source).into(),
+            SpoolError::TooLarge { .. } => {
+                Self::failed(FailureCode::SourceTooLarge, error.to_string())
+            }
             SpoolError::File(_) => Self::internal(&error),
         }
     }
@@ -135,6 +138,9 @@ impl From<SpoolError<egress::Error>> for Stop {
     fn from(error: SpoolError<egress::Error>) -> Self {
         match error {
             SpoolError::Source(source) => source_failure(&source),
+            SpoolError::TooLarge { .. } => {
+                Self::failed(FailureCode::SourceTooLarge, error.to_string())
+            }
             SpoolError::File(_) => Self::internal(&error),
         }
     }

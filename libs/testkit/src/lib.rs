@@ -24,6 +24,7 @@ mod servers;
 mod source;
 pub mod spellings;
 mod stack;
+mod tmpfs;
 mod wait;
 mod witness;
 
@@ -39,5 +40,6 @@ pub use servers::{Nats, S3};
 pub use service::ManualClock;
 pub use source::{Source, SourceServer};
 pub use stack::{Part, Stack, executable, free_port};
+pub use tmpfs::Tmpfs;
 pub use wait::{eventually, until_some, within};
 pub use witness::{Lapse, Witness};

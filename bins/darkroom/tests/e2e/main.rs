@@ -31,6 +31,7 @@ mod endpoints;
 mod erasure;
 mod events;
 mod expiry;
+mod full_disk;
 mod isolation;
 mod jobs;
 mod kept_logs;
