@@ -86,7 +86,11 @@ pub(crate) async fn run(arguments: Arguments, clock: &dyn Clock) -> Result<Exit,
 
 async fn act(arguments: &Arguments, log: &Log, clock: &dyn Clock) -> Result<Exit, Failure> {
     if arguments.list {
-        for line in ledger::lines(log).await? {
+        let lines = ledger::lines(log).await?;
+        if lines.is_empty() {
+            writeln!(stderr(), "nothing was ever erased")?;
+        }
+        for line in lines {
             writeln!(stdout(), "{}", serde_json::to_string(&line)?)?;
         }
         return Ok(Exit::Well);

@@ -226,6 +226,11 @@ async fn narrows_deliveries_and_has_one_made_again(
     says(browser, "The replay has begun.");
     browser.until("it is over", "![...document.querySelectorAll('.note')].some(note => note.textContent.startsWith('A replay runs.'))");
     assert_eq!(hooks.received().len(), before, "it wants nothing of accounts");
+
+    // Nothing is pressed: it comes by itself, and is of no endpoint.
+    let job = json!({ "url": "http://127.0.0.1:1/a.jpg", "callback_url": hooks.url("/callback") });
+    caller.post("/v2/previews/", &job).await;
+    says(browser, "the callback of its job");
 }
 
 async fn makes_a_key_pair(browser: &mut Browser, up: &Up) {

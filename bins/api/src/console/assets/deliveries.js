@@ -12,6 +12,8 @@ const NAMES = ['endpoint', 'status', 'topic', 'job', 'since', 'until'];
 const FIELDS = NAMES.filter(name => name !== 'status');
 /** Topics that are suggested; others can be written. */
 const TOPICS = ['job.*', 'job.completed', 'job.failed', 'job.cancelled', 'upload.*', 'account.*', 'destination.*', 'endpoint.*', 'endpoint.test', 'delivery.exhausted'];
+/** What is told to no endpoint that there is. */
+const ELSEWHERE = 'the callback of its job, or an endpoint that was removed';
 /** From when on it is worth saying that something happened later. */
 const LATER_MS = 60000;
 /** How many pages without a row are passed over before somebody is asked whether to look further. */
@@ -27,7 +29,7 @@ export function deliveries({ filter, endpoints, may, place, signal }) {
   const more = h('div', { class: 'row' });
   const form = narrow(filter, endpoints, place);
   const isNarrowed = NAMES.some(name => filter[name]);
-  const act = { may, place, load, urls: new Map() };
+  const act = { may, place, load, urls: new Map(), isOfOne: Boolean(filter.endpoint) };
   let pages = 1;
   let any = false;
   let isRefused = false;
@@ -62,8 +64,7 @@ export function deliveries({ filter, endpoints, may, place, signal }) {
     }
     if (signal.aborted) return;
     any = all.length > 0 || next !== null;
-    // Where all are of one endpoint, it need not be named.
-    act.urls = new Map(!filter.endpoint && endpoints.length > 1 ? endpoints.map(one => [one.id, one.url]) : []);
+    act.urls = new Map(endpoints.map(one => [one.id, one.url]));
     const now = JSON.stringify([all, next, [...act.urls]]);
     if (now !== last) show(all, next !== null);
     last = now;
@@ -101,7 +102,7 @@ function narrow(filter, endpoints, place) {
   const known = endpoints.some(one => one.id === filter.endpoint);
   const endpoint = h('select', null, h('option', { value: '' }, 'every endpoint'),
     endpoints.map(one => h('option', { value: one.id }, one.url ?? one.id)),
-    filter.endpoint && !known && h('option', { value: filter.endpoint }, `${filter.endpoint} (not there)`));
+    filter.endpoint && !known && h('option', { value: filter.endpoint }, `${filter.endpoint} (none that there is)`));
   endpoint.value = filter.endpoint ?? '';
   const topics = h('datalist', { id: 'topics' }, TOPICS.map(value => h('option', { value })));
   const fields = {
@@ -156,8 +157,9 @@ function row(one, act) {
   } } }, 'Redeliver');
   return h('tr', null,
     h('td', null, h('button', { class: 'plain', type: 'button', on: { click: () => open(one, act) } }, one.topic),
-      act.urls.size ? h('div', { class: 'soft small' }, act.urls.get(one.endpoint) ?? 'an endpoint that was removed')
-        : h('div', { class: 'soft small mono' }, one.webhook_id.slice(0, 16))),
+      // Where all are of one endpoint, it need not be named.
+      act.isOfOne ? h('div', { class: 'soft small mono' }, one.webhook_id.slice(0, 16))
+        : h('div', { class: 'soft small wrap' }, act.urls.get(one.endpoint) ?? ELSEWHERE)),
     h('td', null, tag(one.status, STANDINGS[one.status] ?? '')),
     h('td', { class: 'soft small' }, one.last ? [said(one.last), `${one.last.latency_ms} ms`].filter(Boolean).join(', ') : 'not tried yet'),
     h('td', { class: 'soft small num' }, `${one.attempts} ${one.attempts === 1 ? 'attempt' : 'attempts'}`),
@@ -189,7 +191,7 @@ async function open(one, act) {
     title: found.topic,
     body: h('div', { class: 'stack' }, facts([
       ['webhook-id', h('span', { class: 'mono' }, found.webhook_id)],
-      ['Endpoint', place.link(`webhooks?endpoint=${found.endpoint}`, { class: 'mono' }, found.endpoint)],
+      ['Told to', act.urls.has(found.endpoint) ? place.link(`webhooks?endpoint=${found.endpoint}`, null, act.urls.get(found.endpoint) ?? found.endpoint) : ELSEWHERE],
       ['Job', found.job && place.link(`jobs/${found.job}`, { class: 'mono' }, found.job)],
     ]), h('ol', { class: 'steps' }, steps)),
     act: act.may && found.status !== 'waiting' && 'Redeliver',
