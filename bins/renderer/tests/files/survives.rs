@@ -1,6 +1,6 @@
 //! Two thousand and more malformed files: each is answered, none gets out, none brings us down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use domain::limits::Limits;
 use enclave::RangeSource;
 use futures::StreamExt;
 
-use crate::corpus;
+use crate::corpus::{self, Entry};
 use crate::hostile::{self, Case};
 use crate::jobs::{self, Drawn, End, Renderers};
 use crate::watch::{LURE_COLOUR, Lures, MARKER, Memory};
@@ -19,8 +19,12 @@ const AT_ONCE: usize = 4;
 const LEAST: usize = 2_000;
 /// A real file is broken if it is no larger than this, in bytes.
 const BROKEN_BYTES: u64 = 48 << 10;
-/// How many real files of a row are broken.
-const BROKEN_PER_ROW: usize = 4;
+/// How many real files of a kind are broken.
+const BROKEN_PER_KIND: usize = 4;
+/// Of a kind whose files are all larger, the smallest is broken; so many bytes of it at most.
+const BROKEN_BEGINNING_BYTES: usize = 384 << 10;
+/// Fewest malformed files of each kind that the corpus has.
+const LEAST_OF_A_KIND: usize = 8;
 /// What a loaded machine may add to the time that a job may take.
 const SLACK: Duration = Duration::from_secs(3);
 /// What the parent may grow by, in bytes: the cases themselves, and what is on its way.
@@ -33,7 +37,7 @@ fn kind_of(name: &str) -> &str {
     name.split(':').next().unwrap_or_default()
 }
 
-fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     Limits {
         pixels: 20_000_000,
         output_bytes: 16 << 20,
@@ -48,7 +52,7 @@ fn limits() -> Limits {
 }
 
 /// What went wrong with a case, if anything did.
-fn faults(drawn: &Drawn, limits: &Limits) -> Vec<String> {
+pub(crate) fn faults(drawn: &Drawn, limits: &Limits) -> Vec<String> {
     let mut faults = Vec::new();
     let mut check = |fine: bool, what: String| {
         if !fine {
@@ -93,27 +97,69 @@ fn faults(drawn: &Drawn, limits: &Limits) -> Vec<String> {
     faults
 }
 
-fn cases(lures: &Lures) -> Vec<Case> {
-    let mut taken: BTreeMap<String, usize> = BTreeMap::new();
-    let mut real = Vec::new();
+/// The real files that are broken, by their kind: the row and the media type. Some small ones of
+/// each, or else the beginning of the smallest.
+fn seeds() -> BTreeMap<(String, String), Vec<(String, Vec<u8>)>> {
+    let mut kinds: BTreeMap<_, Vec<(u64, Entry)>> = BTreeMap::new();
     for entry in corpus::read() {
-        let small =
-            entry.file().metadata().is_ok_and(|it| it.len() <= BROKEN_BYTES && it.len() > 0);
-        let count = taken.entry(format!("{} {}", entry.row, entry.media_type)).or_default();
-        if small && *count < BROKEN_PER_ROW {
-            *count += 1;
-            real.push((entry.path.clone(), entry.bytes()));
+        let bytes = entry.file().metadata().expect("known").len();
+        if bytes > 0 {
+            let kind = (entry.row.clone(), entry.media_type.clone());
+            kinds.entry(kind).or_default().push((bytes, entry));
         }
     }
+    let seed = |entry: &Entry| {
+        let mut bytes = entry.bytes();
+        bytes.truncate(BROKEN_BEGINNING_BYTES);
+        (entry.path.clone(), bytes)
+    };
+    let chosen = |files: Vec<(u64, Entry)>| {
+        let small = files.iter().filter(|(bytes, _)| *bytes <= BROKEN_BYTES);
+        let mut seeds: Vec<_> = small.take(BROKEN_PER_KIND).map(|(_, entry)| seed(entry)).collect();
+        if seeds.is_empty() {
+            let smallest = files.iter().min_by_key(|(bytes, _)| *bytes);
+            seeds.extend(smallest.map(|(_, entry)| seed(entry)));
+        }
+        seeds
+    };
+    kinds.into_iter().map(|(kind, files)| (kind, chosen(files))).collect()
+}
+
+fn cases(lures: &Lures) -> Vec<Case> {
+    let real: Vec<_> = seeds().into_values().flatten().collect();
     hostile::all(&lures.named(), &real)
 }
 
 #[test]
+fn every_kind_of_the_corpus_is_broken() {
+    let (seeds, named) = (seeds(), nowhere());
+    let real: Vec<_> = seeds.values().flatten().cloned().collect();
+    let cases = hostile::all(&named, &real);
+    let broken: BTreeSet<&str> = seeds.keys().map(|(_, media_type)| &**media_type).collect();
+    for entry in corpus::read() {
+        let is_broken = broken.contains(&*entry.media_type);
+        assert!(is_broken, "{}: no file of {} is broken", entry.path, entry.media_type);
+    }
+    for (kind, files) in &seeds {
+        let of_kind =
+            |case: &&Case| files.iter().any(|(path, _)| case.name.contains(path.as_str()));
+        let count = cases.iter().filter(of_kind).count();
+        assert!(count >= LEAST_OF_A_KIND, "{kind:?}: {count} malformed files");
+    }
+    println!("{} kinds, {} real files broken, {} cases", seeds.len(), real.len(), cases.len());
+}
+
+/// Lures that nobody laid.
+fn nowhere() -> hostile::Lures {
+    hostile::Lures { folder: "/lures".to_owned(), address: "127.0.0.1:9".to_owned() }
+}
+
+#[test]
 fn there_are_thousands_of_malformed_files_and_they_are_the_same_every_time() {
-    let named = hostile::Lures { folder: "/lures".to_owned(), address: "127.0.0.1:9".to_owned() };
+    let named = nowhere();
     let (first, again) = (hostile::all(&named, &[]), hostile::all(&named, &[]));
     assert!(first.len() >= LEAST, "{}", first.len());
-    let mut names = std::collections::BTreeSet::new();
+    let mut names = BTreeSet::new();
     for (case, same) in first.iter().zip(&again) {
         assert_eq!(case.name, same.name);
         assert!(names.insert(&case.name), "twice: {}", case.name);

@@ -33,7 +33,8 @@ async fn every_kind_is_drawn_in_every_format_behind_the_walls() {
         let with_alpha = matches!(kind, ImageFormat::Png | ImageFormat::WebP);
         let sources = [Some(&picture), with_alpha.then_some(&clear)];
         for source in sources.into_iter().flatten().map(|source| encoded(source, kind)) {
-            for format in [None, Some(Format::Jpg), Some(Format::Png), Some(Format::Webp)] {
+            let formats = [Format::Jpg, Format::Png, Format::Webp, Format::Gif].map(Some);
+            for format in [None].into_iter().chain(formats) {
                 let mut wish = wish(&["600", "x100", "original", "32x32"], format);
                 wish.metadata.insert(MetadataKind::Exif);
                 let outcome = draw(&pool, &source, wish).await;

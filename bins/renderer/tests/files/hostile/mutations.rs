@@ -7,21 +7,24 @@ const CUTS: usize = 14;
 const FLIPS: usize = 12;
 const NUMBERS: usize = 8;
 const SHUFFLES: usize = 3;
+const EDGES: usize = 6;
+/// What most formats hold their tables in, in bytes from either end.
+const EDGE_BYTES: usize = 1 << 10;
 
 /// Breaks each of our own files in every way, and each real one in a few.
 pub(super) fn add(cases: &mut Cases, own: &[(String, Vec<u8>)], real: &[(String, Vec<u8>)]) {
     for (index, (name, file)) in own.iter().enumerate() {
         let mut dice = Dice::new(index as u64);
-        broken(cases, name, file, &mut dice, [CUTS, FLIPS, NUMBERS, SHUFFLES]);
+        broken(cases, name, file, &mut dice, [CUTS, FLIPS, NUMBERS, SHUFFLES, EDGES]);
     }
     for (index, (name, file)) in real.iter().enumerate() {
         let mut dice = Dice::new(1_000 + index as u64);
-        broken(cases, name, file, &mut dice, [2, 3, 2, 1]);
+        broken(cases, name, file, &mut dice, [2, 2, 2, 1, 2]);
     }
 }
 
-fn broken(cases: &mut Cases, name: &str, file: &[u8], dice: &mut Dice, times: [usize; 4]) {
-    let [cuts, flips, numbers, shuffles] = times;
+fn broken(cases: &mut Cases, name: &str, file: &[u8], dice: &mut Dice, times: [usize; 5]) {
+    let [cuts, flips, numbers, shuffles, edges] = times;
     for step in 1..=cuts {
         let length = file.len() * step / (cuts + 1);
         cases.of("cut").add(format!("{name} after {length}, step {step}"), file[..length].to_vec());
@@ -56,5 +59,14 @@ fn broken(cases: &mut Cases, name: &str, file: &[u8], dice: &mut Dice, times: [u
         cases
             .of("shuffle")
             .add(format!("{name}, {length} from {from} to {to}, round {round}"), moved);
+    }
+    for round in 0..edges {
+        let mut gnawed = file.to_vec();
+        let edge = gnawed.len().min(EDGE_BYTES);
+        let from = if round % 2 == 0 { 0 } else { gnawed.len() - edge };
+        for _ in 0..=dice.below(8) {
+            gnawed[from + dice.below(edge)] = dice.roll() as u8;
+        }
+        cases.of("edge").add(format!("{name}, round {round}"), gnawed);
     }
 }
