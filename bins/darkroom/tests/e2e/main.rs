@@ -32,6 +32,7 @@ mod erasure;
 mod events;
 mod expiry;
 mod full_disk;
+mod inventory;
 mod isolation;
 mod jobs;
 mod kept_logs;
