@@ -192,6 +192,13 @@ fn no_answers() -> String {
 fn schemas() -> Vec<(&'static str, Value)> {
     let text = || json!({ "type": "string" });
     let number = || json!({ "type": "integer" });
+    let failure = || {
+        let capabilities = domain::Capability::ALL.map(domain::Capability::name);
+        json!({ "type": "object", "required": ["message", "code"], "properties": {
+            "message": text(), "code": text(),
+            "capability": { "type": "string", "enum": capabilities, "description": "Which part this installation lacks, where the code is `capability_missing`." },
+        } })
+    };
     let or_null = |kind: &str| json!({ "type": [kind, "null"] });
     let list = |of: Value| json!({ "type": "array", "items": of });
     let size = json!({
@@ -263,7 +270,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
                     "preview": or_null("object"), "thumbnails": or_null("array"),
                     "original_file": or_null("object"), "user_data": or_null("object"),
                     "extras": list(json!({ "$ref": "#/components/schemas/Extra" })),
-                    "error": { "type": "object", "properties": { "message": text(), "code": text() } },
+                    "error": failure(),
                 },
             }),
         ),
@@ -276,7 +283,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
                     "id": text(), "kind": text(), "status": { "type": "string", "enum": domain::job::Status::ALL.map(domain::job::Status::name) },
                     "application": text(), "requested_at": text(), "updated_at": text(), "attempts": number(),
                     "wish": { "type": "object" }, "retry": or_null("object"), "source": or_null("object"),
-                    "artifacts": list(json!({ "type": "object" })), "error": or_null("object"),
+                    "artifacts": list(json!({ "type": "object" })), "error": { "anyOf": [failure(), { "type": "null" }] },
                     "receipt": { "type": ["object", "null"], "description": "The signed account of how the artifacts came about, which lies beside them; receipt-keys has its key.", "required": ["key_id", "size_bytes", "sha256", "stored_in"], "properties": { "key_id": text(), "size_bytes": number(), "sha256": text(), "stored_in": text(), "url": text() } },
                     "rerun_of": { "type": "string", "description": "The job that this one does again." },
                     "storage": { "type": ["string", "null"], "enum": ["development", null], "description": "Where the results lie, or will as things stand, if that is no bucket of the account's own: encrypted, and gone after `expires_at`." },

@@ -314,7 +314,15 @@ fn history(job: u64) -> Vec<Raw> {
         ("started", Event::Started { attempt: 1, worker }),
         ("fetched", Event::Fetched(fetched)),
         ("wiped", Event::Wiped { bytes: 3 }),
-        ("failed", Event::Failed { attempts: 1, code: FailureCode::Corrupt, detail: None }),
+        (
+            "failed",
+            Event::Failed {
+                attempts: 1,
+                code: FailureCode::Corrupt,
+                capability: None,
+                detail: None,
+            },
+        ),
     ];
     let mut prev = Hash::default();
     let stored = events.into_iter().map(|(name, event)| {

@@ -376,6 +376,16 @@ mod tests {
     }
 
     #[test]
+    fn a_part_that_is_missing_is_told_by_its_name_and_how_to_install_it() {
+        let code = FailureCode::CapabilityMissing;
+        let message = domain::failure::message(code, Some(domain::Capability::Ocr));
+        let body = json!({ "error": { "code": code.name(), "message": message } });
+        let said = failure("j", &body).to_string();
+        assert!(said.contains("needs: ocr. (capability_missing)"), "{said}");
+        assert!(said.contains("./justw up --full"), "{said}");
+    }
+
+    #[test]
     fn every_failure_has_a_remedy() {
         for code in FailureCode::ALL {
             assert!(!remedy(code.name(), "j").is_empty());

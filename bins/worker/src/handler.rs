@@ -8,7 +8,7 @@ use std::{
 
 use domain::{
     FailureCode, Timestamp,
-    job::{self, Id, Jobs, Phase},
+    job::{self, Failure, Id, Jobs, Phase},
     sealed::field,
 };
 use eventlog::{
@@ -142,21 +142,25 @@ impl Handler {
                     done => done,
                 }
             }
-            Err(Stop::Failed { code, detail }) => self.fail(lease, code, &detail).await,
+            Err(Stop::Failed { code, capability, detail }) => {
+                let failure = Failure { code, capability, detail: None };
+                self.fail(lease, failure, &detail).await
+            }
             Err(Stop::Cancelled | Stop::LeaseLost | Stop::Log(_)) => lease.act(job::give_up).await,
         }
     }
 
-    async fn fail(&self, lease: &mut Lease, code: FailureCode, detail: &str) -> Result<(), Stop> {
+    async fn fail(&self, lease: &mut Lease, failure: Failure, detail: &str) -> Result<(), Stop> {
         let desk = &self.desk;
-        let job = lease.id.job;
+        let (job, code) = (lease.id.job, failure.code);
         tracing::warn!(job.id = %job, attempt = lease.attempt.number, %code, detail, "failed");
         let short: String = detail.chars().take(DETAIL_CHARS).collect();
         let sealed = desk.custody.seal_text(&lease.id, field::DETAIL, &short).await.ok();
+        let failure = Failure { detail: sealed, ..failure };
         let (now, jitter) = (desk.clock.now(), rand::random::<f64>());
         lease
             .act(|state, who| {
-                job::fail_attempt(state, who, code, sealed.clone(), &desk.backoff, (now, jitter))
+                job::fail_attempt(state, who, failure.clone(), &desk.backoff, (now, jitter))
             })
             .await
     }

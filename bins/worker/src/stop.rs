@@ -1,6 +1,6 @@
 //! Why an attempt ends before its job is fulfilled, and what the caller is told of it.
 
-use domain::{FailureCode, job::Refusal};
+use domain::{Capability, FailureCode, job::Refusal};
 use eventlog::TransactError;
 
 use crate::{far::FarError, origin::ReadError, spool::SpoolError};
@@ -13,6 +13,8 @@ pub(crate) enum Stop {
     Failed {
         /// Why.
         code: FailureCode,
+        /// Which part of the installation is missing, if that is why.
+        capability: Option<Capability>,
         /// More of it, for operators. Quotes nothing of the caller's.
         detail: String,
     },
@@ -29,7 +31,7 @@ pub(crate) enum Stop {
 
 impl Stop {
     pub(crate) fn failed(code: FailureCode, detail: impl Into<String>) -> Self {
-        Self::Failed { code, detail: detail.into() }
+        Self::Failed { code, capability: None, detail: detail.into() }
     }
 
     /// This service's own fault; the chain of causes becomes the detail.
@@ -85,13 +87,15 @@ impl From<enclave::RenderError> for Stop {
         {
             return far.into();
         }
-        Self::failed(error.code(), service::Chain(&error).to_string())
+        let detail = service::Chain(&error).to_string();
+        Self::Failed { code: error.code(), capability: error.capability(), detail }
     }
 }
 
 impl From<enclave::hosted::HostedError> for Stop {
     fn from(error: enclave::hosted::HostedError) -> Self {
-        Self::failed(error.code(), service::Chain(&error).to_string())
+        let detail = service::Chain(&error).to_string();
+        Self::Failed { code: error.code(), capability: error.capability(), detail }
     }
 }
 
@@ -255,7 +259,7 @@ mod tests {
     fn a_failure_that_left_parts_behind_is_told_as_itself_and_says_so() {
         let whole = || Error::Damaged { operation: "UploadPart" };
         let left = Error::LeftBehind { error: Box::new(whole()), abort: Box::new(Error::Expiry) };
-        let (Stop::Failed { code, detail }, Stop::Failed { code: same, .. }) =
+        let (Stop::Failed { code, detail, .. }, Stop::Failed { code: same, .. }) =
             (storage_failure(&left), storage_failure(&whole()))
         else {
             panic!("both are failures")

@@ -89,6 +89,51 @@ codes! {
     Internal = "internal", Passing, "Something inside this service failed; operators have been told.";
 }
 
+/// A part that an installation can do without. Append only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Capability {
+    /// LibreOffice: office documents.
+    Office,
+    /// Tesseract: text of pictures.
+    Ocr,
+    /// Chromium: web pages.
+    Browser,
+    /// The renderer of film, sound, HEIC and AVIF.
+    RendererAv,
+}
+
+impl Capability {
+    /// Every part.
+    pub const ALL: [Self; 4] = [Self::Office, Self::Ocr, Self::Browser, Self::RendererAv];
+
+    /// Its name on the wire, in `darkroom doctor` and to people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Office => "office",
+            Self::Ocr => "ocr",
+            Self::Browser => "browser",
+            Self::RendererAv => "renderer-av",
+        }
+    }
+}
+
+impl std::fmt::Display for Capability {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a failure means, in the caller's terms, with the name of the part that is missing.
+#[must_use]
+pub fn message(code: FailureCode, capability: Option<Capability>) -> String {
+    match capability {
+        None => code.text().to_owned(),
+        Some(capability) => format!("{}: {capability}.", code.text().trim_end_matches('.')),
+    }
+}
+
 impl std::fmt::Display for FailureCode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
@@ -104,5 +149,16 @@ mod tests {
         for code in FailureCode::ALL {
             assert_eq!(serde_json::to_value(code).expect("json"), code.name());
         }
+        for capability in Capability::ALL {
+            assert_eq!(serde_json::to_value(capability).expect("json"), capability.name());
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_told_by_its_name() {
+        let code = FailureCode::CapabilityMissing;
+        let said = "This installation lacks a part that the request needs: office.";
+        assert_eq!(message(code, Some(Capability::Office)), said);
+        assert_eq!(message(code, None), code.text());
     }
 }

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
+    Capability,
     account::FailureWord,
+    failure,
     id::JobId,
     job::{Artifact, Fetched, Job, Kind, Outcome, Phase, Role},
     wish::{MetadataKind, PreviewWish},
@@ -146,6 +148,9 @@ pub struct Failure {
     pub message: String,
     /// For programs.
     pub code: String,
+    /// Which part of the installation is missing, if that is why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capability: Option<Capability>,
 }
 
 /// The body of a job.
@@ -197,12 +202,15 @@ fn status(job: &Job, style: &Style) -> &'static str {
 fn failure(outcome: &Outcome) -> Option<Failure> {
     match outcome {
         Outcome::Completed(_) => None,
-        Outcome::Failed { code, .. } => {
-            Some(Failure { message: code.text().to_owned(), code: code.name().to_owned() })
-        }
+        Outcome::Failed { code, capability, detail: _ } => Some(Failure {
+            message: failure::message(*code, *capability),
+            code: code.name().to_owned(),
+            capability: *capability,
+        }),
         Outcome::Cancelled => Some(Failure {
             message: "The job was cancelled.".to_owned(),
             code: "cancelled".to_owned(),
+            capability: None,
         }),
     }
 }

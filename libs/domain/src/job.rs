@@ -19,8 +19,8 @@ use std::fmt;
 use jiff::Timestamp;
 
 pub use decide::{
-    Attempt, Refusal, cancel, complete, erase, expire, fail_attempt, fetched, give_up, request,
-    request_erasure, start, stored, wipe,
+    Attempt, Failure, Refusal, cancel, complete, erase, expire, fail_attempt, fetched, give_up,
+    request, request_erasure, start, stored, wipe,
 };
 pub use event::{
     Artifact, Completed, Durations, Event, Fetched, Kind, Location, Receipt, Requested, Role,

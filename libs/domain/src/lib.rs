@@ -28,6 +28,6 @@ pub mod upload;
 pub mod wish;
 
 pub use aggregate::Aggregate;
-pub use failure::FailureCode;
+pub use failure::{Capability, FailureCode};
 pub use jiff::Timestamp;
 pub use sealed::Sealed;

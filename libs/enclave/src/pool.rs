@@ -5,12 +5,11 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use domain::FailureCode;
+use domain::Capability;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::fonts;
 use crate::keeper::Keeper;
-use crate::message::Stage;
 use crate::render::{Outcome, RangeSource, RenderError, RenderEvent, RenderJob, Renderer};
 use crate::session::Session;
 
@@ -147,7 +146,7 @@ impl Pool {
     ///
     /// # Errors
     /// [`RenderError::Failed`] with its code when the file cannot be drawn or the renderer came
-    /// down over it, or is not installed; the others are this service's own trouble.
+    /// down over it, [`RenderError::Missing`] when it is not installed; the others are this service's own trouble.
     pub async fn render(
         &self,
         renderer: Renderer,
@@ -159,10 +158,8 @@ impl Pool {
             Renderer::Light => Some(&self.light),
             Renderer::Av => self.av.as_ref(),
         };
-        let keeper = Arc::clone(keeper.ok_or_else(|| RenderError::Failed {
-            code: FailureCode::CapabilityMissing,
-            detail: Stage::Av.name().to_owned(),
-        })?);
+        let keeper =
+            Arc::clone(keeper.ok_or(RenderError::Missing { capability: Capability::RendererAv })?);
         let running = Arc::clone(&self.running).acquire_owned().await;
         let running = running.map_err(|_closed| StartError::Closed)?;
         let process = keeper.take().await?;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 
-use domain::FailureCode;
 use domain::job::Role;
 use domain::limits::Limits;
 use domain::wish::{Format, PreviewWish};
+use domain::{Capability, FailureCode};
 use serde_json::{Map, Value};
 
 pub use crate::message::{Sniffed, Stage};
@@ -180,6 +180,12 @@ pub enum RenderError {
         /// More about it, for operators: short, printable, quotes nothing personal.
         detail: String,
     },
+    /// That renderer is not installed.
+    #[error("{capability} is not installed")]
+    Missing {
+        /// Which.
+        capability: Capability,
+    },
     /// The source's bytes could not be read.
     #[error("read the source at {offset}")]
     Source {
@@ -209,11 +215,26 @@ impl RenderError {
     pub const fn code(&self) -> FailureCode {
         match self {
             Self::Failed { code, .. } => *code,
+            Self::Missing { .. } => FailureCode::CapabilityMissing,
             Self::Source { .. }
             | Self::Start(_)
             | Self::Order(_)
             | Self::Unheard
             | Self::Thread(_) => FailureCode::Internal,
+        }
+    }
+
+    /// Which part of the installation is missing, if that is why.
+    #[must_use]
+    pub const fn capability(&self) -> Option<Capability> {
+        match self {
+            Self::Missing { capability } => Some(*capability),
+            Self::Failed { .. }
+            | Self::Source { .. }
+            | Self::Start(_)
+            | Self::Order(_)
+            | Self::Unheard
+            | Self::Thread(_) => None,
         }
     }
 }

@@ -117,7 +117,12 @@ fn places(events: &[Value]) -> Vec<(String, String)> {
 }
 
 fn failed() -> Event {
-    Event::Failed { attempts: 1, code: domain::FailureCode::Corrupt, detail: None }
+    Event::Failed {
+        attempts: 1,
+        code: domain::FailureCode::Corrupt,
+        capability: None,
+        detail: None,
+    }
 }
 
 async fn add_endpoint(api: &Running, tenant: &Tenant) -> Value {

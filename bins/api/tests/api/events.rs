@@ -90,7 +90,12 @@ fn life(worker: WorkerId) -> Vec<Event> {
     vec![
         Event::Started { attempt: 1, worker },
         Event::Wiped { bytes: 1 },
-        Event::Failed { attempts: 1, code: domain::FailureCode::Corrupt, detail: None },
+        Event::Failed {
+            attempts: 1,
+            code: domain::FailureCode::Corrupt,
+            capability: None,
+            detail: None,
+        },
     ]
 }
 

@@ -30,7 +30,7 @@ async fn fail(world: &World, id: job::Id) {
         Event::Started { attempt: 1, worker },
         fetched(),
         Event::Wiped { bytes: 0 },
-        Event::Failed { attempts: 1, code: FailureCode::Corrupt, detail: None },
+        Event::Failed { attempts: 1, code: FailureCode::Corrupt, capability: None, detail: None },
     ] {
         world.happen(id, event).await;
     }

@@ -228,7 +228,12 @@ async fn a_failure_is_spelled_as_the_application_wants_it() {
     for (word, expected) in [(FailureWord::Failure, "failure"), (FailureWord::Error, "error")] {
         let tenant = world.tenant_with(|application| application.terms.failure_word = word).await;
         let created = api.submit(&tenant).await;
-        let failed = Event::Failed { attempts: 1, code: FailureCode::SourceNotFound, detail: None };
+        let failed = Event::Failed {
+            attempts: 1,
+            code: FailureCode::SourceNotFound,
+            capability: None,
+            detail: None,
+        };
         world.happen(tenant.id(&created), failed).await;
         let path = created["url"].as_str().unwrap().split_once("/v2").unwrap().1;
         let read = api.get(&format!("/v2{path}")).by(&tenant).send().await.body;

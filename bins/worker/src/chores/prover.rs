@@ -143,7 +143,7 @@ async fn try_out(desk: &Desk, account: AccountId, own: &Destination) -> Outcome 
     };
     match proven.map_err(|error| storage_failure(&error)) {
         Ok(proof) => Outcome::Proof(proof),
-        Err(Stop::Failed { code, detail }) => Outcome::Failure { code, detail },
+        Err(Stop::Failed { code, detail, .. }) => Outcome::Failure { code, detail },
         Err(stop) => Outcome::Failure { code: FailureCode::Internal, detail: stop.to_string() },
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::{Source, SourceServer, Stack};
 
-use crate::{corpus, ended, fulfilled, hand_in};
+use crate::{corpus, ended, events, fulfilled, hand_in};
 
 /// What lies at a link, which the S3 server of the stack answers.
 async fn bytes(stack: &Stack, url: &Value) -> Vec<u8> {
@@ -70,14 +70,21 @@ async fn a_job_that_needs_a_program_that_is_not_there_says_which() {
     ];
     let stack = Stack::start(1, &[sources.port()], &nowhere).await;
     let caller = stack.caller(0);
-    for (path, bytes, metadata) in [
-        ("/a.rtf", &b"{\\rtf1\\ansi text}"[..], json!([])),
-        ("/a.html", b"<!DOCTYPE html><title>x</title>text", json!([])),
-        ("/a.jpg", testkit::pictures::PHOTOGRAPH, json!(["ocr"])),
+    for (path, bytes, metadata, name) in [
+        ("/a.rtf", &b"{\\rtf1\\ansi text}"[..], json!([]), "office"),
+        ("/a.html", b"<!DOCTYPE html><title>x</title>text", json!([]), "browser"),
+        ("/a.jpg", testkit::pictures::PHOTOGRAPH, json!(["ocr"]), "ocr"),
     ] {
         let url = sources.put(path, Source::bytes(bytes.to_vec()));
         let wish = json!({ "url": url, "sizes": ["160"], "metadata": metadata });
-        let body = ended(&caller, &hand_in(&caller, &wish).await).await;
-        assert_eq!(body["error"]["code"], "capability_missing", "{path}: {body}");
+        let id = hand_in(&caller, &wish).await;
+        let body = ended(&caller, &id).await;
+        let message = format!("This installation lacks a part that the request needs: {name}.");
+        let told = json!({ "code": "capability_missing", "capability": name, "message": message });
+        assert_eq!(body["error"], told, "{path}: {body}");
+        assert_eq!(caller.get(&format!("/v1/jobs/{id}")).await.json()["error"], told, "{path}");
+        let events = events(&caller, &id).await;
+        let failed = events.iter().find(|event| event["type"] == "failed");
+        assert_eq!(failed.unwrap()["data"]["capability"], name, "{path}: {events:?}");
     }
 }

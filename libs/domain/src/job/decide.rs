@@ -17,7 +17,7 @@ use super::{
     event::{Artifact, Completed, Event, Fetched, Requested},
     state::{Job, Phase, State},
 };
-use crate::{FailureCode, Sealed, failure::Persistence, id::WorkerId, retry::Backoff};
+use crate::{Capability, FailureCode, Sealed, failure::Persistence, id::WorkerId, retry::Backoff};
 
 /// Attempts after which a source that brings renderers down is not tried again.
 pub(super) const MAX_SUSPICIONS: u32 = 2;
@@ -63,6 +63,23 @@ pub struct Attempt {
     pub number: u32,
 }
 
+/// Why an attempt failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Why.
+    pub code: FailureCode,
+    /// Which part of the installation is missing, if that is why.
+    pub capability: Option<Capability>,
+    /// More of why; may quote the caller.
+    pub detail: Option<Sealed>,
+}
+
+impl From<FailureCode> for Failure {
+    fn from(code: FailureCode) -> Self {
+        Self { code, capability: None, detail: None }
+    }
+}
+
 type Decision = Result<Vec<Event>, Refusal>;
 
 /// Accepts a wish. Asking again for what already holds yields no event.
@@ -98,7 +115,12 @@ pub fn start(state: &State, worker: WorkerId, backoff: &Backoff, now: Timestamp)
         }
         Phase::Running { .. } if job.attempts >= backoff.attempts => Ok(vec![
             Event::Wiped { bytes: 0 },
-            Event::Failed { attempts: job.attempts, code: FailureCode::WorkerLost, detail: None },
+            Event::Failed {
+                attempts: job.attempts,
+                code: FailureCode::WorkerLost,
+                capability: None,
+                detail: None,
+            },
         ]),
         Phase::Running { .. } => Ok(vec![started]),
     }
@@ -157,8 +179,7 @@ pub fn complete(state: &State, attempt: Attempt, completed: Completed) -> Decisi
 pub fn fail_attempt(
     state: &State,
     attempt: Attempt,
-    code: FailureCode,
-    detail: Option<Sealed>,
+    failure: Failure,
     backoff: &Backoff,
     (now, jitter): (Timestamp, f64),
 ) -> Decision {
@@ -170,7 +191,9 @@ pub fn fail_attempt(
     if lease.cancelling {
         return Ok(vec![Event::Cancelled {}]);
     }
-    let failed = |code, detail| Event::Failed { attempts: attempt.number, code, detail };
+    let Failure { code, capability, detail } = failure;
+    let failed =
+        |code, detail| Event::Failed { attempts: attempt.number, code, capability, detail };
     let retry = backoff.after(attempt.number, now, jitter);
     Ok(vec![match (code.persistence(), retry) {
         (Persistence::Lasting, _) | (Persistence::Passing, None) => failed(code, detail),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    FailureCode, Sealed,
+    Capability, FailureCode, Sealed,
     id::{ApplicationId, JobId, UploadId, WorkerId},
     wish::{Extra, PreviewWish},
 };
@@ -70,6 +70,9 @@ pub enum Event {
         attempts: u32,
         /// Why.
         code: FailureCode,
+        /// Which part is missing, where the code is `capability_missing` and it is one by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        capability: Option<Capability>,
         /// More of why; may quote the caller.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         detail: Option<Sealed>,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Artifact, Completed, Event, Fetched, Requested};
-use crate::{FailureCode, Sealed, failure::Persistence, id::WorkerId};
+use crate::{Capability, FailureCode, Sealed, failure::Persistence, id::WorkerId};
 
 /// A job, or that there is none.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -98,6 +98,9 @@ pub enum Outcome {
     Failed {
         /// Why.
         code: FailureCode,
+        /// Which part is missing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        capability: Option<Capability>,
         /// More of why.
         detail: Option<Sealed>,
     },
@@ -241,8 +244,9 @@ impl Job {
                 self.suspicions += u32::from(code.persistence() == Persistence::Suspect);
                 self.phase = Phase::Queued { retry: Some(Retry { at: *retry_at, code: *code }) };
             }
-            Event::Failed { code, detail, .. } => {
-                self.end(Outcome::Failed { code: *code, detail: detail.clone() }, at);
+            Event::Failed { code, capability, detail, attempts: _ } => {
+                let (code, capability) = (*code, *capability);
+                self.end(Outcome::Failed { code, capability, detail: detail.clone() }, at);
             }
             Event::CancelRequested {} => {
                 if let Phase::Running { cancelling, .. } = &mut self.phase {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    FailureCode,
+    Capability, FailureCode,
     account::FailureWord,
     filepreviews::{Opened, Style, body},
     id::JobId,
@@ -104,9 +104,24 @@ fn a_failed_job_says_why_in_the_word_its_application_expects() {
     let mut events = done(&[])[..2].to_vec();
     let code = FailureCode::SourceNotFound;
     events.push(Event::Wiped { bytes: 0 });
-    events.push(Event::Failed { attempts: 1, code, detail: None });
+    events.push(Event::Failed { attempts: 1, code, capability: None, detail: None });
     let failed = answer(&events, FailureWord::Failure);
     assert_eq!(failed["status"], "failure");
     assert_eq!(failed["error"], json!({ "message": code.text(), "code": "source_not_found" }));
     assert_eq!(answer(&events, FailureWord::Error)["status"], "error");
+}
+
+#[test]
+fn a_job_that_needs_a_part_that_is_not_there_says_which() {
+    for capability in Capability::ALL {
+        let mut events = done(&[])[..2].to_vec();
+        let code = FailureCode::CapabilityMissing;
+        events.push(Event::Wiped { bytes: 0 });
+        let capability = Some(capability);
+        events.push(Event::Failed { attempts: 1, code, capability, detail: None });
+        let error = answer(&events, FailureWord::Failure)["error"].clone();
+        let name = capability.unwrap().name();
+        assert_eq!(error["capability"], name);
+        assert!(error["message"].as_str().unwrap().ends_with(&format!(": {name}.")), "{error}");
+    }
 }

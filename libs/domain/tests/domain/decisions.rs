@@ -1,12 +1,14 @@
 //! The table of `job::decide`, line by line.
 
 use domain::{
-    Aggregate, FailureCode,
+    Aggregate, Capability, FailureCode,
     job::{self, Event, Jobs, Refusal, State},
     retry::Backoff,
 };
 
-use crate::make::{artifact, at, attempt, completed, every_event, fetched, requested, worker};
+use crate::make::{
+    artifact, at, attempt, completed, every_event, fetched, requested, sealed, worker,
+};
 
 fn given(events: &[Event]) -> State {
     domain::aggregate::fold::<Jobs>(events.iter().map(|event| (event, at(0))))
@@ -47,7 +49,13 @@ fn names(decision: Result<Vec<Event>, Refusal>) -> Result<Vec<&'static str>, Ref
 
 fn fail(events: &[Event], number: u32, code: FailureCode) -> Result<Vec<&'static str>, Refusal> {
     let attempt = attempt(1, number);
-    names(job::fail_attempt(&given(events), attempt, code, None, &Backoff::default(), (at(1), 0.0)))
+    names(job::fail_attempt(
+        &given(events),
+        attempt,
+        code.into(),
+        &Backoff::default(),
+        (at(1), 0.0),
+    ))
 }
 
 #[test]
@@ -132,15 +140,41 @@ fn failures_are_retried_when_that_can_help() {
         job::fail_attempt(
             &given(&again(FailureCode::RendererCrashed)),
             attempt(1, 2),
-            FailureCode::RendererTimeout,
-            None,
+            FailureCode::RendererTimeout.into(),
             &Backoff::default(),
             (at(1), 0.0)
         ),
-        Ok(vec![Event::Failed { attempts: 2, code: FailureCode::Quarantined, detail: None }])
+        Ok(vec![Event::Failed {
+            attempts: 2,
+            code: FailureCode::Quarantined,
+            capability: None,
+            detail: None
+        }])
     );
     let once = again(FailureCode::SourceTimeout);
     assert_eq!(fail(&once, 2, FailureCode::RendererCrashed), Ok(vec!["attempt_failed"]));
+}
+
+#[test]
+fn a_job_that_lacks_a_part_of_the_installation_fails_with_its_name() {
+    let code = FailureCode::CapabilityMissing;
+    let failure =
+        job::Failure { code, capability: Some(Capability::Browser), detail: Some(sealed("why")) };
+    assert_eq!(
+        job::fail_attempt(
+            &given(&wiped()),
+            attempt(1, 1),
+            failure.clone(),
+            &Backoff::default(),
+            (at(1), 0.0)
+        ),
+        Ok(vec![Event::Failed {
+            attempts: 1,
+            code,
+            capability: failure.capability,
+            detail: failure.detail
+        }])
+    );
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn act(actor: &mut Actor, act: Act, log: &mut Vec<Event>) {
         Act::Complete => job::complete(&seen, mine, completed()),
         Act::Fail(code) => {
             let code = FailureCode::ALL[code % FailureCode::ALL.len()];
-            job::fail_attempt(&seen, mine, code, None, &backoff, (at(0), 0.0))
+            job::fail_attempt(&seen, mine, code.into(), &backoff, (at(0), 0.0))
         }
         Act::GiveUp => job::give_up(&seen, mine),
         Act::Cancel => job::cancel(&seen),

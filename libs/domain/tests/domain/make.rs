@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    FailureCode, Sealed, Timestamp,
+    Capability, FailureCode, Sealed, Timestamp,
     id::{ApplicationId, JobId, UploadId, WorkerId},
     job::{
         Artifact, Attempt, Completed, Durations, Event, Fetched, Kind, Receipt, Requested, Role,
@@ -114,7 +114,8 @@ pub(crate) fn every_event() -> Vec<Event> {
         },
         Event::Failed {
             attempts: 2,
-            code: FailureCode::SourceNotFound,
+            code: FailureCode::CapabilityMissing,
+            capability: Some(Capability::Office),
             detail: Some(sealed("detail")),
         },
         Event::CancelRequested {},

@@ -45,11 +45,7 @@ impl Name {
     /// Its name in settings, in failures and on the screen.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Office => "office",
-            Self::Ocr => "ocr",
-            Self::Browser => "browser",
-        }
+        self.capability().name()
     }
 
     /// The program that does it, as it goes on record.
@@ -59,6 +55,16 @@ impl Name {
             Self::Office => "libreoffice",
             Self::Ocr => "tesseract",
             Self::Browser => "chromium",
+        }
+    }
+
+    /// As failures of jobs name it.
+    #[must_use]
+    pub const fn capability(self) -> domain::Capability {
+        match self {
+            Self::Office => domain::Capability::Office,
+            Self::Ocr => domain::Capability::Ocr,
+            Self::Browser => domain::Capability::Browser,
         }
     }
 
@@ -197,6 +203,12 @@ pub enum HostedError {
         /// Which.
         capability: Name,
     },
+    /// Text cannot be read in that language.
+    #[error("the language {language} is not installed for text recognition")]
+    Language {
+        /// By Tesseract's name, printable.
+        language: String,
+    },
     /// The source is at fault, or brought the program down.
     #[error("{code}: {detail}")]
     Failed {
@@ -233,12 +245,27 @@ impl HostedError {
     #[must_use]
     pub const fn code(&self) -> FailureCode {
         match self {
-            Self::Missing { .. } => FailureCode::CapabilityMissing,
+            Self::Missing { .. } | Self::Language { .. } => FailureCode::CapabilityMissing,
             Self::Failed { code, .. } => *code,
             Self::Document(_) => FailureCode::SourceUnreachable,
             Self::Start(_) | Self::Order(_) | Self::File { .. } | Self::Thread(_) => {
                 FailureCode::Internal
             }
+        }
+    }
+
+    /// Which part of the installation is missing, if that is why.
+    #[must_use]
+    pub const fn capability(&self) -> Option<domain::Capability> {
+        match self {
+            Self::Missing { capability } => Some(capability.capability()),
+            Self::Language { .. } => Some(domain::Capability::Ocr),
+            Self::Failed { .. }
+            | Self::Document(_)
+            | Self::Start(_)
+            | Self::Order(_)
+            | Self::File { .. }
+            | Self::Thread(_) => None,
         }
     }
 

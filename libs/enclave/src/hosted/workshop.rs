@@ -154,8 +154,7 @@ impl Workshop {
         }
         languages.truncate(LANGUAGES);
         if let Some(absent) = languages.iter().find(|name| !self.shared.languages.contains(*name)) {
-            let detail = format!("the language {absent} is not installed for text recognition");
-            return Err(HostedError::failed(FailureCode::CapabilityMissing, &detail));
+            return Err(HostedError::Language { language: words::detail(absent) });
         }
         let data = self.shared.settings.ocr_data.to_string_lossy().into_owned();
         let task = Task::Ocr { languages, data };

@@ -112,7 +112,12 @@ fn job_event(choice: u8) -> Event {
             retry_at: at(77),
             detail: None,
         },
-        13 => Event::Failed { attempts: 2, code: FailureCode::Corrupt, detail: None },
+        13 => Event::Failed {
+            attempts: 2,
+            code: FailureCode::Corrupt,
+            capability: None,
+            detail: None,
+        },
         14 => Event::CancelRequested {},
         15 => Event::Cancelled {},
         16 => Event::Expired {},

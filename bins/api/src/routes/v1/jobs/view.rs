@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    FailureCode, Timestamp,
+    Capability, FailureCode, Timestamp, failure,
     filepreviews::Opened,
     id::{ApplicationId, JobId},
     job::{Artifact, Ended, Fetched, Job, Kind, Outcome, Phase, Receipt, StoredIn},
@@ -95,7 +95,9 @@ struct ReceiptView {
 #[derive(Serialize)]
 struct Failure {
     code: FailureCode,
-    message: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capability: Option<Capability>,
 }
 
 impl JobView {
@@ -202,7 +204,11 @@ fn receipt(ended: &Ended, urls: &BTreeMap<String, String>) -> Option<ReceiptView
 
 fn failure(ended: &Ended) -> Option<Failure> {
     match &ended.outcome {
-        Outcome::Failed { code, .. } => Some(Failure { code: *code, message: code.text() }),
+        Outcome::Failed { code, capability, detail: _ } => Some(Failure {
+            code: *code,
+            message: failure::message(*code, *capability),
+            capability: *capability,
+        }),
         Outcome::Completed(_) | Outcome::Cancelled => None,
     }
 }
