@@ -24,7 +24,7 @@ mod tone;
 mod wave;
 
 use filetype::{Filetype, Kind};
-use stills::{Drawn, Easel, Error, Raster, Source};
+use stills::{Drawn, Easel, Error, Kept, Raster, Source};
 
 /// Loads what the libraries load once. To be called, once, before the walls stand: libheif looks
 /// into a folder for plug-ins, and the C library opens files for character sets and the time zone.
@@ -36,12 +36,12 @@ pub fn prepare() {
     ff::make_tables();
 }
 
-/// Writes an AVIF of that quality, from 1 to 100; its transparency is kept.
+/// Writes an AVIF of that quality, from 1 to 100, that carries this metadata; its transparency is kept.
 ///
 /// # Errors
 /// When there is not the memory for it, or the encoder fails.
-pub fn encode_avif(raster: &Raster, quality: u8) -> Result<Vec<u8>, Error> {
-    heif::encode(raster, quality)
+pub fn encode_avif(raster: &Raster, quality: u8, kept: &Kept) -> Result<Vec<u8>, Error> {
+    heif::encode(raster, quality, kept)
 }
 
 /// Whether [`draw`] knows the kind.

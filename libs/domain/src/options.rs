@@ -158,7 +158,7 @@ pub enum Embedded {
     /// Renditions carry none of it.
     #[default]
     Strip,
-    /// Renditions carry the EXIF of the source, its orientation set upright.
+    /// Renditions carry the source's EXIF, XMP and IPTC, upright, where their format has a place.
     Keep,
 }
 

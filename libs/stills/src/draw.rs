@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::limits::Limits;
-use domain::wish::{Embedded, MetadataKind};
+use domain::wish::MetadataKind;
 use filetype::{Filetype, Kind};
 use serde_json::{Map, Value};
 
@@ -12,6 +12,7 @@ use crate::easel::{Easel, Picture};
 use crate::engines;
 use crate::error::{Error, guarded};
 use crate::frames::{self, Frames};
+use crate::kept::Kept;
 use crate::media::{Source, read_all};
 use crate::page::{Page, within};
 use crate::psd::Psd;
@@ -89,6 +90,10 @@ fn kinds(filetype: &Filetype, mut file: Vec<u8>, mut easel: Easel<'_>) -> Result
             let psd = Psd::open(&file, easel.limits())?;
             if let Some(exif) = psd.exif() {
                 tell(&mut easel, exif, Map::new(), &mut metadata);
+            }
+            if easel.keeps() {
+                let exif = psd.exif().unwrap_or_default();
+                easel.keep(Kept::of(exif).with_xmp(psd.xmp()).with_iptc(psd.iptc()));
             }
             psd.draw(&mut easel, &mut metadata)?;
         }
@@ -186,10 +191,8 @@ fn tell(
         let tags = exif::with_facts(file, facts, easel.limits());
         metadata.insert(MetadataKind::Exif.name().to_owned(), Value::Object(tags));
     }
-    if easel.wish().options.embedded == Embedded::Keep
-        && let Some(exif) = exif::cleaned(file)
-    {
-        easel.keep(exif);
+    if easel.keeps() {
+        easel.keep(Kept::of(file));
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use domain::limits::Limits;
 use domain::size::Shape;
-use domain::wish::{Background, Format, MetadataKind, PreviewWish};
+use domain::wish::{Background, Embedded, Format, MetadataKind, PreviewWish};
 use fast_image_resize::Resizer;
 use image::metadata::Orientation;
 
@@ -18,6 +18,7 @@ use crate::encode::{Style, encode};
 use crate::engines;
 use crate::error::Error;
 use crate::frames::Frames;
+use crate::kept::Kept;
 use crate::ladder::{Ladder, least};
 use crate::media::{Made, Sink};
 use crate::memory::keep_freed;
@@ -121,8 +122,8 @@ impl Page for Raster {
     }
 }
 
-/// Writes an AVIF of that quality; lent by whoever links an encoder.
-pub type AvifEncoder = fn(&Raster, u8) -> Result<Vec<u8>, Error>;
+/// Writes an AVIF of that quality that carries this metadata; lent by whoever links an encoder.
+pub type AvifEncoder = fn(&Raster, u8, &Kept) -> Result<Vec<u8>, Error>;
 
 /// Where a job's pages become renditions.
 pub struct Easel<'a> {
@@ -133,8 +134,8 @@ pub struct Easel<'a> {
     output_bytes: u64,
     artifacts: usize,
     engines: BTreeMap<String, String>,
-    /// EXIF that renditions are to carry.
-    kept: Option<Vec<u8>>,
+    /// Metadata that renditions are to carry.
+    kept: Kept,
 }
 
 impl<'a> Easel<'a> {
@@ -144,7 +145,16 @@ impl<'a> Easel<'a> {
         keep_freed();
         let engines = BTreeMap::new();
         let avif = None;
-        Self { wish, limits, sink, avif, output_bytes: 0, artifacts: 0, engines, kept: None }
+        Self {
+            wish,
+            limits,
+            sink,
+            avif,
+            output_bytes: 0,
+            artifacts: 0,
+            engines,
+            kept: Kept::default(),
+        }
     }
 
     /// Lends an encoder for AVIF.
@@ -171,10 +181,16 @@ impl<'a> Easel<'a> {
         self.engines.insert(name.to_owned(), version.to_owned());
     }
 
-    /// EXIF that every rendition is to carry whose format has a place for it: for a wish to keep
-    /// embedded metadata. Orientation must say upright, and there must be no thumbnail.
-    pub fn keep(&mut self, exif: Vec<u8>) {
-        self.kept = Some(exif);
+    /// Whether the source's metadata is to be [kept](Self::keep).
+    #[must_use]
+    pub fn keeps(&self) -> bool {
+        self.wish.options.embedded == Embedded::Keep
+    }
+
+    /// Metadata that every rendition is to carry as far as its format has a place for it: for a wish
+    /// to keep it.
+    pub fn keep(&mut self, kept: Kept) {
+        self.kept = kept;
     }
 
     /// Tells how many pages the file has; gives those asked for.
@@ -223,20 +239,19 @@ impl<'a> Easel<'a> {
         if let Some(engine) = engines::encoder(format) {
             self.used(engine);
         }
+        let kept = self.kept.clone();
         let style = Style {
             format,
             quality: self.wish.options.quality.map(domain::wish::Quality::get),
             background: self.wish.options.background.unwrap_or(Background::WHITE),
             avif: self.avif,
+            kept: &kept,
         };
         let mut ladder = Ladder::new(picture, original, style.chroma());
         let mut files: BTreeMap<(u32, u32), Vec<u8>> = BTreeMap::new();
         for shape in largest_first(&shapes) {
             let file = encode(&*ladder.step(shape)?, &style)?;
-            let file = match &self.kept {
-                Some(exif) => embed::exif(file, format, exif),
-                None => file,
-            };
+            let file = embed::kept(file, format, &kept);
             self.weigh(&file)?;
             files.insert(shape.to, file);
         }
@@ -294,7 +309,7 @@ impl<'a> Easel<'a> {
         }
         let mut files = BTreeMap::new();
         for (shape, writer) in distinct.iter().zip(writers) {
-            let file = writer.finish()?;
+            let file = embed::kept(writer.finish()?, format, &self.kept);
             self.weigh(&file)?;
             files.insert(shape.to, file);
         }

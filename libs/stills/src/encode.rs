@@ -9,6 +9,7 @@ use crate::easel::AvifEncoder;
 use crate::error::Error;
 use crate::gif;
 use crate::jpeg;
+use crate::kept::Kept;
 use crate::planes::{Chroma, Pixels};
 use crate::raster::{Layout, Raster};
 use crate::webp;
@@ -19,16 +20,18 @@ pub(crate) const WEBP_QUALITY: u8 = 80;
 const AVIF_QUALITY: u8 = 60;
 
 /// How a picture is written.
-pub(crate) struct Style {
+pub(crate) struct Style<'a> {
     pub(crate) format: Format,
     /// From 1 to 100; each format has a default of its own.
     pub(crate) quality: Option<u8>,
     /// What shows through where the format has no transparency.
     pub(crate) background: Background,
     pub(crate) avif: Option<AvifEncoder>,
+    /// Metadata for what writes its own.
+    pub(crate) kept: &'a Kept,
 }
 
-impl Style {
+impl Style<'_> {
     /// How finely the format keeps colour.
     pub(crate) const fn chroma(&self) -> Chroma {
         match self.format {
@@ -41,7 +44,7 @@ impl Style {
 }
 
 /// Writes a picture.
-pub(crate) fn encode(pixels: &Pixels, style: &Style) -> Result<Vec<u8>, Error> {
+pub(crate) fn encode(pixels: &Pixels, style: &Style<'_>) -> Result<Vec<u8>, Error> {
     let format = style.format;
     let most = match format {
         Format::Jpg => jpeg::MAX_EDGE_PX,
@@ -72,7 +75,9 @@ pub(crate) fn encode(pixels: &Pixels, style: &Style) -> Result<Vec<u8>, Error> {
     match (format, style.avif) {
         (Format::Png, _) => png(&raster),
         (Format::Gif, _) => gif::encode(&raster),
-        (Format::Avif, Some(avif)) => avif(&raster, style.quality.unwrap_or(AVIF_QUALITY)),
+        (Format::Avif, Some(avif)) => {
+            avif(&raster, style.quality.unwrap_or(AVIF_QUALITY), style.kept)
+        }
         _ => Err(Error::Encode { format: format.extension(), what: "no encoder here".to_owned() }),
     }
 }

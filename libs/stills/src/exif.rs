@@ -92,7 +92,7 @@ pub fn with_facts(file: &[u8], facts: Map<String, Value>, limits: &Limits) -> Ma
 
 /// The tags as a block of their own that says upright and has no thumbnail; `None` where there is
 /// nothing to keep.
-pub fn cleaned(file: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn cleaned(file: &[u8]) -> Option<Vec<u8>> {
     let exif = read(file)?;
     let upright =
         Field { tag: Tag::Orientation, ifd_num: In::PRIMARY, value: ExifValue::Short(vec![1]) };

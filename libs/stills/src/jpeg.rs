@@ -70,6 +70,26 @@ pub(crate) fn segments(jpeg: &[u8]) -> Segments {
     found
 }
 
+/// The bodies of the segments of that kind before the picture.
+pub(crate) fn application(jpeg: &[u8], wanted: u8) -> impl Iterator<Item = &[u8]> {
+    let mut rest = jpeg.get(2..).unwrap_or_default();
+    let mut next = move || loop {
+        let [0xff, kind, high, low] = rest.first_chunk().copied()? else { return None };
+        if kind == 0xff {
+            // A fill byte.
+            rest = rest.get(1..)?;
+            continue;
+        }
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        let body = rest.get(4..2 + length).filter(|_| kind != 0xda)?;
+        rest = rest.get(2 + length..)?;
+        if kind == wanted {
+            return Some(body);
+        }
+    };
+    std::iter::from_fn(move || next()).take(MAX_SEGMENTS)
+}
+
 /// All that comes before the pixels, by as few bytes as that takes; `None` where it is not to be
 /// told from them, or all of it is hardly more.
 ///

@@ -7,6 +7,7 @@ use fast_image_resize::Resizer;
 
 use crate::encode::{Style, encode};
 use crate::error::Error;
+use crate::kept::Kept;
 use crate::planes::Pixels;
 use crate::raster::{Layout, Raster, room};
 
@@ -33,8 +34,13 @@ pub(crate) fn shape(original: (u32, u32), limits: &Limits) -> Option<Shape> {
 pub(crate) fn write(page: &Pixels) -> Result<Vec<u8>, Error> {
     let page = page.raster(&mut Resizer::new())?.into_owned().on(Background::WHITE);
     let gray = gray(&page)?;
-    let style =
-        Style { format: Format::Png, quality: None, background: Background::WHITE, avif: None };
+    let style = Style {
+        format: Format::Png,
+        quality: None,
+        background: Background::WHITE,
+        avif: None,
+        kept: &Kept::default(),
+    };
     encode(&Pixels::Raster(gray), &style)
 }
 

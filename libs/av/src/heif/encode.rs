@@ -5,7 +5,7 @@
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
-use stills::{Error, Layout, Raster};
+use stills::{Error, Kept, Layout, Raster};
 
 use super::{open, sys};
 
@@ -14,8 +14,8 @@ const SETTINGS: &[(&CStr, &CStr)] = &[(c"threads", c"1"), (c"speed", c"8"), (c"c
 /// From this quality on colours keep their full resolution.
 const FULL_COLOUR_QUALITY: u8 = 90;
 
-/// Writes an AVIF of that quality (1 to 100); its transparency is kept.
-pub(crate) fn encode(raster: &Raster, quality: u8) -> Result<Vec<u8>, Error> {
+/// Writes an AVIF of that quality (1 to 100) that carries this metadata; its transparency is kept.
+pub(crate) fn encode(raster: &Raster, quality: u8, kept: &Kept) -> Result<Vec<u8>, Error> {
     open::prepare();
     let mut bytes = Vec::new();
     let image = image(raster)?;
@@ -23,6 +23,7 @@ pub(crate) fn encode(raster: &Raster, quality: u8) -> Result<Vec<u8>, Error> {
     unsafe {
         let context = Context(sys::heif_context_alloc());
         let mut encoder = Encoder(ptr::null_mut());
+        let mut handle = Handle(ptr::null_mut());
         named(sys::heif_context_get_encoder_for_format(context.0, sys::AV1, &raw mut encoder.0))?;
         named(sys::heif_encoder_set_lossy_quality(encoder.0, c_int::from(quality.clamp(1, 100))))?;
         for (name, value) in SETTINGS {
@@ -37,13 +38,24 @@ pub(crate) fn encode(raster: &Raster, quality: u8) -> Result<Vec<u8>, Error> {
             image.0,
             encoder.0,
             ptr::null(),
-            ptr::null_mut(),
+            &raw mut handle.0,
         ))?;
+        if let Some((data, length)) = kept.exif().and_then(raw) {
+            named(sys::heif_context_add_exif_metadata(context.0, handle.0, data, length))?;
+        }
+        if let Some((data, length)) = kept.xmp().map(str::as_bytes).and_then(raw) {
+            named(sys::heif_context_add_XMP_metadata(context.0, handle.0, data, length))?;
+        }
         let writer = sys::Writer { version: 1, write };
         let user = (&raw mut bytes).cast();
         named(sys::heif_context_write(context.0, &raw const writer, user))?;
     }
     Ok(bytes)
+}
+
+/// Bytes as libheif takes them.
+fn raw(bytes: &[u8]) -> Option<(*const c_void, c_int)> {
+    Some((bytes.as_ptr().cast(), c_int::try_from(bytes.len()).ok()?))
 }
 
 fn image(raster: &Raster) -> Result<Image, Error> {
@@ -101,6 +113,17 @@ impl Drop for Context {
     fn drop(&mut self) {
         // SAFETY: ours, freed here alone.
         unsafe { sys::heif_context_free(self.0) };
+    }
+}
+
+struct Handle(*mut sys::Handle);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        if !self.0.is_null() {
+            // SAFETY: ours, freed here alone.
+            unsafe { sys::heif_image_handle_release(self.0) };
+        }
     }
 }
 

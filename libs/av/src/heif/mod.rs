@@ -9,10 +9,11 @@ mod sys;
 use std::ffi::CStr;
 
 use domain::limits::Limits;
-use domain::wish::{Embedded, MetadataKind};
+use domain::wish::MetadataKind;
 use serde_json::{Map, Value};
 use stills::{
-    Drawn, Easel, Error, Layout, Orientation, Page, Picture, Raster, Source, profile_name, read_all,
+    Drawn, Easel, Error, Kept, Layout, Orientation, Page, Picture, Raster, Source, profile_name,
+    read_all,
 };
 
 pub(crate) use encode::encode;
@@ -50,10 +51,8 @@ pub(crate) fn draw(source: &mut dyn Source, mut easel: Easel<'_>) -> Result<Draw
         let tags = stills::exif_with_facts(&bytes, facts(&file, &bytes)?, &limits);
         metadata.insert(MetadataKind::Exif.name().to_owned(), Value::Object(tags));
     }
-    if easel.wish().options.embedded == Embedded::Keep
-        && let Some(exif) = stills::exif_to_keep(&bytes)
-    {
-        easel.keep(exif);
+    if easel.keeps() {
+        easel.keep(Kept::of(&bytes).with_xmp(file.picture(1)?.xmp().as_deref()));
     }
     let drawn = if easel.wish().draws_pages() { pages } else { Vec::new() };
     for number in drawn {

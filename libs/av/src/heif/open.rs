@@ -20,6 +20,13 @@ const MAX_EDGE_PX: c_int = 1 << 16;
 /// The largest colour profile, in bytes.
 const MAX_PROFILE_BYTES: usize = 16 << 20;
 
+/// The most blocks of metadata of a picture that are looked at.
+const MAX_METADATA: usize = 16;
+/// How much room XMP may take in a file, in bytes.
+const MAX_XMP_BYTES: usize = 4 * stills::MAX_XMP_BYTES;
+/// The media type of XMP.
+const XMP_TYPE: &CStr = c"application/rdf+xml";
+
 /// The type of an item that lays others over one another.
 const OVERLAY: &[u8] = b"iovl";
 
@@ -152,6 +159,34 @@ impl Picture<'_> {
             let out = profile.as_mut_ptr().cast();
             checked(sys::heif_image_handle_get_raw_color_profile(self.handle, out))?;
             Ok(Some(profile))
+        }
+    }
+
+    /// Its XMP, as it stands in the file.
+    pub(super) fn xmp(&self) -> Option<Vec<u8>> {
+        let mut ids = [0_u32; MAX_METADATA];
+        let room = c_int::try_from(ids.len()).unwrap_or(0);
+        // SAFETY: there is room for so many ids; texts end with a zero, and live with the handle; the
+        // buffer is as long as the library asks for.
+        unsafe {
+            let count = sys::heif_image_handle_get_list_of_metadata_block_IDs(
+                self.handle,
+                c"mime".as_ptr(),
+                ids.as_mut_ptr(),
+                room,
+            );
+            let id = ids.iter().take(usize::try_from(count).unwrap_or(0)).find(|id| {
+                let kind = sys::heif_image_handle_get_metadata_content_type(self.handle, **id);
+                !kind.is_null() && CStr::from_ptr(kind) == XMP_TYPE
+            })?;
+            let length = sys::heif_image_handle_get_metadata_size(self.handle, *id);
+            if length == 0 || length > MAX_XMP_BYTES {
+                return None;
+            }
+            let mut packet = vec![0_u8; length];
+            let out = packet.as_mut_ptr().cast();
+            checked(sys::heif_image_handle_get_metadata(self.handle, *id, out)).ok()?;
+            Some(packet)
         }
     }
 

@@ -138,6 +138,22 @@ unsafe extern "C" {
     pub(super) fn heif_image_handle_release(handle: *const Handle);
     pub(super) fn heif_image_handle_get_width(handle: *const Handle) -> c_int;
     pub(super) fn heif_image_handle_get_height(handle: *const Handle) -> c_int;
+    pub(super) fn heif_image_handle_get_list_of_metadata_block_IDs(
+        handle: *const Handle,
+        kind: *const c_char,
+        ids: *mut u32,
+        count: c_int,
+    ) -> c_int;
+    pub(super) fn heif_image_handle_get_metadata_content_type(
+        handle: *const Handle,
+        id: u32,
+    ) -> *const c_char;
+    pub(super) fn heif_image_handle_get_metadata_size(handle: *const Handle, id: u32) -> usize;
+    pub(super) fn heif_image_handle_get_metadata(
+        handle: *const Handle,
+        id: u32,
+        out: *mut c_void,
+    ) -> Outcome;
     /// Negative where it is not known.
     pub(super) fn heif_image_handle_get_luma_bits_per_pixel(handle: *const Handle) -> c_int;
     pub(super) fn heif_image_handle_has_alpha_channel(handle: *const Handle) -> c_int;
@@ -219,6 +235,18 @@ unsafe extern "C" {
         encoder: *mut Encoder,
         options: *const c_void,
         handle: *mut *mut Handle,
+    ) -> Outcome;
+    pub(super) fn heif_context_add_exif_metadata(
+        context: *mut Context,
+        handle: *const Handle,
+        data: *const c_void,
+        length: c_int,
+    ) -> Outcome;
+    pub(super) fn heif_context_add_XMP_metadata(
+        context: *mut Context,
+        handle: *const Handle,
+        data: *const c_void,
+        length: c_int,
     ) -> Outcome;
     pub(super) fn heif_context_write(
         context: *mut Context,

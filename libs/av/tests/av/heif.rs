@@ -1,7 +1,7 @@
 //! HEIC and AVIF, in and out.
 
 use domain::wish::{Format, PreviewWish};
-use stills::{Layout, Raster};
+use stills::{Kept, Layout, Raster};
 
 use crate::kit::{Pixels, draw, wish};
 use crate::made::{by, path};
@@ -41,7 +41,8 @@ fn odd_edges_and_colours_for_every_second_pixel_are_drawn_to_the_edge() {
         _ => [0, 255, 0],
     });
     let raster = Raster::new(65, 49, Layout::Rgb, pixels.collect()).expect("a raster");
-    let outcome = draw(&av::encode_avif(&raster, 80).expect("written"), &wish("original"));
+    let outcome =
+        draw(&av::encode_avif(&raster, 80, &Kept::default()).expect("written"), &wish("original"));
     let outcome = outcome.expect("drawn");
     assert_eq!(outcome.kept[0].dimensions, (65, 49));
     let pixels = outcome.pixels(0);
@@ -91,11 +92,13 @@ fn an_avif_of_ours_can_be_read_and_keeps_its_opacity() {
     for layout in [Layout::Gray, Layout::Rgb, Layout::Rgba] {
         let raster = gradient(layout);
         let sizes: Vec<usize> = [10, 60, 95]
-            .map(|quality| av::encode_avif(&raster, quality).expect("written").len())
+            .map(|quality| {
+                av::encode_avif(&raster, quality, &Kept::default()).expect("written").len()
+            })
             .into();
         assert!(sizes.is_sorted(), "{sizes:?}");
-        let bytes = av::encode_avif(&raster, 80).expect("written");
-        assert_eq!(bytes, av::encode_avif(&raster, 80).expect("written"));
+        let bytes = av::encode_avif(&raster, 80, &Kept::default()).expect("written");
+        assert_eq!(bytes, av::encode_avif(&raster, 80, &Kept::default()).expect("written"));
         let outcome = draw(&bytes, &wish("original")).expect("drawn");
         let png = &outcome.kept[0].bytes;
         assert_eq!(png[25] == 6, layout == Layout::Rgba, "{layout:?}");
@@ -198,4 +201,52 @@ fn the_headers_of_real_files_tell_colours_depth_and_frames() {
         (&nclx["MatrixCoefficients"], &nclx["VideoFullRangeFlag"]),
         (&"smpte170m".into(), &1.into())
     );
+}
+
+/// What ExifTool, an independent reader, finds in a file.
+fn exiftool(bytes: &[u8]) -> serde_json::Value {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    std::io::Write::write_all(&mut file, bytes).expect("written");
+    let tool = std::process::Command::new("exiftool")
+        .args(["-json", "-G1", "-n", "-all:all"])
+        .arg(file.path())
+        .output()
+        .expect("exiftool");
+    let told: serde_json::Value = serde_json::from_slice(&tool.stdout).expect("JSON");
+    told[0].clone()
+}
+
+#[test]
+fn an_avif_carries_the_sources_metadata_if_that_is_wished_for() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/corpus/files");
+    for (path, toolkit) in [
+        ("pillow_heif/tests/images/heif_other/L_exif_xmp_iptc.heic", true),
+        ("pillow/Tests/images/avif/xmp_tags_orientation.avif", false),
+    ] {
+        let source = std::fs::read(folder.join(path)).expect(path);
+        let stripped = PreviewWish { format: Some(Format::Avif), ..wish("original") };
+        let mut kept = stripped.clone();
+        kept.options.embedded = domain::wish::Embedded::Keep;
+        let plain = draw(&source, &stripped).expect("drawn");
+        let found = exiftool(&plain.kept[0].bytes);
+        let names = |found: &serde_json::Value| -> Vec<String> {
+            found.as_object().expect("tags").keys().cloned().collect()
+        };
+        assert!(!names(&found).iter().any(|name| name.starts_with("XMP") || name.contains("IFD")));
+        let carrying = draw(&source, &kept).expect("drawn");
+        let found = exiftool(&carrying.kept[0].bytes);
+        assert!(names(&found).iter().any(|name| name.starts_with("XMP")), "{found:#}");
+        assert_eq!(found.get("ExifTool:Error"), None, "{found:#}");
+        if toolkit {
+            assert_eq!(found["IFD0:Make"], "SONY", "{found:#}");
+            assert_eq!(found["IFD0:Orientation"], 1, "{found:#}");
+            assert_eq!(found["XMP-aux:Lens"], "EF-S18-55mm f/3.5-5.6 III", "{found:#}");
+        } else {
+            assert_eq!(found["XMP-tiff:Orientation"], 1, "{found:#}");
+        }
+        // It is as good a picture as without.
+        let pixels = crate::kit::Pixels::of(&plain.kept[0].bytes);
+        let difference = crate::kit::Pixels::of(&carrying.kept[0].bytes).difference(&pixels);
+        assert!(difference < f64::EPSILON, "{difference}");
+    }
 }

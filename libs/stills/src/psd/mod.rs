@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::colour::{cmyk_to_srgb, deep_to_srgb, lab_to_srgb};
 use crate::easel::{Easel, Page, Picture};
 use crate::error::Error;
+use crate::iptc;
 use crate::light;
 use crate::media::Made;
 use crate::page::within;
@@ -29,6 +30,8 @@ const MAX_CHANNELS: u16 = 56;
 const ICC: u16 = 1039;
 /// EXIF, among the resources.
 const EXIF: u16 = 1058;
+/// XMP, among the resources.
+const XMP: u16 = 1060;
 /// Whether the composite is one, among the resources.
 const VERSION: u16 = 1057;
 
@@ -131,6 +134,14 @@ impl<'a> Psd<'a> {
 
     pub(crate) fn exif(&self) -> Option<&'a [u8]> {
         self.resources.get(&EXIF).copied()
+    }
+
+    pub(crate) fn xmp(&self) -> Option<&'a [u8]> {
+        self.resources.get(&XMP).copied()
+    }
+
+    pub(crate) fn iptc(&self) -> Option<&'a [u8]> {
+        self.resources.get(&iptc::NUMBER).copied()
     }
 
     fn icc(&self) -> Option<&'a [u8]> {

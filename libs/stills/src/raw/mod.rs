@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::easel::{Easel, Page, Picture};
 use crate::error::Error;
+use crate::kept::Kept;
 use crate::raster::upright;
 use crate::{exif, jpeg};
 
@@ -96,6 +97,10 @@ impl<'a> Raw<'a> {
             if wanted.contains(&MetadataKind::Exif) && !tags.is_empty() {
                 metadata.insert(MetadataKind::Exif.name().to_owned(), Value::Object(tags));
             }
+        }
+        if easel.keeps() {
+            let mut parts = self.tags.iter().map(|part| Kept::of(part));
+            easel.keep(parts.find(|kept| !kept.is_empty()).unwrap_or_default());
         }
         for number in easel.open(1)? {
             let sensor = self.sensor.as_ref().filter(|sensor| sensor.can_be_developed());

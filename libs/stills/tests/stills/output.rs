@@ -3,7 +3,7 @@
 use domain::limits::Limits;
 use domain::wish::{Background, Crop, Embedded, Format, MetadataKind, Quality};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{drawn, encoded, near, photo, try_draw, wish, with_segment};
 
@@ -76,6 +76,93 @@ fn embedded_metadata_is_kept_on_demand_and_says_upright() {
             assert_eq!(basket.made[1].dimensions, made.dimensions, "{format:?}");
         }
     }
+}
+
+/// An XMP packet of a picture that lies on its side.
+const PACKET: &str = "<?xpacket begin='\u{feff}' id='W5M0MpCehiHzreSzNTczkc9d'?>\
+    <x:xmpmeta xmlns:x='adobe:ns:meta/'>\
+    <rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>\
+    <rdf:Description rdf:about='' xmlns:tiff='http://ns.adobe.com/tiff/1.0/' \
+    xmlns:dc='http://purl.org/dc/elements/1.1/' tiff:Orientation='6' dc:source='Darkroom'/>\
+    </rdf:RDF></x:xmpmeta><?xpacket end='w'?>";
+
+/// The tagged picture with XMP and IPTC as well.
+fn described() -> Vec<u8> {
+    let xmp = ["http://ns.adobe.com/xap/1.0/\0", PACKET].concat();
+    let iptc = b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x09\x1c\x02\x5a\0\x04Rome\0";
+    with_segment(&with_segment(&tagged(), 0xe1, xmp.as_bytes()), 0xed, iptc)
+}
+
+/// What ExifTool, an independent reader, finds in a file.
+fn exiftool(bytes: &[u8]) -> Value {
+    let path = std::env::temp_dir().join(format!("stills-{:?}", std::thread::current().id()));
+    std::fs::write(&path, bytes).expect("written");
+    let tool = std::process::Command::new("exiftool")
+        .args(["-json", "-G1", "-n", "-all:all"])
+        .arg(&path)
+        .output()
+        .expect("exiftool");
+    std::fs::remove_file(&path).expect("removed");
+    let told: Value = serde_json::from_slice(&tool.stdout).expect("JSON");
+    told[0].clone()
+}
+
+#[test]
+fn xmp_and_iptc_are_kept_on_demand_where_the_format_has_a_place() {
+    for format in [Format::Jpg, Format::Png, Format::Webp, Format::Gif] {
+        let mut wish = wish(&["10"], Some(format));
+        let plain = exiftool(&drawn(&described(), &wish).made[0].bytes);
+        for name in ["XMP-tiff:Orientation", "XMP-dc:Source", "IPTC:City", "IFD0:Make"] {
+            assert_eq!(plain[name], Value::Null, "{format:?}");
+        }
+        wish.options.embedded = Embedded::Keep;
+        let made = &drawn(&described(), &wish).made[0];
+        made.image();
+        let found = exiftool(&made.bytes);
+        assert_eq!(found["XMP-tiff:Orientation"], 1, "{format:?}: {found:#}");
+        assert_eq!(found["XMP-dc:Source"], "Darkroom", "{format:?}: {found:#}");
+        assert_eq!(found["IPTC:City"] == "Rome", format == Format::Jpg, "{format:?}: {found:#}");
+        assert_eq!(found["IFD0:Make"] == "Abc", format != Format::Gif, "{format:?}: {found:#}");
+        // And from there into the next one.
+        let again = exiftool(&drawn(&made.bytes, &wish).made[0].bytes);
+        assert_eq!(again["XMP-dc:Source"], "Darkroom", "{format:?}: {again:#}");
+    }
+}
+
+#[test]
+fn what_moves_carries_what_is_kept() {
+    let frames = [40, 200].map(|gray| {
+        stills::Raster::new(20, 20, stills::Layout::Rgb, vec![gray; 1_200]).map(|it| (it, 100))
+    });
+    let motion = stills::Motion::default();
+    let moving = stills::animate(Format::Gif, (20, 20), motion, frames).expect("written");
+    let mut wish = wish(&["10"], Some(Format::Gif));
+    wish.options.embedded = Embedded::Keep;
+    let tagged = drawn(&described(), &wish).made[0].bytes.clone();
+    // The packet and what is behind it, in a file of two frames.
+    let at = tagged.windows(11).position(|bytes| bytes == b"XMP DataXMP").expect("XMP") - 3;
+    let moving = [&moving[..moving.len() - 1], &tagged[at..]].concat();
+    for format in [Format::Gif, Format::Webp] {
+        wish.format = Some(format);
+        let made = &drawn(&moving, &wish).made[0];
+        let found = exiftool(&made.bytes);
+        assert_eq!(found["XMP-dc:Source"], "Darkroom", "{format:?}: {found:#}");
+        match format {
+            Format::Gif => assert_eq!(found["GIF:FrameCount"], 2, "{found:#}"),
+            _ => assert_eq!(made.bytes.windows(4).filter(|name| name == b"ANMF").count(), 2),
+        }
+    }
+}
+
+#[test]
+fn a_packet_that_declares_entities_is_not_kept() {
+    let bomb = PACKET.replace("<x:xmpmeta", "<!DOCTYPE a [<!ENTITY b 'c'>]><x:xmpmeta");
+    let xmp = ["http://ns.adobe.com/xap/1.0/\0", &bomb].concat();
+    let source = with_segment(&tagged(), 0xe1, xmp.as_bytes());
+    let mut wish = wish(&["10"], Some(Format::Jpg));
+    wish.options.embedded = Embedded::Keep;
+    let found = exiftool(&drawn(&source, &wish).made[0].bytes);
+    assert_eq!((&found["IFD0:Make"], &found["XMP-dc:Source"]), (&json!("Abc"), &Value::Null));
 }
 
 #[test]
