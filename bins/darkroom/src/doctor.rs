@@ -182,8 +182,13 @@ async fn programs(settings: &Settings) -> Result<Vec<Look<'static>>, Failure> {
         looks.push((capability.name.as_str(), Box::pin(async { Ok(finding) })));
     }
     looks.push(look("host", async move {
-        workshop.prove().await?;
-        Ok("the walls around these programs hold".to_owned())
+        let proven = workshop.prove().await?;
+        let tried = proven.iter().map(|(name, proof)| format!("{name} {}", proof.attempts.len()));
+        let tried: Vec<String> = tried.collect();
+        if tried.is_empty() {
+            return Ok("there, with nothing to put walls around".to_owned());
+        }
+        Ok(format!("ways out tried, all closed: {}", tried.join(", ")))
     }));
     Ok(looks)
 }

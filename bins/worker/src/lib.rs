@@ -25,7 +25,11 @@ mod spool;
 mod stages;
 mod stop;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use domain::id::WorkerId;
 use enclave::hosted::{State, Workshop};
@@ -64,7 +68,7 @@ pub enum Error {
     #[error("worker.spool: {} cannot hold files without names", folder.display())]
     Spool {
         /// The folder.
-        folder: std::path::PathBuf,
+        folder: PathBuf,
         /// Why not.
         #[source]
         source: std::io::Error,
@@ -72,9 +76,21 @@ pub enum Error {
     /// No renderer.
     #[error("start renderers")]
     Renderer(#[from] enclave::StartError),
-    /// The renderer's walls do not hold: nothing untrusted may be opened here.
-    #[error("prove the renderer's walls")]
-    Walls(#[from] enclave::ProveError),
+    /// The walls are not proven to hold: nothing untrusted may be opened here.
+    #[error(
+        "the walls that {} puts up are not proven, and no job is taken without: they need user \
+         namespaces (user.max_user_namespaces above 0, kernel.apparmor_restrict_unprivileged_userns \
+         at 0), Landlock and seccomp, and executables of one build; `darkroom doctor` tries them \
+         again",
+        executable.display()
+    )]
+    Walls {
+        /// Of a renderer, or of the host of others' programs.
+        executable: PathBuf,
+        /// Why not.
+        #[source]
+        source: enclave::ProveError,
+    },
     /// A thread that looked for programs or keys died.
     #[error("look for programs and keys")]
     Thread(#[source] tokio::task::JoinError),
@@ -91,7 +107,8 @@ pub async fn run(
 ) -> Result<(), Error> {
     let renderers = settings.worker.renderers()?;
     for renderer in renderers.each() {
-        let proof = enclave::prove(&renderer).await?;
+        let proof = enclave::prove(&renderer).await;
+        let proof = proof.map_err(unproven(&renderer.executable))?;
         let executable = renderer.executable.display();
         tracing::info!(attempts = proof.attempts.len(), %executable, "the renderer's walls hold");
     }
@@ -126,16 +143,24 @@ pub async fn run(
     Ok(())
 }
 
+fn unproven(executable: &Path) -> impl FnOnce(enclave::ProveError) -> Error {
+    move |source| Error::Walls { executable: executable.to_owned(), source }
+}
+
 /// The programs of others that are here, their walls proven.
 async fn workshop(worker: &settings::Worker) -> Result<Option<Workshop>, Error> {
     let Some(programs) = worker.programs()? else {
         tracing::info!("no darkroom-host: no office documents, web pages or text of pictures");
         return Ok(None);
     };
+    let host = programs.host.clone();
     // Finding them asks each for its version.
     let found = tokio::task::spawn_blocking(|| Workshop::find(programs)).await;
     let workshop = found.map_err(Error::Thread)??;
-    workshop.prove().await?;
+    for (name, proof) in workshop.prove().await.map_err(unproven(&host))? {
+        let (capability, attempts) = (name.as_str(), proof.attempts.len());
+        tracing::info!(capability, attempts, "the program's walls hold");
+    }
     for capability in workshop.capabilities() {
         let name = capability.name.as_str();
         match &capability.state {

@@ -34,12 +34,21 @@ pub enum ProveError {
     #[error("start a renderer to test its walls")]
     Start(#[from] StartError),
     /// An attempt got out.
-    #[error("the renderer's walls do not hold: {attempt} {outcome}")]
+    #[error("the walls do not hold: {attempt} {outcome}")]
     Breached {
         /// What was tried.
         attempt: &'static str,
         /// What came of it.
         outcome: String,
+    },
+    /// Those around a hosted program are not proven.
+    #[error("prove the walls around {name}")]
+    Hosted {
+        /// Which.
+        name: crate::hosted::Name,
+        /// Why not.
+        #[source]
+        source: Box<Self>,
     },
     /// The thread that watched the attempts died.
     #[error("watch the attempts")]

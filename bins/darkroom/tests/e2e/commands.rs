@@ -203,4 +203,19 @@ fn operators_see_that_all_is_well(up: &Up) {
     for part in ["renderer", "api", "log", "durability", "topology", "bucket"] {
         assert!(said.out.contains(&format!("ok  {part}")), "{part} in {}", said.out);
     }
+    let line = |mark: &str, part: &str| {
+        said.out.lines().find(|line| line.starts_with(&format!("{mark}  {part:<12} ")))
+    };
+    let tried = "ways out tried, all closed";
+    for renderer in ["renderer", "renderer-av"] {
+        assert!(line("ok", renderer).is_some_and(|line| line.contains(tried)), "{}", said.out);
+    }
+    let host = line("ok", "host").unwrap();
+    assert!(host.contains(tried), "{host}");
+    for program in ["office", "ocr", "browser"] {
+        // Whether it is there or not, it is told; of what is there the walls were tried.
+        let there = line("ok", program).is_some();
+        assert!(there || line("--", program).is_some(), "{program} in {}", said.out);
+        assert_eq!(host.contains(&format!(" {program} ")), there, "{program} in {host}");
+    }
 }

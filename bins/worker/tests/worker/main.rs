@@ -9,6 +9,7 @@
 
 mod ranges;
 mod stages;
+mod walls;
 
 use std::{
     path::{Path, PathBuf},

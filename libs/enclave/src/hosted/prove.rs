@@ -30,8 +30,11 @@ const TASKS: u32 = 400;
 pub type Proven = Vec<(Name, WallProof)>;
 
 pub(super) async fn prove(settings: Settings, names: Vec<Name>) -> Result<Proven, ProveError> {
-    let all =
-        move || names.into_iter().map(|name| Ok((name, prove_one(&settings, name)?))).collect();
+    let one = move |name| match prove_one(&settings, name) {
+        Ok(proof) => Ok((name, proof)),
+        Err(source) => Err(ProveError::Hosted { name, source: Box::new(source) }),
+    };
+    let all = move || names.into_iter().map(one).collect();
     tokio::task::spawn_blocking(all).await.map_err(ProveError::Thread)?
 }
 
