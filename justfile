@@ -41,6 +41,7 @@ release:
 setup:
     ./justw --need build full tests bench corpus
     cargo fetch --locked
+    cargo fetch --locked --manifest-path fuzz/Cargo.toml
 
 # Run every test; arguments go to `cargo test`
 [group('check')]
@@ -115,6 +116,8 @@ drill:
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- --deny warnings
+    # Nothing is linked, so the fuzzer's own library needs not be built.
+    CUSTOM_LIBFUZZER_PATH=/none/libfuzzer.a cargo check --manifest-path fuzz/Cargo.toml --locked --bins --target-dir target
     cargo deny --offline --log-level error check bans licenses sources
 
 # Check dependencies against the advisory database; needs the network

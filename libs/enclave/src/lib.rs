@@ -26,6 +26,7 @@ mod template;
 mod words;
 
 pub use frame::FrameError;
+pub use hosted::wire::Word as HostedWord;
 pub use inspect::looks_like;
 pub use pool::{Config, Pool, StartError};
 pub use prove::{ProveError, WallProof, prove};

@@ -5,14 +5,15 @@ use std::fs::File;
 use std::sync::Arc;
 
 use domain::limits::Limits;
-use domain::wish::Moment;
+use domain::wish::{Format, Moment, PreviewWish};
 use enclave::Stage;
 use futures::StreamExt;
 use image::RgbImage;
 
 use crate::corpus::{self, Entry, Expected, ROWS};
-use crate::jobs::{self, Drawn, End, Renderers};
-use crate::peers;
+use crate::hostile::Body;
+use crate::jobs::{self, Drawn, End, Picture, Renderers};
+use crate::{peers, told};
 
 /// Rows whose files the renderers hand on, and to whom.
 const HANDED_ON: &[(&str, Stage)] = &[("html", Stage::Browser), ("office", Stage::Office)];
@@ -63,6 +64,9 @@ fn faults(entry: &Entry, drawn: &Drawn) -> Vec<String> {
             check(drawn.pages == Some(*pages), format!("{:?} pages, not {pages}", drawn.pages));
         }
     }
+    if let (Expected::Drawn { .. }, End::Rendered(rendered)) = (&entry.expected, &drawn.end) {
+        faults.extend(told::faults(entry, drawn, rendered));
+    }
     faults
 }
 
@@ -110,7 +114,7 @@ async fn every_real_file_yields_what_is_expected_of_it() {
         if !faults.is_empty() {
             wrong.push(format!("{}: {}", entry.path, faults.join("; ")));
         }
-        let comparable = !entry.alone && matches!(entry.expected, Expected::Drawn { .. });
+        let comparable = peers::has_one(entry, drawn);
         if let (Some(first), "none", true) = (drawn.pictures.first(), drawn.code(), comparable) {
             let picture = image::load_from_memory(&first.bytes).expect("a picture").to_rgba8();
             pictures.push((entry, peers::on_white(&picture)));
@@ -127,8 +131,15 @@ fn compare(pictures: &[(&Entry, RgbImage)]) -> Vec<String> {
     let others = peers::draw(&wanted);
     let mut wrong = Vec::new();
     let mut compared = 0;
+    let cannot: BTreeMap<_, _> = peers::CANNOT.iter().copied().collect();
     for (entry, picture) in pictures {
-        let Some(other) = others.get(&entry.path) else { continue };
+        let Some(other) = others.get(&entry.path) else {
+            match cannot.get(&*entry.path) {
+                Some(why) => println!("{} is not compared: {why}", entry.path),
+                None => wrong.push(format!("{}: its peer does not draw it", entry.path)),
+            }
+            continue;
+        };
         compared += 1;
         let found = difference(picture, other);
         if found > if entry.far { FAR } else { NEAR } {
@@ -148,4 +159,65 @@ pub(crate) fn keep(entry: &Entry, picture: &RgbImage, other: &RgbImage) {
         let path = std::path::Path::new(&folder).join(format!("{name}.{what}.png"));
         picture.save(path).expect("kept");
     }
+}
+
+/// The smallest drawn file of every row that the renderers draw themselves.
+fn one_of_each_row() -> Vec<Entry> {
+    let mut smallest: BTreeMap<String, (u64, Entry)> = BTreeMap::new();
+    for entry in corpus::read() {
+        let handed_on = HANDED_ON.iter().any(|(row, _)| *row == entry.row);
+        if handed_on || !matches!(entry.expected, Expected::Drawn { .. }) {
+            continue;
+        }
+        let bytes = entry.file().metadata().expect("known").len();
+        let found = smallest.entry(entry.row.clone()).or_insert((bytes, entry.clone()));
+        if bytes < found.0 {
+            *found = (bytes, entry);
+        }
+    }
+    smallest.into_values().map(|(_, entry)| entry).collect()
+}
+
+/// The first page in a format of pictures.
+async fn first_page(renderers: &Renderers, entry: &Entry, format: Format) -> Result<Picture, End> {
+    let file = File::open(entry.file()).expect("opened");
+    let length = file.metadata().expect("known").len();
+    let wish = PreviewWish { format: Some(format), ..jobs::wish(SIZE, "1") };
+    let drawn = jobs::draw(&renderers.pool, Arc::new(file), length, wish, Limits::default()).await;
+    drawn.pictures.into_iter().next().ok_or(drawn.end)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_of_every_row_is_drawn_in_every_format() {
+    let renderers = &Renderers::start("formats", AT_ONCE);
+    let entries = one_of_each_row();
+    assert_eq!(entries.len() + HANDED_ON.len(), ROWS.len(), "a row without a file");
+    let cases = entries.iter().flat_map(|entry| Format::PICTURES.map(|format| (entry, format)));
+    let wrong: Vec<String> = futures::stream::iter(cases)
+        .map(|(entry, format)| async move {
+            let wrong = |what: String| Some(format!("{} as {format:?}: {what}", entry.path));
+            let picture = match first_page(renderers, entry, format).await {
+                Ok(picture) => picture,
+                Err(end) => return wrong(format!("{end:?}")),
+            };
+            let (length, dimensions) = (picture.bytes.len() as u64, picture.dimensions);
+            let body = Body::from(picture.bytes);
+            let found = filetype::sniff(&body.head).media_type;
+            if picture.format != format || found != format.media_type() {
+                return wrong(format!("{:?}, {found}", picture.format));
+            }
+            // Read back by the renderers, which alone read all of them.
+            let wish = jobs::wish("original", "1");
+            let pool = &renderers.pool;
+            let read = jobs::draw(pool, Arc::new(body), length, wish, Limits::default()).await;
+            let read_dimensions = read.pictures.first().map(|read| read.dimensions);
+            (read_dimensions != Some(dimensions))
+                .then(|| wrong(format!("{read_dimensions:?}, not {dimensions:?}")))
+                .flatten()
+        })
+        .buffer_unordered(AT_ONCE)
+        .filter_map(|wrong| async { wrong })
+        .collect()
+        .await;
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -8,9 +8,11 @@
 
 mod corpus;
 mod drawn;
+mod handed;
 mod hostile;
 mod jobs;
 mod peers;
 mod printed;
 mod survives;
+mod told;
 mod watch;

@@ -8,12 +8,42 @@ use std::process::{Command, Stdio};
 
 use image::RgbImage;
 
-use crate::corpus::{Entry, root};
+use crate::corpus::{Entry, Expected, root};
+use crate::jobs::{Drawn, End};
+use crate::told;
 
 /// Rows whose files the Python script reads; it holds Pillow and libheif.
 const STILLS: &[&str] = &[
     "avif", "bmp", "gif", "heic", "ico", "jpeg", "png", "pnm", "psd", "qoi", "tga", "tiff", "webp",
 ];
+
+/// Rows whose files nobody else draws as we do: pages that we lay out by ourselves.
+const PEERLESS: &[&str] = &["archive", "epub", "font", "mail", "other", "raw", "sketch", "text"];
+
+/// Files that the peer of their row cannot draw, and why.
+pub(crate) const CANNOT: &[(&str, &str)] = &[
+    (
+        "jxl/tests/testdata/ec_upsampling16_no_upsampling.jxl",
+        "libjxl refuses extra channels that are upsampled 16 times",
+    ),
+    ("imagecodecs/tests/data/384x256.hdr", "FFmpeg before 6 reads no Radiance"),
+    ("jxl/tests/testdata/modular_rle_fast_path.jxl", "libjxl takes it for cut off"),
+];
+
+/// Whether somebody else draws what was drawn of the file.
+pub(crate) fn has_one(entry: &Entry, drawn: &Drawn) -> bool {
+    let peerless = entry.alone || PEERLESS.contains(&&*entry.row);
+    if peerless || !matches!(entry.expected, Expected::Drawn { .. }) {
+        return false;
+    }
+    match &drawn.end {
+        // Nobody else draws our waveform.
+        End::Rendered(rendered) if entry.row == "audio" => told::has_picture(rendered),
+        // What is not of its row's kind is laid out as text.
+        End::Rendered(_) => entry.media_type != "text/plain",
+        End::HandedOver(_) | End::Failed(..) | End::Trouble(_) => false,
+    }
+}
 
 /// What the peers make of page 1 of these files, each in its dimensions, by path.
 pub(crate) fn draw(files: &[(&Entry, (u32, u32))]) -> BTreeMap<String, RgbImage> {

@@ -16,7 +16,8 @@ const CONFIDENCE: usize = 10;
 
 impl Recognised {
     /// From the program's text and table, neither of which is trusted.
-    pub(crate) fn read(text: &[u8], table: &[u8]) -> Self {
+    #[must_use]
+    pub fn read(text: &[u8], table: &[u8]) -> Self {
         let text: String = String::from_utf8_lossy(text)
             .chars()
             .filter(|letter| !letter.is_control() || matches!(letter, '\n' | '\t'))

@@ -50,6 +50,25 @@ impl Vocabulary for Word {
     }
 }
 
+impl Word {
+    /// Whether a body is the message that the word calls for.
+    #[must_use]
+    pub fn reads(self, body: &[u8]) -> bool {
+        fn is<M: DeserializeOwned>(word: Word, body: &[u8]) -> bool {
+            frame::decode::<M, _>(word, body).is_ok()
+        }
+        match self {
+            Self::Order => is::<Order>(self, body),
+            Self::Answer => is::<Answer>(self, body),
+            Self::Ready => is::<Ready>(self, body),
+            Self::Ask => is::<Ask>(self, body),
+            Self::Made => is::<Made>(self, body),
+            Self::Done => is::<Done>(self, body),
+            Self::Failed => is::<Failed>(self, body),
+        }
+    }
+}
+
 /// The job of one host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

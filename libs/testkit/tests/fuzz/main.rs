@@ -133,4 +133,6 @@ each! {
     drawings_are_read_whatever_they_are: 9,
     documents_are_read_whatever_they_are: 10,
     artifacts_are_read_whatever_they_are: 11,
+    words_are_read_whatever_they_are: 12,
+    films_are_read_whatever_they_are: 13,
 }

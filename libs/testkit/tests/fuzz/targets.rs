@@ -37,6 +37,8 @@ pub const ALL: &[Target] = &[
     Target { name: "drawings", run: drawings, seeds: drawing_seeds, rounds: 1_500 },
     Target { name: "documents", run: documents, seeds: document_seeds, rounds: 600 },
     Target { name: "artifacts", run: artifacts, seeds: artifact_seeds, rounds: 20_000 },
+    Target { name: "words", run: words, seeds: word_seeds, rounds: 20_000 },
+    Target { name: "films", run: films, seeds: film_seeds, rounds: 10_000 },
 ];
 
 /// The protocol between worker and renderer: headers, then the body of whichever kind.
@@ -79,6 +81,52 @@ fn frame_seeds() -> Vec<Vec<u8>> {
     ];
     let frame = |(kind, body): (u8, &str)| {
         [&[kind][..], &(body.len() as u32).to_le_bytes(), body.as_bytes()].concat()
+    };
+    bodies.into_iter().map(frame).collect()
+}
+
+/// The protocol between worker and the hosts of others' programs, and what Tesseract's table says.
+pub fn words(data: &[u8]) {
+    use enclave::HostedWord;
+    use frame::Vocabulary as _;
+    let Some((header, body)) = data.split_first_chunk::<HEADER_BYTES>() else { return };
+    if let Ok((word, length)) = frame::parse_header::<HostedWord>(*header) {
+        assert!(length <= word.cap() as usize, "{word:?} of {length}");
+        assert_eq!(frame::header(word, length).expect("within the cap"), *header);
+    }
+    let read = HostedWord::ALL.iter().filter(|word| word.reads(body)).count();
+    assert!(read < HostedWord::ALL.len(), "one body is every message");
+    let (text, table) = body.split_at(body.len() / 2);
+    let found = enclave::hosted::Recognised::read(text, table);
+    assert!(found.text.chars().all(|letter| !letter.is_control() || "\n\t".contains(letter)));
+    assert_eq!(found.confidence.is_some(), found.words > 0, "{found:?}");
+    assert!(found.confidence.is_none_or(|sure| (0.0..=100.0).contains(&sure)), "{found:?}");
+}
+
+fn word_seeds() -> Vec<Vec<u8>> {
+    let bodies: [(u8, &str); 10] = [
+        (
+            1,
+            r#"{"memory_bytes":9,"cpu_s":1,"output_bytes":9,"task":{"office":{"extension":"docx","last_page":1}}}"#,
+        ),
+        (
+            1,
+            r#"{"memory_bytes":9,"cpu_s":1,"output_bytes":9,"task":{"ocr":{"languages":["eng"],"data":"/x"}}}"#,
+        ),
+        (2, r#"{"id":1,"status":200,"url":"https://a.example/","content_type":"text/html"}"#),
+        (16, r#"{"protocol":1,"walls":["seccomp"]}"#),
+        (17, r#"{"id":0,"url":"https://a.example/","document":true}"#),
+        (18, r#"{"product":"pdf"}"#),
+        (19, r#"{"page":{"url":"https://a.example/","height":9,"metadata":{"title":"x"}}}"#),
+        (19, r#"{"page":null}"#),
+        (20, r#"{"code":"corrupt","detail":"x"}"#),
+        (
+            20,
+            "level\tpage_num\n5\t1\t1\t1\t1\t1\t0\t0\t9\t9\t96.5\tword\n5\t1\t1\t1\t1\t2\t0\t0\t9\t9\t-1\t\n",
+        ),
+    ];
+    let frame = |(word, body): (u8, &str)| {
+        [&[word][..], &(body.len() as u32).to_le_bytes(), body.as_bytes()].concat()
     };
     bodies.into_iter().map(frame).collect()
 }
@@ -225,6 +273,70 @@ fn drawing_seeds() -> Vec<Vec<u8>> {
              <circle r='4' filter='url(#f)' mask='url(#m)'/>")
         .into_bytes(),
     ]
+}
+
+/// Film, sound, HEIC and AVIF: our own readers of their boxes, and what FFmpeg and libheif make of
+/// the rest.
+pub fn films(data: &[u8]) {
+    let wish: PreviewWish =
+        serde_json::from_str(r#"{"sizes":["16x16"],"metadata":["multimedia","exif"]}"#)
+            .unwrap_or_default();
+    let filetype = filetype::sniff(data);
+    if av::draws(filetype.kind) {
+        draw(&wish, |easel| av::draw(&filetype, &mut Bytes(data), easel));
+    }
+}
+
+fn film_seeds() -> Vec<Vec<u8>> {
+    let atom = |name: &[u8; 4], body: &[u8]| {
+        [&(body.len() as u32 + 8).to_be_bytes(), &name[..], body].concat()
+    };
+    let around = |name: &[u8; 4], parts: &[Vec<u8>]| atom(name, &parts.concat());
+    // A track with every table that is held against the file, of three samples.
+    let numbers = |numbers: &[u32]| -> Vec<u8> {
+        numbers.iter().flat_map(|number| number.to_be_bytes()).collect()
+    };
+    let table = around(
+        b"stbl",
+        &[
+            atom(b"stts", &numbers(&[0, 1, 3, 40])),
+            atom(b"stsc", &numbers(&[0, 1, 1, 3, 1])),
+            atom(b"stsz", &numbers(&[0, 0, 3, 4, 4, 4])),
+            atom(b"ctts", &numbers(&[0, 1, 3, 0])),
+            atom(b"stss", &numbers(&[0, 1, 1])),
+            atom(b"stco", &numbers(&[0, 1, 32])),
+        ],
+    );
+    let handler = atom(b"hdlr", &[&[0; 8][..], b"vide", &[0; 13]].concat());
+    let edits = around(b"edts", &[atom(b"elst", &numbers(&[0, 1, 120, 0, 0x1_0000]))]);
+    let media = around(b"mdia", &[handler, around(b"minf", &[table])]);
+    let film = [
+        atom(b"ftyp", b"isom\0\0\0\0isommp42"),
+        atom(b"mdat", &[7; 12]),
+        around(b"moov", &[around(b"trak", &[edits, media])]),
+    ];
+    let fragment = [
+        atom(b"ftyp", b"iso5\0\0\0\0iso5dash"),
+        around(b"moof", &[around(b"traf", &[atom(b"trun", &numbers(&[0x301, 1, 8, 9, 9]))])]),
+        atom(b"mdat", &[7; 12]),
+    ];
+    // A picture whose properties lie in boxes; the second of its two is the one to be shown.
+    let properties = around(b"ipco", &[atom(b"pixi", b"\0\0\0\0\x03\x08\x08\x08")]);
+    let links = atom(b"ipma", b"\0\0\0\0\0\0\0\x02\0\x01\x01\x81\0\x02\x01\x02");
+    let inside =
+        [vec![0; 4], atom(b"pitm", b"\0\0\0\0\0\x02"), around(b"iprp", &[properties, links])];
+    let picture = [atom(b"ftyp", b"heic\0\0\0\0mif1heic"), around(b"meta", &inside)];
+    let tone: Vec<u8> = (0..400_u32).flat_map(|step| (step as u16 * 97).to_le_bytes()).collect();
+    let wave = [
+        &b"RIFF\x44\x03\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0"[..],
+        b"data\x20\x03\0\0",
+        &tone,
+    ];
+    let avif = atom(b"ftyp", b"avif\0\0\0\0mif1miaf");
+    let mut seeds = vec![film.concat(), fragment.concat(), picture.concat(), wave.concat()];
+    seeds.push([avif, around(b"meta", &inside)].concat());
+    seeds.extend(file_seeds());
+    seeds
 }
 
 /// Text, mail, archives and what Office files say of themselves.

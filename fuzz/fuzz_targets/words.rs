@@ -1,0 +1,8 @@
+//! Fuzzes `words`; see the target itself.
+#![no_main]
+
+#[path = "../../libs/testkit/tests/fuzz/targets.rs"]
+#[allow(dead_code, reason = "each program runs one of the targets")]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::words(data));
