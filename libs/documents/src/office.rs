@@ -84,7 +84,8 @@ const COUNTS: &[(&str, &str)] = &[
 /// where it says nothing, or cannot be read so far.
 ///
 /// # Errors
-/// [`Error::Encrypted`] when a password is needed, and when the source cannot be read.
+/// [`Error::Encrypted`] when a password is needed, [`Error::Expands`] when it says that it expands to a
+/// thousand times its size, and when the source cannot be read.
 pub fn office(
     filetype: &Filetype,
     source: &mut dyn Source,
@@ -138,6 +139,7 @@ pub fn office_thumbnail(
 fn zipped(source: &mut dyn Source, limits: &Limits) -> Result<Map<String, Value>, Error> {
     let mut told = Map::new();
     let Ok(mut archive) = Archive::open(source, limits) else { return Ok(told) };
+    archive.check()?;
     for name in ["docProps/core.xml", "docProps/app.xml", "meta.xml"] {
         match archive.read(name, MOST_PART_BYTES) {
             Ok(Some(bytes)) => properties(&String::from_utf8_lossy(&bytes), &mut told),

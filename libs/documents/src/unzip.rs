@@ -10,6 +10,17 @@ use stills::{Error, Source};
 /// Bytes of a directory that are read, at most.
 pub(crate) const MOST_DIRECTORY_BYTES: usize = 16 << 20;
 
+/// How many times its own size anything packed may expand to, beyond what is small anyway. Deflate
+/// reaches 1,032, of nothing but zeros; other packings reach thousands.
+const MOST_RATIO: u64 = 1_000;
+/// What anything may expand to, in bytes.
+const SMALL_BYTES: u64 = 16 << 20;
+
+/// The most bytes that so many packed ones may expand to.
+pub(crate) fn most_expanded(packed_bytes: u64) -> u64 {
+    packed_bytes.saturating_mul(MOST_RATIO).max(SMALL_BYTES)
+}
+
 /// An archive.
 pub(crate) struct Archive<'a> {
     source: &'a mut dyn Source,
@@ -23,6 +34,17 @@ impl<'a> Archive<'a> {
     pub(crate) fn open(source: &'a mut dyn Source, limits: &Limits) -> Result<Self, Error> {
         let directory = directory(source, limits.entries as usize)?;
         Ok(Self { source, directory, room: limits.expanded_bytes })
+    }
+
+    /// Holds what its directory says of itself against what its bytes may expand to.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let sizes = self.directory.entries.iter().map(|entry| entry.size);
+        let expanded = sizes.fold(0, u64::saturating_add);
+        let most = most_expanded(self.source.length());
+        if expanded > most {
+            return Err(Error::Expands { what: format!("{expanded} bytes, more than {most}") });
+        }
+        Ok(())
     }
 
     /// A file by its name: at most `most` bytes of it. `None` where there is no such file.
@@ -41,7 +63,7 @@ impl<'a> Archive<'a> {
         failed.map_or(Ok(()), |error| Err(Error::Source(error)))?;
         let data = data.ok_or_else(|| Error::corrupt("an archive without its file"))?;
         let part = Part { source, from: data, left: entry.compressed };
-        let most = (most as u64).min(self.room);
+        let most = (most as u64).min(self.room).min(most_expanded(entry.compressed));
         let mut expanded = Vec::new();
         let done = match entry.method {
             0 => part.take(most + 1).read_to_end(&mut expanded),
@@ -107,5 +129,22 @@ impl Read for Part<'_> {
         self.from += count as u64;
         self.left -= count as u64;
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_small_expands_freely_and_the_rest_a_thousandfold() {
+        for (packed, most) in [
+            (0, SMALL_BYTES),
+            (16 << 10, SMALL_BYTES),
+            (1 << 20, 1_000 << 20),
+            (u64::MAX, u64::MAX),
+        ] {
+            assert_eq!(most_expanded(packed), most, "{packed}");
+        }
     }
 }

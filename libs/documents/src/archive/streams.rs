@@ -7,7 +7,7 @@ use stills::{Error, Source};
 
 use super::tar::{self, Stream, Tape};
 use super::{Entry, Listing, date_of_seconds};
-use crate::unzip::Part;
+use crate::unzip::{Part, most_expanded};
 
 /// Memory for a dictionary, in KiB and in bytes.
 const MOST_DICTIONARY_KIB: u32 = 256 << 10;
@@ -18,28 +18,32 @@ pub(crate) fn gzip(source: &mut dyn Source, limits: &Limits) -> Result<Listing, 
     let mut head = [0; 1_024];
     let count = source.read_at(0, &mut head).map_err(Error::Source)?;
     let (name, modified) = gzip_header(head.get(..count).unwrap_or_default());
+    let packed = source.length();
     let inner = flate2::read::MultiGzDecoder::new(whole(source));
-    list(inner, ("TAR.GZ", "GZIP"), name, modified, limits)
+    list(inner, packed, ("TAR.GZ", "GZIP"), name, modified, limits)
 }
 
 /// Lists what bzip2 holds.
 pub(crate) fn bzip2(source: &mut dyn Source, limits: &Limits) -> Result<Listing, Error> {
+    let packed = source.length();
     let inner = bzip2::read::MultiBzDecoder::new(whole(source));
-    list(inner, ("TAR.BZ2", "BZIP2"), None, None, limits)
+    list(inner, packed, ("TAR.BZ2", "BZIP2"), None, None, limits)
 }
 
 /// Lists what xz holds.
 pub(crate) fn xz(source: &mut dyn Source, limits: &Limits) -> Result<Listing, Error> {
+    let packed = source.length();
     let inner = lzma_rust2::XzReader::new_mem_limit(whole(source), true, MOST_DICTIONARY_KIB);
-    list(inner, ("TAR.XZ", "XZ"), None, None, limits)
+    list(inner, packed, ("TAR.XZ", "XZ"), None, None, limits)
 }
 
 /// Lists what Zstandard holds.
 pub(crate) fn zstd(source: &mut dyn Source, limits: &Limits) -> Result<Listing, Error> {
+    let packed = source.length();
     let mut decoder = ruzstd::decoding::FrameDecoder::new();
     decoder.set_max_window_size(MOST_WINDOW_BYTES);
     let inner = ruzstd::decoding::StreamingDecoder::new_with_decoder(whole(source), decoder);
-    list(inner.map_err(Error::corrupt)?, ("TAR.ZST", "ZSTD"), None, None, limits)
+    list(inner.map_err(Error::corrupt)?, packed, ("TAR.ZST", "ZSTD"), None, None, limits)
 }
 
 fn whole(source: &mut dyn Source) -> BufReader<Part<'_>> {
@@ -64,12 +68,13 @@ fn gzip_header(head: &[u8]) -> (Option<String>, Option<String>) {
 
 fn list(
     inner: impl Read,
+    packed: u64,
     (tar_format, format): (&'static str, &'static str),
     name: Option<String>,
     modified: Option<String>,
     limits: &Limits,
 ) -> Result<Listing, Error> {
-    let mut inner = inner.take(limits.expanded_bytes);
+    let mut inner = inner.take(limits.expanded_bytes.min(most_expanded(packed)));
     let mut head = vec![0; 1_024];
     let count = Stream(&mut inner).fill(&mut head).map_err(Error::corrupt)?;
     head.truncate(count);

@@ -1,5 +1,7 @@
 //! Archives: what is listed, what is marked.
 
+use std::io::Write as _;
+
 use super::*;
 
 /// Eleven octal digits, as tar writes numbers.
@@ -84,6 +86,18 @@ fn a_stream_without_a_directory_is_expanded_no_further_than_allowed() {
     job.limits.expanded_bytes = 50_000;
     let (_, drawn) = job.run(&gzip).unwrap();
     assert_eq!(drawn.metadata["archive"]["truncated"], true);
+}
+
+#[test]
+fn a_stream_of_nothing_is_expanded_a_thousandfold_at_most() {
+    for (zeros, is_cut) in [(10 << 20, false), (20 << 20, true)] {
+        let mut packed = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+        packed.write_all(&vec![0; zeros]).unwrap();
+        let packed = packed.finish().unwrap();
+        let (_, about) = first(&packed, "archive");
+        let told = about.get("truncated").is_some();
+        assert_eq!(told, is_cut, "{zeros} zeros of {} bytes: {about}", packed.len());
+    }
 }
 
 /// The checksum of so many letters x.

@@ -120,3 +120,16 @@ fn a_book_shows_its_cover_or_its_first_words() {
     let (page, _) = first(&book(false), "document");
     assert!(ink(&page, (9, 5, 60, 30)) > 1_000, "title and chapter");
 }
+
+#[test]
+fn an_office_file_that_says_it_expands_a_thousandfold_goes_no_further() {
+    let sized = |bytes: u32| {
+        let mut docx = zip(&[("[Content_Types].xml", TYPES), ("docProps/core.xml", CORE)]);
+        let entry = docx.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
+        docx[entry + 24..entry + 28].copy_from_slice(&bytes.to_le_bytes());
+        let (found, limits) = (sniff(&docx), Limits::default());
+        documents::office(&found, &mut Bytes(&docx), &limits)
+    };
+    assert_eq!(sized(15 << 20).unwrap()["title"], "A & B", "what is small may");
+    assert!(matches!(sized(17 << 20), Err(Error::Expands { .. })));
+}
