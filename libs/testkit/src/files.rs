@@ -2,16 +2,20 @@
 //! nothing else is.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Metadata},
     io::{BufReader, Read as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 /// Bytes of a file that are looked at together.
 const PIECE_BYTES: u64 = 1 << 20;
 /// Files of others larger than this are not read, in bytes.
 const OTHERS_MAX_BYTES: u64 = 64 << 20;
+/// File systems that hold no bytes of files.
+const WITHOUT_FILES: [&str; 8] =
+    ["autofs", "cgroup", "cgroup2", "devpts", "mqueue", "proc", "securityfs", "sysfs"];
 
 /// Whether a text stands anywhere in these bytes.
 #[must_use]
@@ -22,35 +26,85 @@ pub fn stands_in(bytes: &[u8], text: &[u8]) -> bool {
 /// The files below a folder, however deep, that hold a text.
 #[must_use]
 pub fn holding(folder: &Path, text: &[u8]) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    search(folder, text, None, &mut found);
-    found
+    Search { text, since: None, device: None, found: Vec::new() }.below(folder)
 }
 
-/// The same of a folder that others write to as well: of it, what was written since then.
+/// The same of a folder that others write to as well: of it, what was changed since then.
 #[must_use]
 pub fn holding_since(folder: &Path, text: &[u8], since: SystemTime) -> Vec<PathBuf> {
+    Search { text, since: Some(since), device: None, found: Vec::new() }.below(folder)
+}
+
+/// The same of every file system of this machine that can be written to.
+///
+/// # Panics
+/// When the kernel does not say what is mounted.
+#[must_use]
+pub fn holding_anywhere(text: &[u8], since: SystemTime) -> Vec<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let mut found = Vec::new();
-    search(folder, text, Some(since), &mut found);
+    for mount in mounts.lines() {
+        // `36 35 98:0 / /mnt rw,noatime - ext4 /dev/root rw`
+        let (of_mount, of_disk) = mount.split_once(" - ").unwrap();
+        let of_mount: Vec<&str> = of_mount.split(' ').collect();
+        let (place, options) = (Path::new(of_mount[4]), of_mount[5]);
+        let kind = of_disk.split(' ').next().unwrap_or_default();
+        let Ok(metadata) = fs::symlink_metadata(place) else { continue };
+        if options.split(',').any(|option| option == "rw") && !WITHOUT_FILES.contains(&kind) {
+            let device = Some(metadata.dev());
+            let search = Search { text, since: Some(since), device, found: Vec::new() };
+            found.extend(search.below(place));
+        }
+    }
+    found.sort();
+    found.dedup();
     found
 }
 
-fn search(folder: &Path, text: &[u8], since: Option<SystemTime>, found: &mut Vec<PathBuf>) {
-    // What disappears meanwhile is not left, and what we may not read is not ours.
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        let Ok(metadata) = entry.metadata() else { continue };
-        let path = entry.path();
-        let wanted = since.is_none_or(|since| {
-            let fresh = metadata.modified().is_ok_and(|at| at >= since);
-            fresh && metadata.len() <= OTHERS_MAX_BYTES
-        });
-        if metadata.is_dir() {
-            search(&path, text, since, found);
-        } else if metadata.is_file() && wanted && holds(&path, text) {
-            found.push(path);
+struct Search<'a> {
+    text: &'a [u8],
+    /// Only what was changed since then, and is not too large.
+    since: Option<SystemTime>,
+    /// Only what lies on this device.
+    device: Option<u64>,
+    found: Vec<PathBuf>,
+}
+
+impl Search<'_> {
+    fn below(mut self, folder: &Path) -> Vec<PathBuf> {
+        self.look(folder);
+        self.found
+    }
+
+    fn look(&mut self, folder: &Path) {
+        // What disappears meanwhile is not left, and what we may not read is not ours.
+        let Ok(entries) = fs::read_dir(folder) else { return };
+        for entry in entries.flatten() {
+            let Ok(metadata) = entry.metadata() else { continue };
+            let path = entry.path();
+            if self.device.is_some_and(|device| metadata.dev() != device) {
+                continue;
+            }
+            if metadata.is_dir() {
+                self.look(&path);
+            } else if metadata.is_file() && self.wants(&metadata) && holds(&path, self.text) {
+                self.found.push(path);
+            }
         }
     }
+
+    fn wants(&self, metadata: &Metadata) -> bool {
+        let fresh = |since| changed(metadata) >= since && metadata.len() <= OTHERS_MAX_BYTES;
+        self.since.is_none_or(fresh)
+    }
+}
+
+/// When a file was last changed; nobody can set that time.
+fn changed(metadata: &Metadata) -> SystemTime {
+    let (seconds, nanos) = (metadata.ctime(), metadata.ctime_nsec());
+    let since =
+        Duration::new(u64::try_from(seconds).unwrap_or(0), u32::try_from(nanos).unwrap_or(0));
+    SystemTime::UNIX_EPOCH + since
 }
 
 /// Whether a file holds a text, read piece by piece.
@@ -97,9 +151,28 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("one");
         fs::write(&path, "latent-image").unwrap();
-        let at = fs::metadata(&path).unwrap().modified().unwrap();
+        let at = changed(&fs::metadata(&path).unwrap());
         assert_eq!(holding_since(folder.path(), b"latent", at), [path]);
-        let later = at + std::time::Duration::from_secs(1);
+        let later = at + Duration::from_secs(1);
         assert!(holding_since(folder.path(), b"latent", later).is_empty());
+    }
+
+    #[test]
+    fn a_text_is_found_wherever_it_was_written_last() {
+        let text = format!("latent-image-{}", uuid::Uuid::new_v4());
+        let mut left = Vec::new();
+        for folder in [std::env::temp_dir(), "/dev/shm".into(), std::env::current_dir().unwrap()] {
+            let folder = tempfile::tempdir_in(folder).unwrap();
+            fs::write(folder.path().join("one"), &text).unwrap();
+            // Whoever makes a file look old hides nothing.
+            let file = File::open(folder.path().join("one")).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+            left.push(folder);
+        }
+        let since = changed(&fs::metadata(left[0].path().join("one")).unwrap());
+        let mut all: Vec<_> =
+            left.iter().map(|folder| folder.path().canonicalize().unwrap().join("one")).collect();
+        all.sort();
+        assert_eq!(holding_anywhere(text.as_bytes(), since), all);
     }
 }

