@@ -1,4 +1,5 @@
-//! What `docs/WEBHOOKS.md` says of verifying in further languages, run on real deliveries.
+//! What `docs/WEBHOOKS.md` says of verifying in further languages, and libraries that verify, run on
+//! real deliveries.
 
 use std::{fs, path::Path, process::Command};
 
@@ -43,11 +44,14 @@ fn try_it(what: &str, command: impl Fn() -> Command, secret: &str, one: &Receive
     }
 }
 
-fn try_node(fence: &str, secret: &str, one: &Received) {
+/// Svix's library, which knows the headers by their standard names as well.
+const SVIX: &str = "const verify = (secret, headers, body) =>\n\
+    \x20 new (require('svix').Webhook)(secret).verify(body, headers);\n";
+
+fn try_node(verify: &str, secret: &str, one: &Received) {
     let program = format!(
-        "{}\nconst given = JSON.parse(require('fs').readFileSync(0, 'utf8'));\n\
-         verify(given.secret, given.headers, given.body);\n",
-        snippet(fence)
+        "{verify}\nconst given = JSON.parse(require('fs').readFileSync(0, 'utf8'));\n\
+         verify(given.secret, given.headers, given.body);\n"
     );
     let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/node/node_modules");
     try_it(
@@ -98,6 +102,20 @@ fn try_rust(secret: &str, one: &Received) {
     assert_eq!(verify(secret, &one.headers, b"another body", now_s), unsigned);
 }
 
+/// The crate that verifies by the standard; it looks at the clock itself.
+fn try_crate(secret: &str, one: &Received) {
+    let webhook = standardwebhooks::Webhook::new(secret).unwrap();
+    let mut late = one.headers.clone();
+    late.insert("webhook-timestamp", "1".parse().unwrap());
+    for (headers, body, fine) in [
+        (&one.headers, &*one.body, true),
+        (&one.headers, b"another body", false),
+        (&late, &*one.body, false),
+    ] {
+        assert_eq!(webhook.verify(body, headers).is_ok(), fine, "{headers:?}");
+    }
+}
+
 /// Signs and sends as the document says, and has what arrived verified.
 async fn try_curl(hooks: &WebhookReceiver) {
     let secret = vault::secrets::webhook_secret();
@@ -127,10 +145,12 @@ async fn what_the_document_says_of_verifying_in_node_go_rust_and_of_curl_works()
     let all = hooks.wait_for(1, PATIENCE).await;
     let secret = added["secret"].as_str().unwrap();
     tokio::task::block_in_place(|| {
-        try_node("javascript", secret, &all[0]);
-        try_node("js", secret, &all[0]);
+        try_node(snippet("javascript"), secret, &all[0]);
+        try_node(snippet("js"), secret, &all[0]);
+        try_node(SVIX, secret, &all[0]);
         try_go(secret, &all[0]);
         try_rust(secret, &all[0]);
+        try_crate(secret, &all[0]);
     });
     try_curl(&hooks).await;
 }
