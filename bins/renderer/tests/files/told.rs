@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use crate::corpus::Entry;
 use crate::jobs::Drawn;
 
-/// No film or sound of the corpus is as long as a day, in seconds.
-const LONGEST_S: f64 = 86_400.0;
+/// No film or sound of the corpus claims to be as long as a week, in seconds.
+const LONGEST_S: f64 = 604_800.0;
 /// Bits of a channel, at most.
 const DEEPEST: u64 = 64;
 
@@ -120,10 +120,10 @@ fn nonsense(
         MetadataKind::Document if OTHERS.contains(&&*entry.media_type) || entry.row == "other" => {
             &[("what it is", said("media_type") || said("encoding"))]
         }
-        // One that has no cover is as long as its beginning.
-        MetadataKind::Document if entry.row == "epub" => {
-            &[("its pages", number("pages") > Some(0)), ("its authors", list("creator").is_some())]
-        }
+        MetadataKind::Document if entry.row == "epub" => &[
+            ("its chapters", number("chapters").is_some()),
+            ("its authors", list("creator").is_some()),
+        ],
         MetadataKind::Document => &[("its pages", paged())],
         MetadataKind::Mail => &[
             ("its pages", paged()),
