@@ -307,6 +307,7 @@ fn history(job: u64) -> Vec<Raw> {
         sha256: "a".repeat(64),
         md5: "b".repeat(32),
         crc32c: "c".repeat(8),
+        mismatch: Default::default(),
     };
     let worker = WorkerId::from_uuid(Uuid::from_u128(9));
     let events: [(&str, Event); EVENTS] = [

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    claims::Claims,
     desk::Desk,
     findings::Findings,
     lease::Lease,
@@ -48,6 +49,7 @@ pub(crate) async fn fulfil(
         wish: &wish,
         shelf: &shelf,
         fetched: None,
+        claims: Claims::default(),
         findings: Findings::default(),
         render_ms: 0,
         artifacts: 0,

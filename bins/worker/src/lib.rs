@@ -7,6 +7,7 @@
 mod attempt;
 mod bucket;
 mod chores;
+mod claims;
 mod desk;
 mod far;
 mod findings;

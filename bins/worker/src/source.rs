@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     bucket,
+    claims::Claims,
     desk::{Desk, Progress},
     far::{Far, Place},
     lease::Lease,
@@ -126,6 +127,8 @@ pub(crate) struct Opened {
     pub(crate) url: SourceUrl,
     /// Its server's opinion. For nothing but a page's encoding.
     pub(crate) content_type: Option<String>,
+    /// What it is said to be, to be held against what it is.
+    pub(crate) claims: Claims,
 }
 
 /// Opens the job's source. A large one whose server serves ranges stays there; any other is taken
@@ -158,6 +161,7 @@ pub(crate) async fn open(
         desk.egress.fetch_start(&url, START_BYTES, most, deadline).await
     };
     let mut opened = opened.map_err(|error| source_failure(&error))?;
+    let claims = Claims::of(opened.file_name.as_deref(), opened.content_type.as_deref());
     let file_name = match opened.file_name.take() {
         Some(name) => Some(desk.custody.seal_text(&lease.id, field::FILE_NAME, &name).await?),
         None => None,
@@ -180,7 +184,7 @@ pub(crate) async fn open(
     if source.size_bytes() == 0 {
         return Err(Stop::failed(FailureCode::SourceEmpty, "no bytes"));
     }
-    Ok(Opened { source, fetched, fetch: begun.elapsed(), url, content_type })
+    Ok(Opened { source, fetched, fetch: begun.elapsed(), url, content_type, claims })
 }
 
 /// Where a source is read.
@@ -301,6 +305,7 @@ fn unread(file_name: Option<Sealed>, size_bytes: u64) -> Fetched {
         sha256: String::new(),
         md5: String::new(),
         crc32c: String::new(),
+        mismatch: Default::default(),
     }
 }
 
@@ -334,6 +339,7 @@ impl Reading<'_> {
         if size_bytes == 0 {
             return Err(Stop::failed(FailureCode::SourceEmpty, "no bytes"));
         }
+        let claims = Claims::of(found.file_name.as_deref(), content_type.as_deref());
         let file_name = match found.file_name {
             Some(name) => {
                 Some(desk.custody.seal_text(&self.lease.id, field::FILE_NAME, &name).await?)
@@ -359,7 +365,7 @@ impl Reading<'_> {
             (Source::made(file, traces)?, Fetched { sha256, md5, crc32c, ..fetched })
         };
         let url = SourceUrl::parse(NOWHERE).map_err(|error| source_failure(&error.into()))?;
-        Ok(Opened { source, fetched, fetch: self.begun.elapsed(), url, content_type })
+        Ok(Opened { source, fetched, fetch: self.begun.elapsed(), url, content_type, claims })
     }
 }
 

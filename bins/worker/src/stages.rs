@@ -21,6 +21,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::{
+    claims::Claims,
     desk::{Desk, Progress},
     findings::Findings,
     lease::Lease,
@@ -45,6 +46,8 @@ pub(crate) struct Stages<'a> {
     pub(crate) shelf: &'a Shelf,
     /// What is recorded of the source once its kind is known.
     pub(crate) fetched: Option<Fetched>,
+    /// What its sender says it is.
+    pub(crate) claims: Claims,
     pub(crate) findings: Findings,
     pub(crate) render_ms: u64,
     pub(crate) artifacts: u32,
@@ -63,6 +66,7 @@ impl Stages<'_> {
     pub(crate) async fn draw(&mut self, opened: Opened) -> Result<u32, Stop> {
         self.desk.report(&self.lease.id, Progress::Rendering).await;
         self.fetched = Some(opened.fetched.clone());
+        self.claims = opened.claims.clone();
         let sheet = Sheet { source: opened.source.clone(), wish: self.wish.clone(), page: None };
         let handed = match self.sheet(&sheet).await? {
             Outcome::Rendered(rendered) => return Ok(rendered.total_pages),
@@ -185,7 +189,8 @@ impl Stages<'_> {
                 Kept::Sniffed(sniffed) => {
                     let Some(fetched) = self.fetched.take() else { continue };
                     let (media_type, encoding) = (sniffed.media_type, sniffed.encoding);
-                    let fetched = Fetched { media_type, encoding, ..fetched };
+                    let mismatch = self.claims.against(&media_type);
+                    let fetched = Fetched { media_type, encoding, mismatch, ..fetched };
                     let act =
                         self.lease.act(|state, who| job::fetched(state, who, fetched.clone()));
                     act.await?;

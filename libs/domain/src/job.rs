@@ -23,8 +23,8 @@ pub use decide::{
     request, request_erasure, start, stored, wipe,
 };
 pub use event::{
-    Artifact, Completed, Durations, Event, Fetched, Kind, Location, Receipt, Requested, Role,
-    StoredIn,
+    Artifact, Claim, Completed, Durations, Event, Fetched, Kind, Location, Receipt, Requested,
+    Role, StoredIn,
 };
 pub use state::{Ended, Job, Outcome, Phase, State, Status};
 

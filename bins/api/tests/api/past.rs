@@ -20,6 +20,7 @@ fn fetched() -> Event {
         sha256: "aa".into(),
         md5: "bb".into(),
         crc32c: String::new(),
+        mismatch: Default::default(),
     })
 }
 

@@ -159,6 +159,7 @@ async fn a_finished_preview_shows_what_was_made() {
             sha256: "aa".into(),
             md5: "bb".into(),
             crc32c: String::new(),
+            mismatch: Default::default(),
         }),
         Event::Stored {
             artifact: Box::new(Artifact {

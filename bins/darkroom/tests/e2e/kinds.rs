@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use testkit::{Caller, Source, SourceServer, WebhookReceiver};
+use testkit::{Caller, Source, SourceServer, Stack, WebhookReceiver, pictures};
 
 use crate::{jobs, up::Up};
 
@@ -183,5 +183,25 @@ async fn check(caller: &Caller, body: &Value, case: &Case) {
     for place in case.found {
         let found = body["original_file"]["metadata"].pointer(place);
         assert!(found.is_some_and(|found| !found.is_null()), "{file}: no {place} in {body}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_and_a_server_that_say_something_else_are_recorded() {
+    let sources = SourceServer::start().await;
+    let stack = Stack::start(1, &[sources.port()], &[]).await;
+    let caller = stack.caller(0);
+    for (path, content_type, wrong) in [
+        ("/invoice.pdf", "image/png", json!(["file_name", "content_type"])),
+        ("/photo.jpg", "application/pdf", json!(["content_type"])),
+        ("/photo.jpeg", "application/octet-stream", Value::Null),
+    ] {
+        let picture = Source::bytes(pictures::PHOTOGRAPH).header("content-type", content_type);
+        let url = sources.put(path, picture);
+        let id = jobs::wish(&caller, &json!({"url": url, "sizes": ["90x90"]})).await;
+        assert_eq!(jobs::ended(&caller, &id).await["status"], "success", "{path}");
+        let job = caller.get(&format!("/v1/jobs/{id}")).await.json();
+        assert_eq!(job["source"]["media_type"], "image/jpeg", "{job}");
+        assert_eq!(job["source"]["mismatch"], wrong, "{path} {content_type}: {job}");
     }
 }

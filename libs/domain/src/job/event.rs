@@ -1,6 +1,6 @@
 //! What can happen to a job, as stored. Fields are only ever added, with a default.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -177,6 +177,22 @@ pub struct Fetched {
     /// CRC-32C, in hex, eight digits. Empty as above, and in events of before it was reckoned.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub crc32c: String,
+    /// What claims it to be of another kind than its bytes are.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub mismatch: BTreeSet<Claim>,
+}
+
+/// What a sender says of a source's kind. Append only.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[schemars(rename = "SourceClaim")]
+#[serde(rename_all = "snake_case")]
+pub enum Claim {
+    /// The extension of its name.
+    FileName,
+    /// The media type that its server gives.
+    ContentType,
 }
 
 /// In whose bucket an artifact lies.

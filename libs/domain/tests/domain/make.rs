@@ -6,8 +6,8 @@ use domain::{
     Capability, FailureCode, Sealed, Timestamp,
     id::{ApplicationId, JobId, UploadId, WorkerId},
     job::{
-        Artifact, Attempt, Completed, Durations, Event, Fetched, Kind, Receipt, Requested, Role,
-        StoredIn,
+        Artifact, Attempt, Claim, Completed, Durations, Event, Fetched, Kind, Receipt, Requested,
+        Role, StoredIn,
     },
     wish::PreviewWish,
 };
@@ -52,6 +52,7 @@ pub(crate) fn fetched() -> Fetched {
         sha256: "5e".repeat(32),
         md5: "d4".repeat(16),
         crc32c: "c3".repeat(4),
+        mismatch: [Claim::FileName, Claim::ContentType].into(),
     }
 }
 

@@ -101,6 +101,7 @@ fn job_event(choice: u8) -> Event {
             sha256: "aa".into(),
             md5: "bb".into(),
             crc32c: String::new(),
+            mismatch: Default::default(),
         }),
         8 => artifact(0),
         9 => artifact(1),

@@ -1,12 +1,12 @@
 //! A job as `/v1` shows it: plain names, one shape for every kind of answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     Capability, FailureCode, Timestamp, failure,
     filepreviews::Opened,
     id::{ApplicationId, JobId},
-    job::{Artifact, Ended, Fetched, Job, Kind, Outcome, Phase, Receipt, StoredIn},
+    job::{Artifact, Claim, Ended, Fetched, Job, Kind, Outcome, Phase, Receipt, StoredIn},
     wish::PreviewWish,
 };
 use serde::Serialize;
@@ -63,6 +63,8 @@ struct Source {
     encoding: String,
     sha256: String,
     md5: String,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    mismatch: BTreeSet<Claim>,
 }
 
 #[derive(Serialize)]
@@ -169,6 +171,7 @@ fn source(fetched: &Fetched) -> Source {
         encoding: fetched.encoding.clone(),
         sha256: fetched.sha256.clone(),
         md5: fetched.md5.clone(),
+        mismatch: fetched.mismatch.clone(),
     }
 }
 
