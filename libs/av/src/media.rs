@@ -6,7 +6,7 @@ use filetype::Filetype;
 use serde_json::Map;
 use stills::{Drawn, Easel, Error, Source};
 
-use crate::ff::{Demuxer, Input, Medium};
+use crate::ff::{Demuxer, FORM_BYTES, Input, Medium};
 use crate::film::{self, Film};
 use crate::page::FramePage;
 use crate::{ff, index, metadata, moving, poster, sheet, sound};
@@ -22,7 +22,10 @@ pub(crate) fn draw(
 ) -> Result<Drawn, Error> {
     let limits = *easel.limits();
     let unsupported = || Error::Unsupported { what: filetype.media_type.to_owned() };
-    let demuxer = Demuxer::of(filetype).ok_or_else(unsupported)?;
+    let mut head = [0; FORM_BYTES];
+    let count = source.read_at(0, &mut head).map_err(Error::Source)?;
+    let head = head.get(..count).unwrap_or_default();
+    let demuxer = Demuxer::of(filetype, head).ok_or_else(unsupported)?;
     if demuxer.only() == Some("mov") {
         index::check(source, &limits)?;
     }

@@ -44,7 +44,7 @@ const DEMUXERS: &[(&[&str], &str)] = &[
     (&["application/mxf", "video/mxf"], "mxf"),
     (&["application/gxf", "video/gxf"], "gxf"),
     (&["video/mp2t"], "mpegts"),
-    (&["video/mpeg", "video/mp2p", "video/x-mpeg"], "mpeg,mpegvideo,vob"),
+    (&["video/mpeg", "video/mp2p", "video/x-mpeg"], "mpeg,mpegvideo"),
     (
         &[
             "video/x-ms-asf",
@@ -69,13 +69,15 @@ const DEMUXERS: &[(&[&str], &str)] = &[
         "ogg",
     ),
     (&["audio/flac", "audio/x-flac"], "flac"),
-    (&["audio/x-wav", "audio/wav", "audio/vnd.wave", "audio/x-w64", "audio/x-rf64"], "wav,w64"),
+    (&["audio/x-wav", "audio/wav", "audio/vnd.wave", "audio/x-rf64"], "wav"),
+    (&["audio/x-w64"], "w64"),
     (&["audio/x-aiff", "audio/aiff"], "aiff"),
     (&["audio/mpeg"], "mp3,aac,flac,ac3,tta,ape,mpc,mpc8,wv"),
-    (&["audio/aac", "audio/aacp", "audio/x-aac", "audio/x-hx-aac-adts"], "aac,latm,loas"),
-    (&["audio/amr", "audio/amr-nb", "audio/amr-wb"], "amr,amrnb,amrwb"),
-    (&["audio/ac3", "audio/eac3", "audio/x-ac3"], "ac3,eac3"),
-    (&["audio/vnd.dts", "audio/vnd.dts.hd", "audio/dts"], "dts,dtshd"),
+    (&["audio/aac", "audio/aacp", "audio/x-aac", "audio/x-hx-aac-adts"], "aac"),
+    (&["audio/amr", "audio/amr-nb", "audio/amr-wb"], "amr"),
+    (&["audio/ac3", "audio/x-ac3"], "ac3"),
+    (&["audio/eac3"], "eac3"),
+    (&["audio/vnd.dts", "audio/vnd.dts.hd", "audio/dts"], "dts"),
     (&["audio/x-caf", "audio/caf"], "caf"),
     (&["audio/basic", "audio/x-au"], "au"),
     (&["audio/x-ape", "audio/ape"], "ape"),
@@ -94,7 +96,7 @@ const DEMUXERS: &[(&[&str], &str)] = &[
         "rm",
     ),
     (&["audio/x-realaudio"], "rm"),
-    (&["audio/x-loas"], "loas,latm"),
+    (&["audio/x-loas"], "loas"),
     (&["audio/x-8svx", "audio/x-dff"], "iff"),
     (&["video/h264"], "h264"),
     (&["video/h265"], "hevc"),
@@ -106,13 +108,34 @@ const DEMUXERS: &[(&[&str], &str)] = &[
     (&["video/x-dv", "video/dv"], "dv"),
 ];
 
+/// How many of a file's first bytes tell its [form](FORMS).
+pub(crate) const FORM_BYTES: usize = 4;
+
+/// Media types that several demuxers read, the first bytes of each form, and the demuxer of it.
+const FORMS: &[(&str, &[u8], &str)] = &[
+    ("video/mpeg", b"\0\0\x01\xba", "mpeg"),
+    ("video/mpeg", b"\0\0\x01\xb3", "mpegvideo"),
+    ("audio/x-musepack", b"MPCK", "mpc8"),
+    ("audio/x-musepack", b"MP+", "mpc"),
+];
+
 /// Of a film or a sound whose media type is not in the table: every demuxer that is.
 const ANY: &str = "mov,matroska,avi,mxf,gxf,mpegts,mpeg,asf,flv,ogg,flac,wav,w64,aiff,mp3,aac,amr,\
                    ac3,eac3,dts,dtshd,caf,au,ape,wv,tta,mpc,mpc8,dsf,voc,rm,ivf,nut,dv";
 
 impl Demuxer {
-    /// For a file of that type, if it is a film or a sound.
-    pub(crate) fn of(filetype: &Filetype) -> Option<Self> {
+    /// For a file of that type that begins so, if it is a film or a sound.
+    pub(crate) fn of(filetype: &Filetype, head: &[u8]) -> Option<Self> {
+        let mut forms = FORMS.iter().filter(|(kind, ..)| *kind == filetype.media_type);
+        if let Some((.., name)) = forms.find(|(_, first, _)| head.starts_with(first)) {
+            return Some(Self(name));
+        }
+        // Without a tag before it, behind which other sounds may be as well.
+        if filetype.media_type == "audio/mpeg"
+            && matches!(head, [0xff, second, ..] if second & 0xe0 == 0xe0)
+        {
+            return Some(Self("mp3"));
+        }
         let known = DEMUXERS.iter().find(|(types, _)| types.contains(&filetype.media_type));
         match (known, filetype.kind) {
             (Some((_, names)), _) => Some(Self(names)),
@@ -157,6 +180,34 @@ pcm_f24le,pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be,pcm_dvd,pcm_bluray,pcm_lxf,pcm
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_sniffing_tells_apart_is_read_by_one_demuxer() {
+        let wav = |form: &[u8]| [b"RIFF\x24\0\0\0", form].concat();
+        for (media_type, head, only) in [
+            ("audio/x-wav", wav(b"WAVE"), "wav"),
+            ("audio/x-w64", b"riff".to_vec(), "w64"),
+            ("audio/amr", b"#!AM".to_vec(), "amr"),
+            ("audio/amr-wb", b"#!AM".to_vec(), "amr"),
+            ("audio/ac3", b"\x0b\x77".to_vec(), "ac3"),
+            ("audio/eac3", b"\x0b\x77".to_vec(), "eac3"),
+            ("audio/vnd.dts", b"\x7f\xfe\x80\x01".to_vec(), "dts"),
+            ("audio/aac", b"\xff\xf1".to_vec(), "aac"),
+            ("audio/x-loas", b"\x56\xe0".to_vec(), "loas"),
+            ("audio/x-musepack", b"MPCK".to_vec(), "mpc8"),
+            ("audio/x-musepack", b"MP+\x07".to_vec(), "mpc"),
+            ("audio/mpeg", b"\xff\xfb\x90\0".to_vec(), "mp3"),
+            ("video/mpeg", b"\0\0\x01\xba".to_vec(), "mpeg"),
+            ("video/mpeg", b"\0\0\x01\xb3".to_vec(), "mpegvideo"),
+        ] {
+            let filetype = Filetype { kind: Kind::Sound, media_type, ..Filetype::UNKNOWN };
+            let demuxer = Demuxer::of(&filetype, &head).expect(media_type);
+            assert_eq!(demuxer.only(), Some(only), "{media_type} {head:?}");
+        }
+        // Behind a tag anything may be that such tags are put before.
+        let mp3 = Filetype { kind: Kind::Sound, media_type: "audio/mpeg", ..Filetype::UNKNOWN };
+        assert_eq!(Demuxer::of(&mp3, b"ID3\x04").expect("known").only(), None);
+    }
 
     #[test]
     fn no_demuxer_that_opens_other_files_is_in_the_table() {

@@ -29,7 +29,7 @@ use stills::Error;
 
 pub(crate) use charsets::load as load_charsets;
 pub(crate) use decoder::{Care, Codec, Decoder, Skip, make_tables};
-pub(crate) use demuxer::Demuxer;
+pub(crate) use demuxer::{Demuxer, FORM_BYTES};
 pub(crate) use encoder::{Encoder, SoundShape, VideoShape};
 pub(crate) use frame::{Colours, Frame};
 pub(crate) use input::{Chapter, Input, to_ms};
