@@ -49,7 +49,7 @@ fn jpeg(file: &[u8], kept: &Kept) -> Option<Vec<u8>> {
 /// Photoshop's resource of IPTC's records, without a name.
 fn resource(records: &[u8]) -> Option<Vec<u8>> {
     let length = u32::try_from(records.len()).ok()?.to_be_bytes();
-    let fill: &[u8] = if records.len() % 2 == 0 { b"" } else { b"\0" };
+    let fill: &[u8] = if records.len().is_multiple_of(2) { b"" } else { b"\0" };
     let number = iptc::NUMBER.to_be_bytes();
     Some([iptc::RESOURCE, &number, b"\0\0", &length, records, fill].concat())
 }

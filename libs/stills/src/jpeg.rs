@@ -73,7 +73,7 @@ pub(crate) fn segments(jpeg: &[u8]) -> Segments {
 /// The bodies of the segments of that kind before the picture.
 pub(crate) fn application(jpeg: &[u8], wanted: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = jpeg.get(2..).unwrap_or_default();
-    let mut next = move || loop {
+    let next = move || loop {
         let [0xff, kind, high, low] = rest.first_chunk().copied()? else { return None };
         if kind == 0xff {
             // A fill byte.
@@ -87,7 +87,7 @@ pub(crate) fn application(jpeg: &[u8], wanted: u8) -> impl Iterator<Item = &[u8]
             return Some(body);
         }
     };
-    std::iter::from_fn(move || next()).take(MAX_SEGMENTS)
+    std::iter::from_fn(next).take(MAX_SEGMENTS)
 }
 
 /// All that comes before the pixels, by as few bytes as that takes; `None` where it is not to be

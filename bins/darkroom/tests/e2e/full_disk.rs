@@ -1,12 +1,10 @@
 //! A worker whose disk for sources is small, or full.
 
-use std::{
-    fs,
-    time::{Duration, SystemTime},
-};
+use std::{fs, time::Duration};
 
 use domain::Timestamp;
 use serde_json::json;
+use service::{Clock as _, SystemClock};
 use testkit::{Source, SourceServer, Stack, Tmpfs, eventually, pictures, until_some};
 
 use crate::jobs;
@@ -58,7 +56,7 @@ async fn with_too_little_room_on_its_disk_a_worker_takes_no_job_until_there_is_r
         assert_eq!(jobs::history(&caller, id).await, ["requested"]);
     }
     assert_eq!(sources.hits("/photo.jpg"), read, "nothing is read");
-    let emptied = Timestamp::try_from(SystemTime::now()).unwrap();
+    let emptied = SystemClock.now();
     disk.empty();
     for id in &waiting {
         assert_eq!(jobs::ended(&caller, id).await["status"], "success");

@@ -97,9 +97,12 @@ pub(crate) fn faults(drawn: &Drawn, limits: &Limits) -> Vec<String> {
     faults
 }
 
-/// The real files that are broken, by their kind: the row and the media type. Some small ones of
-/// each, or else the beginning of the smallest.
-fn seeds() -> BTreeMap<(String, String), Vec<(String, Vec<u8>)>> {
+/// A row of the corpus, and a media type of it.
+type Kind = (String, String);
+
+/// The real files that are broken, with their paths, by their kind. Some small ones of each, or else
+/// the beginning of the smallest.
+fn seeds() -> BTreeMap<Kind, Vec<(String, Vec<u8>)>> {
     let mut kinds: BTreeMap<_, Vec<(u64, Entry)>> = BTreeMap::new();
     for entry in corpus::read() {
         let bytes = entry.file().metadata().expect("known").len();

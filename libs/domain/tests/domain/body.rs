@@ -117,10 +117,10 @@ fn a_job_that_needs_a_part_that_is_not_there_says_which() {
         let mut events = done(&[])[..2].to_vec();
         let code = FailureCode::CapabilityMissing;
         events.push(Event::Wiped { bytes: 0 });
-        let capability = Some(capability);
-        events.push(Event::Failed { attempts: 1, code, capability, detail: None });
+        let missing = Some(capability);
+        events.push(Event::Failed { attempts: 1, code, capability: missing, detail: None });
         let error = answer(&events, FailureWord::Failure)["error"].clone();
-        let name = capability.unwrap().name();
+        let name = capability.name();
         assert_eq!(error["capability"], name);
         assert!(error["message"].as_str().unwrap().ends_with(&format!(": {name}.")), "{error}");
     }
