@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The shape of keys and rows. A store of another shape is made anew from the log.
-const FORMAT: u64 = 5;
+const FORMAT: u64 = 6;
 /// How sled says that a tree is still open.
 const SLED_HELD: &str = "could not acquire lock";
 /// How often it is looked whether sled has let go of a tree, and how long apart.

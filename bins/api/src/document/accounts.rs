@@ -163,11 +163,11 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
             "Delivery",
             json!({
                 "type": "object",
-                "required": ["id", "webhook_id", "endpoint", "event", "topic", "status", "attempts", "due_at", "updated_at"],
+                "required": ["id", "webhook_id", "endpoint", "event", "topic", "status", "attempts", "duplicates", "due_at", "updated_at"],
                 "properties": {
                     "id": text(), "webhook_id": text(), "endpoint": text(), "event": text(), "topic": text(), "job": or_null("string"),
                     "sequence": number(), "status": { "type": "string", "enum": readmodel::Standing::ALL.map(readmodel::Standing::name) },
-                    "attempts": number(), "due_at": text(), "updated_at": text(), "retry_at": or_null("string"), "code": or_null("string"),
+                    "attempts": number(), "duplicates": number(), "due_at": text(), "updated_at": text(), "retry_at": or_null("string"), "code": or_null("string"),
                     "last": or_null("object"),
                 },
             }),

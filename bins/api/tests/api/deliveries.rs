@@ -223,6 +223,7 @@ async fn a_row_of_a_table_says_how_its_last_attempt_went() {
             ("attempted_at", &two),
             ("event", text("event")),
             ("webhook_id", text("webhook_id")),
+            ("duplicates", "0"),
         ]
     );
     let lost_cells = cells(2);
@@ -266,4 +267,32 @@ async fn what_cannot_be_looked_for_is_said_by_name() {
     let odd = api.get("/v1/deliveries?page=2").by(&tenant).send().await;
     assert_eq!(odd.status, StatusCode::BAD_REQUEST);
     assert!(odd.body["detail"].as_str().unwrap().contains("until"), "{}", odd.body);
+}
+
+#[tokio::test]
+async fn what_an_endpoint_may_have_taken_more_than_once_is_counted() {
+    let world = World::memory().await;
+    let (api, tenant) = (world.api("a").await, world.tenant().await);
+    let failed = |attempt: u32, code: &str| {
+        json!({
+            "event": "attempt_failed", "attempt": attempt, "code": code,
+            "latency_ms": 12, "retry_at": at(9),
+        })
+    };
+    let delivered = |attempt: u32| json!({"event": "delivered", "attempt": attempt, "status": 204, "latency_ms": 3});
+    let again = json!({"event": "redelivery_requested"});
+    for (minute, events, duplicates) in [
+        (0, vec![], 0),
+        (1, vec![delivered(1)], 0),
+        (2, vec![failed(1, "status"), failed(2, "unreachable"), delivered(3)], 0),
+        (3, vec![failed(1, "interrupted"), delivered(2)], 1),
+        (4, vec![failed(1, "timeout"), failed(2, "interrupted"), failed(3, "status")], 1),
+        (5, vec![delivered(1), again, delivered(2), delivered(3)], 2),
+    ] {
+        let events: Vec<Value> =
+            std::iter::once(due("job.completed", None)).chain(events).collect();
+        let id = deliver(&world, (&tenant, endpoint()), at(minute), &events).await;
+        let one = api.get(&format!("/v1/deliveries/{id}")).by(&tenant).send().await.body;
+        assert_eq!(one["duplicates"], duplicates, "{events:?}");
+    }
 }

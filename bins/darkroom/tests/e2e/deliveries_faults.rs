@@ -223,7 +223,7 @@ fn webhook_id(id: &delivery::Id) -> String {
 /// was answered was.
 fn check_history(id: &delivery::Id, history: &[Raw], came: &[&Line]) -> Said {
     verify_chain(history).unwrap();
-    let (mut attempts, mut interrupted) = (0, 0);
+    let (mut attempts, mut interrupted, mut taken) = (0, 0, 0);
     let mut answered = BTreeMap::<u16, usize>::new();
     for raw in history {
         let status = match raw.decode::<Deliveries>().unwrap().event {
@@ -231,10 +231,12 @@ fn check_history(id: &delivery::Id, history: &[Raw], came: &[&Line]) -> Said {
             Event::AttemptFailed { attempt, status, code, .. } => {
                 assert_eq!(attempt, attempts + 1, "{id}");
                 interrupted += usize::from(code == FailureCode::Interrupted);
+                taken += usize::from(code.may_have_arrived());
                 status
             }
             Event::Delivered { attempt, status, .. } => {
                 assert_eq!(attempt, attempts + 1, "{id}");
+                taken += 1;
                 Some(status)
             }
             other => panic!("{id}: {other:?}"),
@@ -249,6 +251,8 @@ fn check_history(id: &delivery::Id, history: &[Raw], came: &[&Line]) -> Said {
         let given = came.iter().filter(|line| line.given == Given::Status(*status)).count();
         assert!(given >= *count, "{id}: {count} times {status} are recorded, {given} were given");
     }
+    let took = came.iter().filter(|line| line.is_taken()).count();
+    assert!(took <= taken, "{id}: taken {took} times, of which the log counts {taken}");
     Said { attempts: attempts as usize, interrupted }
 }
 

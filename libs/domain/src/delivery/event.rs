@@ -185,6 +185,12 @@ impl FailureCode {
         }
     }
 
+    /// Whether the endpoint may have taken it all the same: nobody saw its answer.
+    #[must_use]
+    pub const fn may_have_arrived(self) -> bool {
+        matches!(self, Self::Timeout | Self::Interrupted)
+    }
+
     /// Whether it says something of the endpoint, rather than of the event or of this service.
     #[must_use]
     pub const fn is_the_endpoints(self) -> bool {

@@ -34,6 +34,8 @@ pub struct DeliveryRow {
     pub delivery: Box<Delivery>,
     /// Its last attempt.
     pub last: Option<Attempt>,
+    /// Attempts that the endpoint took, or may have taken.
+    pub taken: u32,
 }
 
 /// How an attempt went.
@@ -94,6 +96,12 @@ impl DeliveryRow {
         }
     }
 
+    /// How often the endpoint took it, or may have taken it, after the first time.
+    #[must_use]
+    pub const fn duplicates(&self) -> u32 {
+        self.taken.saturating_sub(1)
+    }
+
     /// The endpoint it goes to.
     #[must_use]
     pub const fn goes_to(&self) -> endpoint::Id {
@@ -134,9 +142,9 @@ pub(crate) fn evolve(
     event: &Event,
     entry: &Entry,
 ) -> Option<DeliveryRow> {
-    let (state, last) = match row {
-        None => (State::Absent, None),
-        Some(row) => (State::Present(row.delivery), row.last),
+    let (state, last, taken) = match row {
+        None => (State::Absent, None, 0),
+        Some(row) => (State::Present(row.delivery), row.last, row.taken),
     };
     match Deliveries::evolve(state, event, entry.at) {
         State::Absent => None,
@@ -148,7 +156,18 @@ pub(crate) fn evolve(
             updated_at: entry.at,
             delivery,
             last: attempt(event, entry.at).or(last),
+            taken: taken.saturating_add(u32::from(is_taken(event))),
         }),
+    }
+}
+
+const fn is_taken(event: &Event) -> bool {
+    match event {
+        Event::Delivered { .. } => true,
+        Event::AttemptFailed { code, .. } | Event::Exhausted { code, .. } => {
+            code.may_have_arrived()
+        }
+        Event::Due { .. } | Event::RedeliveryRequested {} => false,
     }
 }
 

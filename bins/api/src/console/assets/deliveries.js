@@ -191,6 +191,7 @@ async function open(one, act) {
     title: found.topic,
     body: h('div', { class: 'stack' }, facts([
       ['webhook-id', h('span', { class: 'mono' }, found.webhook_id)],
+      ['Duplicates', found.duplicates > 0 && `${found.duplicates}: may have come more than once`],
       ['Told to', act.urls.has(found.endpoint) ? place.link(`webhooks?endpoint=${found.endpoint}`, null, act.urls.get(found.endpoint) ?? found.endpoint) : ELSEWHERE],
       ['Job', found.job && place.link(`jobs/${found.job}`, { class: 'mono' }, found.job)],
     ]), h('ol', { class: 'steps' }, steps)),

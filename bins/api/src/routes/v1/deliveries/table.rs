@@ -22,7 +22,7 @@ use crate::{app::App, problem::Problem};
 const AHEAD: usize = 2;
 /// The columns. New ones come last.
 const HEAD: &str = "id,endpoint,topic,job,sequence,status,attempts,due_at,updated_at,retry_at,\
-    http_status,latency_ms,code,address,attempted_at,event,webhook_id\r\n";
+    http_status,latency_ms,code,address,attempted_at,event,webhook_id,duplicates\r\n";
 
 /// What goes to the client.
 enum Part {
@@ -135,6 +135,7 @@ fn write(table: &mut String, row: &DeliveryRow) {
         cell(last.map(|last| last.at)),
         view.event.to_string(),
         view.webhook_id,
+        view.duplicates.to_string(),
     ];
     // Writing to a text never fails.
     let _written = write!(table, "{}\r\n", cells.join(","));
