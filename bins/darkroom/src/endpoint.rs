@@ -139,7 +139,17 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             ask(&client, Method::POST, &path(&endpoint, "/test"), Some(&json!({}))).await?
         }
         Verb::Disable { endpoint } => patch(&endpoint, json!({ "enabled": false })).await?,
-        Verb::Enable { endpoint } => patch(&endpoint, json!({ "enabled": true })).await?,
+        Verb::Enable { endpoint } => {
+            let enabled = patch(&endpoint, json!({ "enabled": true })).await?;
+            if let Some(since) = enabled.get("missed_since").and_then(Value::as_str) {
+                let id = id(&endpoint);
+                writeln!(
+                    stderr(),
+                    "What it missed of jobs it is told by: darkroom endpoint replay {id} --since {since}"
+                )?;
+            }
+            enabled
+        }
         Verb::Rotate { endpoint, overlap_s, signing } => {
             let mut wish = signing.fields()?;
             wish.insert("overlap_s".to_owned(), overlap_s.into());

@@ -111,7 +111,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
                     "topics": list(text()), "applications": or_null("array"), "payload": text(), "ordered": { "type": "boolean" },
                     "timeout_ms": or_null("integer"), "per_second": or_null("integer"), "at_once": or_null("integer"),
                     "retry_after_s": or_null("array"), "keep_answers": { "type": "boolean" }, "has_headers": { "type": "boolean" },
-                    "scheme": text(), "public_key": or_null("string"),
+                    "scheme": text(), "public_key": or_null("string"), "missed_since": text(),
                     "public_keys": list(json!({
                         "type": "object",
                         "description": "A key that `v1a` signatures verify with; the current one first, then those before, while deliveries are signed with them as well.",

@@ -382,11 +382,13 @@ async fn an_endpoint_that_is_gone_is_disabled_and_one_that_is_enabled_again_is_t
     scene.add(&json!({"url": hooks.url("/other")})).await;
     scene.job("second.jpg", false).await;
     scene.wait_for(&hooks, "/other", 1).await;
+    let since = scene.endpoint(id).await["disabled"]["at"].clone();
     let patch = json!({"enabled": true}).to_string();
     let path = format!("/v1/endpoints/{id}");
     let json = [("content-type", "application/json")];
     let answer = scene.caller.ask("PATCH", &path, &json, patch).await;
     assert_eq!(answer.json()["enabled"], true);
+    assert_eq!(answer.json()["missed_since"], since, "it is offered what it missed");
     let job = scene.job("third.jpg", false).await;
     let all = scene.wait_for(&hooks, "/", 2).await;
     assert_eq!(all[1].json()["id"], *job, "what happened meanwhile is not told by itself");

@@ -100,8 +100,9 @@ function card(one, { may, load, place, chosen }) {
           await load();
         }),
         act(one.enabled ? 'Disable' : 'Enable', async () => {
-          await ask('PATCH', path, { enabled: !one.enabled });
+          const { missed_since: missed } = await ask('PATCH', path, { enabled: !one.enabled });
           await load();
+          if (missed) await replay(path, load, { title: 'Tell it what it missed?', what: 'jobs', since: missed });
         }),
         act('Rotate the secret', async () => {
           const made = await post(`${path}/secret`);
@@ -122,15 +123,15 @@ function progress({ of, through_seq: through, deliveries: made }) {
 }
 
 /** Asks what to tell again. */
-function replay(path, load) {
+function replay(path, load, { title = 'Tell past events again', what: usual = 'exhausted', since: from = new Date(Date.now() - DAY_MS).toISOString() } = {}) {
   const what = h('select', null, [
     ['exhausted', 'what was given up'], ['jobs', 'everything it wants of jobs'], ['uploads', 'everything it wants of uploads'],
     ['accounts', 'everything it wants of the account'],
-  ].map(([value, text]) => h('option', { value }, text)));
-  const since = h('input', { type: 'datetime-local', step: 'any', required: true, value: toLocal(new Date(Date.now() - DAY_MS).toISOString()).slice(0, MINUTE_CHARS) });
+  ].map(([value, text]) => h('option', { value, selected: value === usual }, text)));
+  const since = h('input', { type: 'datetime-local', step: 'any', required: true, value: toLocal(from).slice(0, MINUTE_CHARS) });
   const until = h('input', { type: 'datetime-local', step: 'any' });
   return dialog({
-    title: 'Tell past events again',
+    title,
     body: [field('replay-what', 'What', what, 'Receivers know each by the webhook-id of the first time.'),
       h('div', { class: 'grid' }, field('replay-since', 'From', since), field('replay-until', 'Up to', until, 'Now, unless said.')),
       h('p', { class: 'small soft' }, 'By sequences of the log instead: ', h('code', null, 'darkroom endpoint replay --help'))],

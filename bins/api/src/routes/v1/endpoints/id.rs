@@ -47,7 +47,7 @@ pub(crate) const PATCH: Endpoint = Endpoint {
     access: Access::Caller(Scope::AccountWrite),
     handler: |app, call| Box::pin(patch(app, call)),
     doc: Doc {
-        summary: "Changes a webhook endpoint, or with `enabled` has it told nothing, or everything again.",
+        summary: "Changes a webhook endpoint, or with `enabled` has it told nothing, or everything again. Once it is enabled, `missed_since` says from when on a replay tells what it missed.",
         parameters: &[],
         request: Some("EndpointRequest"),
         status: 200,
@@ -88,7 +88,7 @@ async fn patch(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let said = Said::read(&mut fields)?;
     app.catch_up(Stream::Endpoints).await;
     let row = app.store.endpoint(id)?.ok_or_else(|| unknown(&call))?;
-    let letter = said.onto(&app, id, row.endpoint.letter).await?;
+    let letter = said.onto(&app, id, row.endpoint.letter.clone()).await?;
     let change = |state: &State| {
         let mut events = endpoint::change(state, letter.clone())?;
         events.extend(match enabled {
@@ -100,7 +100,11 @@ async fn patch(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     };
     let state = app.change_endpoint(&call, id, change).await?;
     let changed = state.endpoint().ok_or_else(|| unknown(&call))?;
-    call::json(StatusCode::OK, &EndpointView::open(&app, id, changed).await?)
+    let mut view = EndpointView::open(&app, id, changed).await?;
+    if changed.disabled.is_none() {
+        view = view.with_missed(&row.endpoint);
+    }
+    call::json(StatusCode::OK, &view)
 }
 
 async fn delete(app: Arc<App>, call: Call) -> Result<Response, Problem> {

@@ -43,6 +43,8 @@ pub(super) struct EndpointView {
     replay: Option<RunningReplay>,
     pub(super) created_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
+    missed_since: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
 }
 
@@ -111,8 +113,18 @@ impl EndpointView {
             circuit: *circuit,
             replay: *replay,
             created_at: *added_at,
+            missed_since: None,
             secret: None,
         })
+    }
+
+    /// With since when it may have missed what happened, where it was disabled before.
+    pub(super) fn with_missed(self, before: &Endpoint) -> Self {
+        let missed_since = before.disabled.map(|(_, at)| match before.circuit {
+            Circuit::Open { failing_since, .. } => failing_since.min(at),
+            Circuit::Closed => at,
+        });
+        Self { missed_since, ..self }
     }
 
     /// With its signing secret, for the one answer that has it.
