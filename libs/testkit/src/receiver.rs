@@ -149,9 +149,13 @@ impl WebhookReceiver {
 async fn answer(shared: Arc<Shared>, request: Request<Bytes>) -> Result<Answer, Broken> {
     let (head, body) = request.into_parts();
     let path = head.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
-    shared.received.lock().unwrap().push(Received { path, headers: head.headers, body });
+    let reply = {
+        // Of requests at the same time, the replies are in the order of what is kept of them.
+        let mut script = shared.script.lock().unwrap();
+        shared.received.lock().unwrap().push(Received { path, headers: head.headers, body });
+        script.pop_front().unwrap_or(Reply::Status(204))
+    };
     shared.arrived.notify_waiters();
-    let reply = shared.script.lock().unwrap().pop_front().unwrap_or(Reply::Status(204));
     let (status, headers, body) = match reply {
         Reply::Status(status) => (status, Vec::new(), Bytes::new()),
         Reply::With(status, headers, body) => (status, headers, body),
