@@ -146,7 +146,8 @@ impl Pool {
     ///
     /// # Errors
     /// [`RenderError::Failed`] with its code when the file cannot be drawn or the renderer came
-    /// down over it, [`RenderError::Missing`] when it is not installed; the others are this service's own trouble.
+    /// down over it, [`RenderError::Missing`] when that renderer is not installed; the others are
+    /// this service's own trouble.
     pub async fn render(
         &self,
         renderer: Renderer,

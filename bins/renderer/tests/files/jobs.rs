@@ -159,6 +159,7 @@ async fn visit<S: RangeSource + Sync + 'static>(
         Ok(Outcome::Rendered(rendered)) => End::Rendered(Box::new(rendered)),
         Ok(Outcome::HandedOver(handed)) => End::HandedOver(handed.to),
         Err(RenderError::Failed { code, detail }) => End::Failed(code, detail),
+        Err(error @ RenderError::Missing { .. }) => End::Failed(error.code(), error.to_string()),
         Err(error) => End::Trouble(error),
     };
     Drawn { end, sniffed, pages, pictures, waited }
