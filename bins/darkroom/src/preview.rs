@@ -96,7 +96,7 @@ pub(crate) struct Options {
     /// How a size with two edges is filled: fit or fill
     #[arg(long)]
     crop: Option<String>,
-    /// Leave the source's EXIF in the renditions
+    /// Leave in the renditions what the source says of itself: EXIF, XMP, IPTC
     #[arg(long)]
     keep_metadata: bool,
     /// Moments of a film, parted by commas: 12.5, 1:02:03, 50%
