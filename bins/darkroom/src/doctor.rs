@@ -4,7 +4,7 @@ mod checkpoints;
 
 use std::{
     future::Future,
-    io::{Write as _, stdout},
+    io::{ErrorKind, Write as _, stdout},
     net::TcpListener,
     pin::Pin,
     time::Duration,
@@ -14,8 +14,10 @@ use clap::Args;
 use enclave::hosted::{Name, State, Workshop};
 use eventlog::{Log, server::Binary, topology};
 use evidence::receipt_key::{PublicKey, PublicKeys};
+use indicatif::BinaryBytes;
 use service::Failure;
 use storage::{Expiry, Network, Patience, Platform, Reader};
+use worker::Room;
 
 use crate::{
     connection::{Connection, Where},
@@ -72,6 +74,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<Exit, Failure> {
         ("renderer-av", Box::pin(av(&settings))),
         look("fonts", fonts(&settings)),
         ("receipts", Box::pin(receipts(&settings))),
+        ("spool", Box::pin(spool(&settings))),
     ];
     looks.extend(programs(&settings).await?);
     match &connection {
@@ -156,6 +159,28 @@ async fn receipts(settings: &Settings) -> Result<Finding, Failure> {
         Some((newest, earlier)) => {
             Finding::Well(format!("verified with {newest}, earlier: {}", earlier.join(", ")))
         }
+    })
+}
+
+/// Whether workers find room for sources here; with too little they take no job.
+async fn spool(settings: &Settings) -> Result<Finding, Failure> {
+    let (folder, least) = (settings.worker.spool.clone(), settings.worker.spool_free_bytes);
+    let place = folder.display().to_string();
+    let looked = tokio::task::spawn_blocking(move || Room::look(&folder, least)).await?;
+    let room = match looked {
+        Ok(room) => room,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Ok(Finding::Absent("no folder yet: the first worker makes one".to_owned()));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let (free, least) = (BinaryBytes(room.free_bytes), BinaryBytes(room.least_bytes));
+    Ok(if room.is_enough() {
+        Finding::Well(format!("{free} free in {place}; workers need {least} to take a job"))
+    } else {
+        Finding::Amiss(format!(
+            "{free} free in {place}: workers take no job with less than {least}; make room on its disk, name another folder in worker.spool, or lower worker.spool_free_bytes"
+        ))
     })
 }
 

@@ -42,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 use vault::{Role, Vault};
 
 use crate::{desk::Desk, handler::Handler, network::Networks, spool::Spool};
+pub use room::Room;
 pub use settings::Settings;
 
 /// Why a worker does not start.
@@ -124,7 +125,7 @@ pub async fn run(
     let drained = drain(shutdown.clone(), settings.worker.drain_ms, abort.clone());
     let chores = tokio::spawn(chores::run(Arc::clone(&desk), shutdown.clone()));
     let idle = Arc::new(Semaphore::new(slots));
-    let room = (desk.spool.clone(), settings.worker.spool_free_bytes);
+    let room = (settings.worker.spool.clone(), settings.worker.spool_free_bytes);
     let room = tokio::spawn(room::keep(room, (Arc::clone(&idle), slots)));
     let handler = Arc::new(Handler::new(desk, abort));
     let queue = follow::Queue::new(topology::WORK, topology::worker_consumers(), idle);

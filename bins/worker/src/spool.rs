@@ -67,12 +67,6 @@ impl Spool {
         Ok(Self { folder: folder.to_owned(), memory_bytes })
     }
 
-    /// What others may still write to the folder's disk, in bytes.
-    pub(crate) fn free_bytes(&self) -> io::Result<u64> {
-        let disk = rustix::fs::statvfs(&self.folder)?;
-        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
-    }
-
     /// Takes in a stream to its end, if that comes within so many bytes.
     pub(crate) async fn take<E>(
         &self,

@@ -1,11 +1,13 @@
 //! A worker whose disk for sources is small, or full.
 
-use std::{fs, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 use domain::Timestamp;
 use serde_json::json;
 use service::{Clock as _, SystemClock};
-use testkit::{Source, SourceServer, Stack, Tmpfs, eventually, pictures, until_some};
+use testkit::{
+    Finish as _, Source, SourceServer, Stack, Tmpfs, eventually, executable, pictures, until_some,
+};
 
 use crate::jobs;
 
@@ -34,6 +36,21 @@ fn said(stack: &Stack) -> String {
     fs::read_to_string(stack.data().join("logs/worker")).unwrap_or_default()
 }
 
+/// What `darkroom doctor` says of that disk.
+fn diagnosed(disk: &Tmpfs) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut doctor = Command::new(executable("darkroom"));
+    doctor
+        .arg("doctor")
+        .env("DARKROOM__WORKER__SPOOL", disk.path())
+        .env("DARKROOM__WORKER__SPOOL_FREE_BYTES", FREE_BYTES.to_string())
+        .current_dir(folder.path());
+    let said = tokio::task::block_in_place(|| doctor.finish());
+    let said = String::from_utf8(said.stdout).unwrap();
+    let line = said.lines().find(|line| line.contains("  spool "));
+    line.unwrap_or_else(|| panic!("no line of the spool in {said}")).to_owned()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn with_too_little_room_on_its_disk_a_worker_takes_no_job_until_there_is_room_again() {
     let (disk, sources) = (Tmpfs::of(DISK_BYTES), SourceServer::start().await);
@@ -48,6 +65,9 @@ async fn with_too_little_room_on_its_disk_a_worker_takes_no_job_until_there_is_r
     disk.fill((DISK_BYTES - FREE_BYTES + MIB) as usize);
     let complaint = || said(&stack).matches("worker.spool has too little room").count();
     eventually("the worker says so", PATIENCE, || async { complaint() == 1 }).await;
+    let diagnosis = diagnosed(&disk);
+    assert!(diagnosis.starts_with("!!  spool "), "{diagnosis}");
+    assert!(diagnosis.contains("7.00 MiB free"), "{diagnosis}");
     let mut waiting = Vec::new();
     for _ in 0..5 {
         waiting.push(jobs::wish(&caller, &wish).await);
@@ -66,6 +86,7 @@ async fn with_too_little_room_on_its_disk_a_worker_takes_no_job_until_there_is_r
         assert!(at >= emptied, "{started} before {emptied}");
     }
     assert_eq!(complaint(), 1, "once is enough");
+    assert!(diagnosed(&disk).starts_with("ok  spool "), "{}", diagnosed(&disk));
 }
 
 #[tokio::test(flavor = "multi_thread")]
