@@ -22,6 +22,7 @@ mod deliveries;
 mod deliveries_faults;
 mod deliveries_receiver;
 mod destinations;
+mod documents;
 mod drill;
 mod egress;
 mod egress_pages;

@@ -1,6 +1,9 @@
 //! After a job, however it ends, nothing of its source is left: no file, no name, no open descriptor.
 
+mod programs;
+
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
@@ -33,6 +36,8 @@ struct Scene {
     way: Flaky,
     marker: String,
     began: SystemTime,
+    /// What was mounted when it began.
+    mounted: BTreeSet<String>,
 }
 
 impl Scene {
@@ -51,7 +56,7 @@ impl Scene {
         way.lead_to(sources.port());
         let stack = Stack::start(1, &[way.port()], &settings).await;
         let marker = format!("latent-image-{:032x}-", rand::random::<u128>());
-        Self { stack, sources, way, marker, began }
+        Self { stack, sources, way, marker, began, mounted: mounted() }
     }
 
     /// A film that says the marker in a box that is passed over.
@@ -113,21 +118,26 @@ impl Scene {
 
     /// Every place that can be written to and holds the marker.
     fn found(&self) -> Vec<PathBuf> {
-        let (text, mut found) = (self.marker.as_bytes(), Vec::new());
-        for folder in [self.stack.data(), self.stack.nats.data(), self.stack.s3.data()] {
-            found.extend(files::holding(folder, text));
-        }
-        for folder in [std::env::temp_dir(), "/dev/shm".into(), "/var/tmp".into(), "/run".into()] {
-            found.extend(files::holding_since(&folder, text, self.began));
+        let mut found = Vec::new();
+        for text in spellings(&self.marker) {
+            for folder in [self.stack.data(), self.stack.nats.data(), self.stack.s3.data()] {
+                found.extend(files::holding(folder, &text));
+            }
+            for folder in
+                [std::env::temp_dir(), "/dev/shm".into(), "/var/tmp".into(), "/run".into()]
+            {
+                found.extend(files::holding_since(&folder, &text, self.began));
+            }
         }
         found.sort();
         found.dedup();
         found
     }
 
-    /// Every file of this machine that was changed since the test began and holds the marker.
-    fn found_anywhere(&self) -> Vec<PathBuf> {
-        files::holding_anywhere(self.marker.as_bytes(), self.began)
+    /// Every file of this machine that was changed since the test began and holds the text.
+    fn found_anywhere(&self, text: &str) -> Vec<PathBuf> {
+        let spellings = spellings(text);
+        spellings.iter().flat_map(|text| files::holding_anywhere(text, self.began)).collect()
     }
 
     async fn check(&self, when: &str) {
@@ -136,8 +146,23 @@ impl Scene {
         })
         .await;
         assert_eq!(self.found(), Vec::<PathBuf>::new(), "{when}");
-        assert_eq!(self.found_anywhere(), Vec::<PathBuf>::new(), "{when}");
+        assert_eq!(self.found_anywhere(&self.marker), Vec::<PathBuf>::new(), "{when}");
+        let mounted: Vec<String> = mounted().difference(&self.mounted).cloned().collect();
+        assert_eq!(mounted, Vec::<String>::new(), "{when}");
     }
+}
+
+/// A text as plain bytes, and as programs hold it that count in UTF-16.
+fn spellings(text: &str) -> [Vec<u8>; 3] {
+    let little = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    [text.as_bytes().to_vec(), little, big]
+}
+
+/// What is mounted on this machine, as the kernel lists it.
+fn mounted() -> BTreeSet<String> {
+    let list = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    list.lines().map(str::to_owned).collect()
 }
 
 /// What a process holds open that has no name, or is memory alone, and is not empty. Fonts, which
