@@ -48,6 +48,7 @@ mod premises;
 mod reading;
 mod receipts;
 mod renderer;
+mod repeats;
 mod replay;
 mod replicas;
 mod residue;

@@ -7,6 +7,7 @@ mod ends;
 mod lies;
 mod ocr;
 mod office;
+mod still;
 mod walls;
 
 use std::fs::File;

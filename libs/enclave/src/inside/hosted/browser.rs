@@ -40,6 +40,10 @@ const BROWSER_WRITES: i32 = 4;
 const ABOVE: i32 = 10;
 /// What the page says about itself, asked in a world that its own scripts cannot reach.
 const PAGE_SAYS: &str = include_str!("page.js");
+/// Brings what moves by style to its end, in that world as well.
+const STAND_STILL: &str = include_str!("still.js");
+/// Has every page throw the same dice: the same page then looks the same.
+const CHANCE: &str = include_str!("chance.js");
 
 const FLAGS: &[&str] = &[
     "--headless",
@@ -71,6 +75,8 @@ const FLAGS: &[&str] = &[
     "--hide-scrollbars",
     "--mute-audio",
     "--force-color-profile=srgb",
+    // Moving pictures show the first of their frames.
+    "--blink-settings=imageAnimationPolicy=2",
     "--password-store=basic",
 ];
 
@@ -164,6 +170,7 @@ impl<'a> Browser<'a> {
         let none = Trouble::job(FailureCode::Internal, "the browser opens no tab");
         self.tools.attach(session.ok_or(none)?);
         self.call("Page.enable", &json!({}))?;
+        self.call("Page.addScriptToEvaluateOnNewDocument", &json!({ "source": CHANCE }))?;
         self.call("Fetch.enable", &json!({ "patterns": [{ "urlPattern": "*" }] }))?;
         self.be_tall(VIEWPORT.1)
     }
@@ -195,6 +202,7 @@ impl<'a> Browser<'a> {
 
     /// Pictures the first screen and the whole page, and gives the latter's height.
     fn picture(&mut self, most: u32, order: &Order) -> Result<u32, Trouble> {
+        self.ask(STAND_STILL)?;
         let viewport = self.call("Page.captureScreenshot", &json!({ "format": "png" }))?;
         self.hand_out(Product::Viewport, &viewport, order)?;
         let mut height = self.height(most)?;
@@ -207,6 +215,7 @@ impl<'a> Browser<'a> {
         }
         let clip = json!({ "x": 0, "y": 0, "width": VIEWPORT.0, "height": height, "scale": 1 });
         let whole = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
+        self.ask(STAND_STILL)?;
         let full = self.call("Page.captureScreenshot", &whole)?;
         self.hand_out(Product::Full, &full, order)?;
         Ok(height)
@@ -237,19 +246,27 @@ impl<'a> Browser<'a> {
 
     /// Its address and what it says about itself.
     fn page_says(&mut self) -> Result<(String, Map<String, Value>), Trouble> {
+        let (tree, mut said) = self.ask(PAGE_SAYS)?;
+        let url = tree.pointer("/frameTree/frame/url").and_then(Value::as_str);
+        let url = url.unwrap_or_default().chars().take(URL_CHARS).collect();
+        let value = said.pointer_mut("/result/value").map(Value::take);
+        Ok((url, value.and_then(|value| value.as_object().cloned()).unwrap_or_default()))
+    }
+
+    /// Runs a script in a world of the page's that its own scripts cannot reach. Gives the page's frames, and
+    /// what the script gave.
+    fn ask(&mut self, script: &str) -> Result<(Value, Value), Trouble> {
         let tree = self.call("Page.getFrameTree", &json!({}))?;
-        let field = |path| tree.pointer(path).and_then(Value::as_str).unwrap_or_default();
-        let url = field("/frameTree/frame/url").chars().take(URL_CHARS).collect();
-        let world = json!({ "frameId": field("/frameTree/frame/id"), "worldName": "darkroom" });
+        let frame = tree.pointer("/frameTree/frame/id").and_then(Value::as_str);
+        let world = json!({ "frameId": frame, "worldName": "darkroom" });
         let world = self.call("Page.createIsolatedWorld", &world)?;
         let ask = json!({
-            "expression": PAGE_SAYS,
+            "expression": script,
             "contextId": world.get("executionContextId"),
             "returnByValue": true,
         });
-        let mut said = self.call("Runtime.evaluate", &ask)?;
-        let value = said.pointer_mut("/result/value").map(Value::take);
-        Ok((url, value.and_then(|value| value.as_object().cloned()).unwrap_or_default()))
+        let said = self.call("Runtime.evaluate", &ask)?;
+        Ok((tree, said))
     }
 
     /// Calls the browser and attends to everybody until it has answered.

@@ -170,7 +170,12 @@ fn launch(folder: &Path, home: &Path) -> Result<Program, Trouble> {
         .arg(format!("-env:UserInstallation=file://{}", home.display()))
         // An empty letter that stays open keeps it from ending when a document is done.
         .arg("private:factory/swriter");
-    let environment = [("SAL_USE_VCLPLUGIN", "svp"), ("SAL_DISABLE_OPENCL", "1")];
+    let environment = [
+        ("SAL_USE_VCLPLUGIN", "svp"),
+        ("SAL_DISABLE_OPENCL", "1"),
+        // The same sheet throws the same dice.
+        ("SAL_RAND_REPEATABLE", "1"),
+    ];
     Program::start(&mut command, &environment, Vec::new())
 }
 
