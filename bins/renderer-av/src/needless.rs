@@ -83,7 +83,8 @@ pub(crate) const NEEDLESS: &[&str] = &[
     "libblkid",
     "libselinux",
     // Playlists, discs and subtitles, which are not on the list of demuxers. Those for modules are not
-    // either, but are asked whether a file is theirs.
+    // either, but FFmpeg asks every demuxer that it has what packets of an unknown coding are; what
+    // only those that are asked are linked with is not called.
     "libxml2",
     "libicuuc",
     "libicudata",
@@ -91,6 +92,9 @@ pub(crate) const NEEDLESS: &[&str] = &[
     "libudfread",
     "libchromaprint",
     "libzvbi",
+    "libexpat",
+    "libmpg123",
+    "libvorbisfile",
     // JPEG XL, which is drawn elsewhere.
     "libjxl",
     "libjxl_threads",
@@ -99,11 +103,27 @@ pub(crate) const NEEDLESS: &[&str] = &[
     "libbrotlidec",
     "libbrotlienc",
     "libbrotlicommon",
-    // Encoders of what is not made here.
+    // Codecs of what FFmpeg decodes itself, and encoders of what is not made here.
+    "libopenjp2",
+    "libgsm",
+    "libvpx",
+    "libvorbis",
+    "libvorbisenc",
+    "libogg",
+    "libtheoradec",
+    "libsnappy",
+    "libmp3lame",
+    "libSvtAv1Enc",
     "libxvidcore",
     "libtwolame",
     "libshine",
     "libtheoraenc",
     "librav1e",
     "libcodec2",
+    // Sound is resampled by FFmpeg itself.
+    "libsoxr",
+    "libgomp",
+    // What only the above are linked with.
+    "libpng16",
+    "libjpeg",
 ];

@@ -26,7 +26,7 @@ pub(crate) fn draw(
     let count = source.read_at(0, &mut head).map_err(Error::Source)?;
     let head = head.get(..count).unwrap_or_default();
     let demuxer = Demuxer::of(filetype, head).ok_or_else(unsupported)?;
-    if demuxer.only() == Some("mov") {
+    if demuxer.name() == "mov" {
         index::check(source, &limits)?;
     }
     let mut input = Input::open(source, demuxer, &limits)?;

@@ -21,7 +21,7 @@ const PROCESSES: u32 = 4;
 /// Longest wait for a template to have loaded all, or to fork.
 const TIMEOUT: Duration = Duration::from_secs(20);
 /// How many renderers are forked from one template before it is replaced.
-const MOST_FORKS: u32 = 256;
+const MOST_FORKS: u32 = 1_024;
 /// How long one template is used.
 const MOST_TIME: Duration = Duration::from_mins(10);
 

@@ -30,7 +30,11 @@ pub(crate) fn look(file: &mut File<'_>) -> Option<Filetype> {
     if file.has(0, b"ID3") {
         return Some(tagged(file));
     }
-    let found = MAGICS.iter().find(|(magic, ..)| file.is_marked(0, magic));
+    marked(|magic| file.is_marked(0, magic))
+}
+
+fn marked(begins: impl Fn(&[u8]) -> bool) -> Option<Filetype> {
+    let found = MAGICS.iter().find(|(magic, ..)| begins(magic));
     found.map(|(_, media_type, extension)| Filetype::of(Kind::Sound, media_type, extension))
 }
 
@@ -43,8 +47,5 @@ fn tagged(file: &mut File<'_>) -> Filetype {
     let length = lengths.iter().fold(0, |sum, byte| sum << 7 | u64::from(byte & 0x7f));
     let footer = if flags & 0x10 == 0 { 0 } else { 10 };
     let behind = file.bytes(10 + length + footer, frames::ENOUGH_BYTES);
-    if behind.starts_with(b"fLaC") {
-        return Filetype::of(Kind::Sound, "audio/flac", "flac");
-    }
-    frames::of(&behind).unwrap_or(mpeg)
+    marked(|magic| behind.starts_with(magic)).or_else(|| frames::of(&behind)).unwrap_or(mpeg)
 }

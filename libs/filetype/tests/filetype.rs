@@ -123,6 +123,17 @@ fn sound_without_a_header_is_told_by_several_frames_in_a_row() {
     let mut tagged = b"ID3\x04\0\0\0\0\0\x04abcd".to_vec();
     tagged.extend(&aac);
     assert_eq!(of(&tagged).media_type, "audio/aac", "behind a tag");
+    for (magic, media_type) in [
+        (b"fLaC", "audio/flac"),
+        (b"TTA1", "audio/x-tta"),
+        (b"MAC ", "audio/x-ape"),
+        (b"wvpk", "audio/x-wavpack"),
+        (b"MPCK", "audio/x-musepack"),
+        (b"\0\0\0\0", "audio/mpeg"),
+    ] {
+        let tagged = [b"ID3\x04\0\0\0\0\0\x04abcd", &magic[..], &[9; 64]].concat();
+        assert_eq!(of(&tagged).media_type, media_type, "behind a tag");
+    }
     let mut packets = Vec::new();
     for _ in 0..4 {
         packets.extend(b"\x47\x40\0\x10");

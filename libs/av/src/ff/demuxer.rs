@@ -1,13 +1,13 @@
 //! Which of FFmpeg's demuxers may read a file, by what was sniffed of it.
 
-use filetype::{Filetype, Kind};
+use filetype::Filetype;
 
-/// The demuxers that a file may be read with.
+/// The demuxer that a file is read with. FFmpeg is not asked what a file is: it would show the bytes to
+/// every demuxer that it has, and to the libraries of others behind some.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Demuxer(&'static str);
 
-/// Media types, and the demuxers that read them. Where there are several, FFmpeg looks at the
-/// bytes and may pick one of these alone. Playlists, scripts, patterns of file names and
+/// Media types, and the demuxer that reads them. Playlists, scripts, patterns of file names and
 /// descriptions of sessions are none of them.
 const DEMUXERS: &[(&[&str], &str)] = &[
     (
@@ -44,7 +44,7 @@ const DEMUXERS: &[(&[&str], &str)] = &[
     (&["application/mxf", "video/mxf"], "mxf"),
     (&["application/gxf", "video/gxf"], "gxf"),
     (&["video/mp2t"], "mpegts"),
-    (&["video/mpeg", "video/mp2p", "video/x-mpeg"], "mpeg,mpegvideo"),
+    (&["video/mpeg", "video/mp2p", "video/x-mpeg"], "mpeg"),
     (
         &[
             "video/x-ms-asf",
@@ -72,7 +72,7 @@ const DEMUXERS: &[(&[&str], &str)] = &[
     (&["audio/x-wav", "audio/wav", "audio/vnd.wave", "audio/x-rf64"], "wav"),
     (&["audio/x-w64"], "w64"),
     (&["audio/x-aiff", "audio/aiff"], "aiff"),
-    (&["audio/mpeg"], "mp3,aac,flac,ac3,tta,ape,mpc,mpc8,wv"),
+    (&["audio/mpeg"], "mp3"),
     (&["audio/aac", "audio/aacp", "audio/x-aac", "audio/x-hx-aac-adts"], "aac"),
     (&["audio/amr", "audio/amr-nb", "audio/amr-wb"], "amr"),
     (&["audio/ac3", "audio/x-ac3"], "ac3"),
@@ -83,7 +83,7 @@ const DEMUXERS: &[(&[&str], &str)] = &[
     (&["audio/x-ape", "audio/ape"], "ape"),
     (&["audio/x-wavpack", "audio/wavpack"], "wv"),
     (&["audio/x-tta"], "tta"),
-    (&["audio/x-musepack", "audio/musepack"], "mpc,mpc8"),
+    (&["audio/x-musepack", "audio/musepack"], "mpc"),
     (&["audio/x-dsf", "audio/dsf"], "dsf"),
     (&["audio/x-voc"], "voc"),
     (
@@ -111,47 +111,27 @@ const DEMUXERS: &[(&[&str], &str)] = &[
 /// How many of a file's first bytes tell its [form](FORMS).
 pub(crate) const FORM_BYTES: usize = 4;
 
-/// Media types that several demuxers read, the first bytes of each form, and the demuxer of it.
-const FORMS: &[(&str, &[u8], &str)] = &[
-    ("video/mpeg", b"\0\0\x01\xba", "mpeg"),
-    ("video/mpeg", b"\0\0\x01\xb3", "mpegvideo"),
-    ("audio/x-musepack", b"MPCK", "mpc8"),
-    ("audio/x-musepack", b"MP+", "mpc"),
-];
-
-/// Of a film or a sound whose media type is not in the table: every demuxer that is.
-const ANY: &str = "mov,matroska,avi,mxf,gxf,mpegts,mpeg,asf,flv,ogg,flac,wav,w64,aiff,mp3,aac,amr,\
-                   ac3,eac3,dts,dtshd,caf,au,ape,wv,tta,mpc,mpc8,dsf,voc,rm,ivf,nut,dv";
+/// Media types that two demuxers read, and the first bytes of those that are not read by the one in
+/// the table but by this.
+const FORMS: &[(&str, &[u8], &str)] =
+    &[("video/mpeg", b"\0\0\x01\xb3", "mpegvideo"), ("audio/x-musepack", b"MPCK", "mpc8")];
 
 impl Demuxer {
-    /// For a file of that type that begins so, if it is a film or a sound.
+    /// For a file of that type that begins so, if there is one for it.
     pub(crate) fn of(filetype: &Filetype, head: &[u8]) -> Option<Self> {
-        let mut forms = FORMS.iter().filter(|(kind, ..)| *kind == filetype.media_type);
-        if let Some((.., name)) = forms.find(|(_, first, _)| head.starts_with(first)) {
+        let is_form = |(kind, first, _): &&(&str, &[u8], &str)| {
+            *kind == filetype.media_type && head.starts_with(first)
+        };
+        if let Some((.., name)) = FORMS.iter().find(is_form) {
             return Some(Self(name));
         }
-        // Without a tag before it, behind which other sounds may be as well.
-        if filetype.media_type == "audio/mpeg"
-            && matches!(head, [0xff, second, ..] if second & 0xe0 == 0xe0)
-        {
-            return Some(Self("mp3"));
-        }
-        let known = DEMUXERS.iter().find(|(types, _)| types.contains(&filetype.media_type));
-        match (known, filetype.kind) {
-            (Some((_, names)), _) => Some(Self(names)),
-            (None, Kind::Film | Kind::Sound) => Some(Self(ANY)),
-            (None, _) => None,
-        }
+        let (_, name) = DEMUXERS.iter().find(|(types, _)| types.contains(&filetype.media_type))?;
+        Some(Self(name))
     }
 
-    /// Their names, separated by commas.
-    pub(crate) const fn names(self) -> &'static str {
+    /// Its name with FFmpeg.
+    pub(crate) const fn name(self) -> &'static str {
         self.0
-    }
-
-    /// Its name, if there is but one.
-    pub(crate) fn only(self) -> Option<&'static str> {
-        if self.0.contains(',') { None } else { Some(self.0) }
     }
 }
 
@@ -179,34 +159,26 @@ pcm_f24le,pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be,pcm_dvd,pcm_bluray,pcm_lxf,pcm
 
 #[cfg(test)]
 mod tests {
+    use filetype::Kind;
+
     use super::*;
 
     #[test]
     fn what_sniffing_tells_apart_is_read_by_one_demuxer() {
-        let wav = |form: &[u8]| [b"RIFF\x24\0\0\0", form].concat();
-        for (media_type, head, only) in [
-            ("audio/x-wav", wav(b"WAVE"), "wav"),
-            ("audio/x-w64", b"riff".to_vec(), "w64"),
-            ("audio/amr", b"#!AM".to_vec(), "amr"),
-            ("audio/amr-wb", b"#!AM".to_vec(), "amr"),
-            ("audio/ac3", b"\x0b\x77".to_vec(), "ac3"),
-            ("audio/eac3", b"\x0b\x77".to_vec(), "eac3"),
-            ("audio/vnd.dts", b"\x7f\xfe\x80\x01".to_vec(), "dts"),
-            ("audio/aac", b"\xff\xf1".to_vec(), "aac"),
-            ("audio/x-loas", b"\x56\xe0".to_vec(), "loas"),
-            ("audio/x-musepack", b"MPCK".to_vec(), "mpc8"),
-            ("audio/x-musepack", b"MP+\x07".to_vec(), "mpc"),
-            ("audio/mpeg", b"\xff\xfb\x90\0".to_vec(), "mp3"),
-            ("video/mpeg", b"\0\0\x01\xba".to_vec(), "mpeg"),
-            ("video/mpeg", b"\0\0\x01\xb3".to_vec(), "mpegvideo"),
+        for (media_type, head, name) in [
+            ("audio/x-musepack", b"MPCK".as_slice(), "mpc8"),
+            ("audio/x-musepack", b"MP+\x07", "mpc"),
+            ("video/mpeg", b"\0\0\x01\xba", "mpeg"),
+            ("video/mpeg", b"\0\0\x01\xb3", "mpegvideo"),
+            ("audio/mpeg", b"ID3\x04", "mp3"),
         ] {
             let filetype = Filetype { kind: Kind::Sound, media_type, ..Filetype::UNKNOWN };
-            let demuxer = Demuxer::of(&filetype, &head).expect(media_type);
-            assert_eq!(demuxer.only(), Some(only), "{media_type} {head:?}");
+            let demuxer = Demuxer::of(&filetype, head).expect(media_type);
+            assert_eq!(demuxer.name(), name, "{media_type} {head:?}");
         }
-        // Behind a tag anything may be that such tags are put before.
-        let mp3 = Filetype { kind: Kind::Sound, media_type: "audio/mpeg", ..Filetype::UNKNOWN };
-        assert_eq!(Demuxer::of(&mp3, b"ID3\x04").expect("known").only(), None);
+        for (_, name) in DEMUXERS {
+            assert!(!name.contains(','), "{name}");
+        }
     }
 
     #[test]
@@ -228,8 +200,8 @@ mod tests {
             "mpl2",
             "tedcaptions",
         ];
-        let all = DEMUXERS.iter().map(|(_, names)| *names).chain([ANY]);
-        for name in all.flat_map(|names| names.split(',')) {
+        let forms = FORMS.iter().map(|(.., name)| *name);
+        for name in DEMUXERS.iter().map(|(_, name)| *name).chain(forms) {
             assert!(!other.contains(&name), "{name}");
         }
     }

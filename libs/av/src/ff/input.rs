@@ -323,13 +323,14 @@ fn begin(
     reader: &Reader<'_>,
     demuxer: Demuxer,
 ) -> Result<c_int, Error> {
-    let format = match demuxer.only().and_then(|name| CString::new(name).ok()) {
-        // SAFETY: looks a name up in a constant list.
-        Some(name) => unsafe { sys::av_find_input_format(name.as_ptr()) },
-        None => ptr::null(),
-    };
+    let name = CString::new(demuxer.name()).unwrap_or_default();
+    // SAFETY: looks a name up in a constant list.
+    let format = unsafe { sys::av_find_input_format(name.as_ptr()) };
+    if format.is_null() {
+        return Err(Error::Unsupported { what: format!("{} by this FFmpeg", demuxer.name()) });
+    }
     let mut options = Words::new(&[
-        ("format_whitelist", demuxer.names()),
+        ("format_whitelist", demuxer.name()),
         ("protocol_whitelist", ""),
         ("codec_whitelist", CODECS),
         ("probesize", PROBE_BYTES),

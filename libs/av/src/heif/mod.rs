@@ -47,12 +47,14 @@ pub(crate) fn draw(source: &mut dyn Source, mut easel: Easel<'_>) -> Result<Draw
     easel.used(engine());
     easel.used(ff::engine());
     let mut metadata = Map::new();
+    let exif = file.picture(1)?.exif();
+    let exif = exif.as_deref().unwrap_or(&bytes);
     if easel.wish().metadata.contains(&MetadataKind::Exif) {
-        let tags = stills::exif_with_facts(&bytes, facts(&file, &bytes)?, &limits);
+        let tags = stills::exif_with_facts(exif, facts(&file, &bytes)?, &limits);
         metadata.insert(MetadataKind::Exif.name().to_owned(), Value::Object(tags));
     }
     if easel.keeps() {
-        easel.keep(Kept::of(&bytes).with_xmp(file.picture(1)?.xmp().as_deref()));
+        easel.keep(Kept::of(exif).with_xmp(file.picture(1)?.xmp().as_deref()));
     }
     let drawn = if easel.wish().draws_pages() { pages } else { Vec::new() };
     for number in drawn {

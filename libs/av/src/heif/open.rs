@@ -24,6 +24,8 @@ const MAX_PROFILE_BYTES: usize = 16 << 20;
 const MAX_METADATA: usize = 16;
 /// How much room XMP may take in a file, in bytes.
 const MAX_XMP_BYTES: usize = 4 * stills::MAX_XMP_BYTES;
+/// The longest EXIF that is looked at: makers' notes may be much longer than in a JPEG.
+const MAX_EXIF_BYTES: usize = 4 << 20;
 /// The media type of XMP.
 const XMP_TYPE: &CStr = c"application/rdf+xml";
 
@@ -164,6 +166,21 @@ impl Picture<'_> {
 
     /// Its XMP, as it stands in the file.
     pub(super) fn xmp(&self) -> Option<Vec<u8>> {
+        self.metadata(c"mime", XMP_TYPE, MAX_XMP_BYTES)
+    }
+
+    /// Its EXIF, from its own order of bytes on.
+    pub(super) fn exif(&self) -> Option<Vec<u8>> {
+        let block = self.metadata(c"Exif", c"", MAX_EXIF_BYTES)?;
+        // How far behind itself that begins.
+        let (offset, rest) = block.split_first_chunk()?;
+        let offset = usize::try_from(u32::from_be_bytes(*offset)).ok()?;
+        let exif = rest.get(offset..)?;
+        (exif.starts_with(b"II") || exif.starts_with(b"MM")).then(|| exif.to_vec())
+    }
+
+    /// The first metadata of its own of these types, if it has no more bytes than `most`.
+    fn metadata(&self, item: &CStr, content: &CStr, most: usize) -> Option<Vec<u8>> {
         let mut ids = [0_u32; MAX_METADATA];
         let room = c_int::try_from(ids.len()).unwrap_or(0);
         // SAFETY: there is room for so many ids; texts end with a zero, and live with the handle; the
@@ -171,22 +188,22 @@ impl Picture<'_> {
         unsafe {
             let count = sys::heif_image_handle_get_list_of_metadata_block_IDs(
                 self.handle,
-                c"mime".as_ptr(),
+                item.as_ptr(),
                 ids.as_mut_ptr(),
                 room,
             );
             let id = ids.iter().take(usize::try_from(count).unwrap_or(0)).find(|id| {
                 let kind = sys::heif_image_handle_get_metadata_content_type(self.handle, **id);
-                !kind.is_null() && CStr::from_ptr(kind) == XMP_TYPE
+                !kind.is_null() && CStr::from_ptr(kind) == content
             })?;
             let length = sys::heif_image_handle_get_metadata_size(self.handle, *id);
-            if length == 0 || length > MAX_XMP_BYTES {
+            if length == 0 || length > most {
                 return None;
             }
-            let mut packet = vec![0_u8; length];
-            let out = packet.as_mut_ptr().cast();
+            let mut block = vec![0_u8; length];
+            let out = block.as_mut_ptr().cast();
             checked(sys::heif_image_handle_get_metadata(self.handle, *id, out)).ok()?;
-            Some(packet)
+            Some(block)
         }
     }
 
