@@ -7,7 +7,7 @@ use stills::{Drawn, Easel, Error};
 use crate::facts;
 use crate::page::canvas::{Area, Canvas, Colour, LINE, MUTED, WHITE};
 use crate::page::letters::{Fonts, Letters, Look, Side};
-use crate::page::{Pages, Paper, draw};
+use crate::page::{Pages, Paper, draw_told};
 
 /// Draws a generic icon for a file of this type, and marks it as such.
 ///
@@ -15,8 +15,8 @@ use crate::page::{Pages, Paper, draw};
 /// [`Error`], with the failure code of the job.
 pub fn icon(filetype: &Filetype, mut easel: Easel<'_>, fonts: Fonts<'_>) -> Result<Drawn, Error> {
     let mut letters = Letters::new(fonts);
-    draw(&mut Icon { filetype, letters: &mut letters }, &mut easel)?;
     let mut metadata = Map::new();
+    draw_told(&mut Icon { filetype, letters: &mut letters }, &mut easel, &mut metadata)?;
     let told = json!({ "generic": true, "media_type": filetype.media_type });
     facts::put(&mut metadata, domain::wish::MetadataKind::Document, &easel, told);
     Ok(Drawn { metadata, engines: easel.done() })
@@ -60,6 +60,11 @@ impl Pages for Icon<'_> {
 
     fn total(&self) -> u32 {
         1
+    }
+
+    /// The words on it are not the file's.
+    fn text(&self, _page: u32) -> String {
+        String::new()
     }
 
     fn paint(&mut self, _page: u32, canvas: &mut Canvas) {

@@ -72,8 +72,8 @@ pub(crate) fn draw(
     let mut letters = Letters::new(fonts);
     let most = easel.limits().pages;
     let mut grid = grid(&listing, length, most, &mut letters);
-    page::draw(&mut grid, &mut easel)?;
     let mut metadata = Map::new();
+    page::draw_told(&mut grid, &mut easel, &mut metadata)?;
     let told = facts_of(&listing, length, easel.limits());
     facts::put(&mut metadata, MetadataKind::Archive, &easel, told);
     Ok(Drawn { metadata, engines: easel.done() })

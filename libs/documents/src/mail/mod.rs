@@ -80,8 +80,8 @@ pub(crate) fn draw(
     let mut letters = Letters::new(fonts);
     let mut flow = Flow::new(blocks(&letter), easel.limits().pages, &mut letters);
     let pages = flow.total();
-    page::draw(&mut flow, &mut easel)?;
     let mut metadata = Map::new();
+    page::draw_told(&mut flow, &mut easel, &mut metadata)?;
     let mut told = facts_of(&letter, easel.limits().metadata_bytes as usize);
     told.insert("pages".to_owned(), json!(pages));
     facts::put(&mut metadata, MetadataKind::Mail, &easel, Value::Object(told));

@@ -179,6 +179,19 @@ impl Pages for Cells<'_> {
         u32::try_from(pages).unwrap_or(u32::MAX).clamp(1, self.most_pages.max(1))
     }
 
+    fn text(&self, page: u32) -> String {
+        let count = Self::page_rows(&self.paper);
+        let mut text = String::new();
+        for row in self.rows.iter().skip(count * (page as usize - 1)).take(count) {
+            // What continues a line is no line of its own.
+            if row.line > 0 && !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(self.text.get(row.from..row.to).unwrap_or_default());
+        }
+        text
+    }
+
     fn paint(&mut self, page: u32, canvas: &mut Canvas) {
         let rows = Self::page_rows(&self.paper);
         let from = rows * (page as usize - 1);

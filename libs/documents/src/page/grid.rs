@@ -14,7 +14,7 @@ const MOST_WIDTH: f32 = 1_200.0;
 /// Columns that are wider than this are narrowed where there is not the room.
 const FAIR_WIDTH: f32 = 110.0;
 /// Rows that are measured to find the widths, and letters of a cell that are ever set.
-const MEASURED_ROWS: usize = 40;
+const MEASURED_ROWS: usize = 5_000;
 const MOST_CHARS: usize = 160;
 
 /// A column.
@@ -110,13 +110,14 @@ impl<'a> Grid<'a> {
         for (at, column) in columns.iter().enumerate() {
             let bold = Look { face: column.face, bold: true, ..Look::default() };
             let mut width = letters.width(&cut(&column.name), bold, SIZE);
-            let mut longest: Vec<&str> = rows
+            let mut longest: Vec<(usize, &str)> = rows
                 .iter()
                 .take(MEASURED_ROWS)
                 .filter_map(|row| row.cells.get(at).map(String::as_str))
+                .map(|text| (text.chars().take(MOST_CHARS).count(), text))
                 .collect();
-            longest.sort_by_key(|text| std::cmp::Reverse(text.chars().take(MOST_CHARS).count()));
-            for text in longest.iter().take(4) {
+            longest.sort_by_key(|(chars, _)| std::cmp::Reverse(*chars));
+            for (_, text) in longest.iter().take(4) {
                 let look = Look { face: column.face, ..Look::default() };
                 width = width.max(letters.width(&cut(text), look, SIZE));
             }
@@ -214,6 +215,12 @@ fn fit(natural: &[f32], room: f32) -> Vec<f32> {
     widths
 }
 
+/// Cells beside one another, of as many columns as are shown.
+fn told<'a>(cells: impl Iterator<Item = &'a String>, shown: usize) -> String {
+    let cells: Vec<String> = cells.take(shown).map(|cell| cut(cell)).collect();
+    cells.join("\t").trim_end().to_owned()
+}
+
 impl Pages for Grid<'_> {
     fn paper(&self) -> Paper {
         self.paper
@@ -223,6 +230,20 @@ impl Pages for Grid<'_> {
         let first = self.page_rows(1);
         let later = self.rows.len().saturating_sub(first).div_ceil(self.page_rows(2));
         u32::try_from(1 + later).unwrap_or(u32::MAX).min(self.most_pages.max(1))
+    }
+
+    fn text(&self, page: u32) -> String {
+        let shown = self.widths.len();
+        let title = self.title.iter().filter(|_| page == 1);
+        let mut lines: Vec<String> =
+            title.flat_map(|(title, under)| [cut(title), cut(under)]).collect();
+        lines.push(told(self.columns.iter().map(|column| &column.name), shown));
+        let rows = self.rows.iter().skip(self.first_row(page)).take(self.page_rows(page));
+        lines.extend(rows.map(|row| told(row.cells.iter(), shown)));
+        if !self.rest.is_empty() {
+            lines.push(self.rest.clone());
+        }
+        lines.join("\n")
     }
 
     fn paint(&mut self, page: u32, canvas: &mut Canvas) {

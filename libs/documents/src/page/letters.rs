@@ -273,6 +273,14 @@ impl Lines {
         self.0.layout_runs().map(|run| run.line_height).sum()
     }
 
+    /// What one line says.
+    pub(crate) fn text(&self, nth: usize) -> &str {
+        let Some(run) = self.0.layout_runs().nth(nth) else { return "" };
+        let from = run.glyphs.iter().map(|glyph| glyph.start).min().unwrap_or(0);
+        let to = run.glyphs.iter().map(|glyph| glyph.end).max().unwrap_or(0);
+        run.text.get(from..to).unwrap_or_default()
+    }
+
     /// Width of the widest line.
     pub(crate) fn width(&self) -> f32 {
         self.0.layout_runs().map(|run| run.line_w).fold(0.0, f32::max)

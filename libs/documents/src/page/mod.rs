@@ -6,10 +6,15 @@ pub(crate) mod flow;
 pub(crate) mod grid;
 pub(crate) mod letters;
 
+mod told;
+
 use domain::limits::Limits;
+use domain::wish::MetadataKind;
+use serde_json::{Map, Value};
 use stills::{Easel, Error, Layout, Picture, Raster};
 
 use canvas::Canvas;
+use told::Told;
 
 /// A sheet's width and height at 150 dots an inch, and its empty edge.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,14 +73,36 @@ pub(crate) trait Pages {
     fn total(&self) -> u32;
     /// Paints a page, from 1.
     fn paint(&mut self, page: u32, canvas: &mut Canvas);
+    /// What is written on a page, from 1.
+    fn text(&self, page: u32) -> String;
 }
 
 /// Draws the pages asked for.
 pub(crate) fn draw(pages: &mut dyn Pages, easel: &mut Easel<'_>) -> Result<(), Error> {
     easel.used(("cosmic-text", "0.19"));
     for number in easel.open(pages.total().max(1))? {
-        easel.page(number, &mut Sheet { pages, number })?;
+        easel.page(number, &mut Sheet { pages, number, tells_text: false })?;
     }
+    Ok(())
+}
+
+/// Draws the pages asked for. What is written on them is put into the metadata, if that is wished
+/// for, and need not be read off their pictures.
+pub(crate) fn draw_told(
+    pages: &mut dyn Pages,
+    easel: &mut Easel<'_>,
+    metadata: &mut Map<String, Value>,
+) -> Result<(), Error> {
+    if !easel.wish().metadata.contains(&MetadataKind::Ocr) {
+        return draw(pages, easel);
+    }
+    easel.used(("cosmic-text", "0.19"));
+    let mut told = Told::new(easel.limits());
+    for number in easel.open(pages.total().max(1))? {
+        told.add(number, &pages.text(number));
+        easel.page(number, &mut Sheet { pages, number, tells_text: true })?;
+    }
+    metadata.insert(MetadataKind::Ocr.name().to_owned(), told.done());
     Ok(())
 }
 
@@ -83,12 +110,17 @@ pub(crate) fn draw(pages: &mut dyn Pages, easel: &mut Easel<'_>) -> Result<(), E
 struct Sheet<'a> {
     pages: &'a mut dyn Pages,
     number: u32,
+    tells_text: bool,
 }
 
 impl stills::Page for Sheet<'_> {
     fn dimensions(&self) -> (u32, u32) {
         let Paper { width, height, .. } = self.pages.paper();
         (width, height)
+    }
+
+    fn tells_text(&self) -> bool {
+        self.tells_text
     }
 
     fn decode(&mut self, least: (u32, u32), limits: &Limits) -> Result<Picture, Error> {

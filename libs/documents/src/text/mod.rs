@@ -27,6 +27,7 @@ pub(crate) fn draw(
 ) -> Result<Drawn, Error> {
     let text = decode::read(source, filetype.encoding)?;
     let mut about = about(&text, filetype);
+    let mut metadata = Map::new();
     let mut letters = Letters::new(fonts);
     let most = easel.limits().pages;
     match filetype.media_type {
@@ -34,16 +35,16 @@ pub(crate) fn draw(
             easel.used(("pulldown-cmark", "0.13"));
             let blocks = crate::markup::markdown::blocks(&text.text);
             let mut flow = Flow::new(blocks, most, &mut letters);
-            finish(&mut flow, &mut easel, &mut about)?;
+            finish(&mut flow, &mut easel, &mut about, &mut metadata)?;
         }
         "text/csv" | "text/tab-separated-values" => {
             let mut grid = table::grid(&text, most, &mut about, &mut letters);
-            finish(&mut grid, &mut easel, &mut about)?;
+            finish(&mut grid, &mut easel, &mut about, &mut metadata)?;
         }
         _ if filetype.kind == Kind::Html => {
             let blocks = crate::markup::html::blocks(&text.text);
             let mut flow = Flow::new(blocks, most, &mut letters);
-            finish(&mut flow, &mut easel, &mut about)?;
+            finish(&mut flow, &mut easel, &mut about, &mut metadata)?;
         }
         media_type => {
             let grammar = grammar::of(media_type);
@@ -51,10 +52,9 @@ pub(crate) fn draw(
             let shown = decode::cells(&shown, if grammar.is_some() { 4 } else { 8 });
             let inks = grammar.map_or_else(Inks::new, |grammar| code::inks(grammar, &shown));
             let mut cells = Cells::new(&shown, inks, grammar.is_some(), most, &mut letters);
-            finish(&mut cells, &mut easel, &mut about)?;
+            finish(&mut cells, &mut easel, &mut about, &mut metadata)?;
         }
     }
-    let mut metadata = Map::new();
     facts::put(&mut metadata, MetadataKind::Document, &easel, Value::Object(about));
     Ok(Drawn { metadata, engines: easel.done() })
 }
@@ -63,9 +63,10 @@ fn finish(
     pages: &mut dyn Pages,
     easel: &mut Easel<'_>,
     about: &mut Map<String, Value>,
+    metadata: &mut Map<String, Value>,
 ) -> Result<(), Error> {
     about.insert("pages".to_owned(), json!(pages.total()));
-    page::draw(pages, easel)
+    page::draw_told(pages, easel, metadata)
 }
 
 /// What is told of every text.

@@ -35,6 +35,17 @@ fn a_mail_tells_who_wrote_what_to_whom() {
 }
 
 #[test]
+fn what_a_mail_says_is_told() {
+    let (shown, drawn) = Job::new().run(MAIL.as_bytes()).unwrap();
+    let text = drawn.metadata["ocr"][0]["text"].as_str().unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "Notes \u{2014} please read");
+    assert_eq!(lines[1], "From Ada Lovelace <ada@example.org>");
+    assert!(text.contains("\nDear all,\n"), "{text}");
+    assert!(shown.to_read.is_empty());
+}
+
+#[test]
 fn a_mailbox_shows_its_first_mail() {
     let mailbox = format!(
         "From ada Tue Nov 10\n{}\nFrom grace Wed Nov 11\nSubject: second\n\nb\n",

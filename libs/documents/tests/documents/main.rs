@@ -61,6 +61,8 @@ impl Source for Bytes<'_> {
 struct Shown {
     total: u32,
     pages: Vec<(u32, Vec<u8>)>,
+    /// Pages whose text is to be read off them.
+    to_read: Vec<u32>,
 }
 
 impl Sink for Shown {
@@ -71,6 +73,11 @@ impl Sink for Shown {
 
     fn artifact(&mut self, made: &stills::Made<'_>) -> io::Result<()> {
         self.pages.push((made.page, made.bytes.to_vec()));
+        Ok(())
+    }
+
+    fn ocr_page(&mut self, page: u32, _dimensions: (u32, u32), _png: &[u8]) -> io::Result<()> {
+        self.to_read.push(page);
         Ok(())
     }
 }

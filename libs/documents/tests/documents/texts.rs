@@ -104,6 +104,17 @@ fn a_table_has_a_head_and_numbers_at_the_right() {
 }
 
 #[test]
+fn what_grows_wider_on_later_pages_is_not_cut_there() {
+    let page = |first: u32| {
+        let ids = (0..50).map(|at| first + at).chain((50..90).map(|at| 1_000_000 + at));
+        let rows: String = ids.map(|id| format!("{id},word\n")).collect();
+        let csv = format!("id,name\n{rows}");
+        Job::new().pages("2").run(csv.as_bytes()).unwrap().0.page(2)
+    };
+    assert_eq!(page(1), page(1_000_000));
+}
+
+#[test]
 fn a_wide_table_turns_the_page_and_leaves_columns_out() {
     let row = (0..60).map(|at| format!("column {at} of many")).collect::<Vec<_>>().join("\t");
     let (page, about) = first(format!("{row}\n{row}\n{row}\n").as_bytes(), "document");
@@ -119,6 +130,38 @@ fn markdown_is_laid_out() {
     assert!(ink(&page, (9, 6, 40, 11)) > 400, "a large title");
     assert!(ink(&page, (9, 11, 60, 45)) > 1_000, "what follows");
     assert_eq!(ink(&page, (9, 60, 90, 95)), 0, "and then nothing");
+}
+
+#[test]
+fn what_is_written_on_a_page_is_told_and_not_read_off_it() {
+    let long = "word ".repeat(40);
+    for (source, expected) in [
+        (
+            "Привет, мир!\n\tЭто текст\n\nна русском языке.\n".to_owned(),
+            "Привет, мир!\n        Это текст\n\nна русском языке.".to_owned(),
+        ),
+        (format!("{long}\nnext\n"), format!("{long}\nnext")),
+        (
+            "name,count\n\"apple, red\",3\npear,12\n".to_owned(),
+            "name\tcount\napple, red\t3\npear\t12".to_owned(),
+        ),
+        (
+            "# A *title*\n\nSome **words**.\n\n1. one\n2. two\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"
+                .to_owned(),
+            "A title\nSome words.\n1. one\n2. two\na b\n1 2".to_owned(),
+        ),
+    ] {
+        let (shown, drawn) = Job::new().run(source.as_bytes()).unwrap();
+        let told = serde_json::json!([{ "page": 1, "text": expected, "source": "document" }]);
+        assert_eq!(drawn.metadata["ocr"], told, "{source}");
+        assert!(shown.to_read.is_empty(), "{source}");
+    }
+    let (_, drawn) = Job::new().pages("2-3").run("line\n".repeat(150).as_bytes()).unwrap();
+    let told = &drawn.metadata["ocr"];
+    assert_eq!((told[0]["page"].as_u64(), told[1]["page"].as_u64()), (Some(2), Some(3)));
+    let mut job = Job::new();
+    job.wish.metadata.clear();
+    assert!(job.run(b"a text").unwrap().1.metadata.is_empty(), "not wished for");
 }
 
 #[test]

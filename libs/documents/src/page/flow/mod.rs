@@ -14,6 +14,8 @@ const MOST_PARAGRAPH_CHARS: usize = 6_000;
 const SIZE: f32 = 21.0;
 const LEADING: f32 = 1.45;
 const CODE_SIZE: f32 = 17.5;
+/// What is no further below stands on the same line.
+const SAME_LINE: f32 = 6.0;
 /// A level of indentation.
 const INDENT: f32 = 36.0;
 
@@ -410,6 +412,24 @@ impl Pages for Flow<'_> {
 
     fn total(&self) -> u32 {
         self.page.min(self.most_pages)
+    }
+
+    fn text(&self, page: u32) -> String {
+        let mut text = String::new();
+        let mut last = None;
+        for item in self.items.iter().filter(|item| item.page == page) {
+            let Piece::Line { lines, nth, .. } = item.piece else { continue };
+            let line = self.texts.get(lines).map(|lines| lines.text(nth)).unwrap_or_default();
+            // Signs and cells stand beside what was set before them.
+            match last {
+                Some(y) if item.y > y + SAME_LINE => text.push('\n'),
+                Some(_) => text.push(' '),
+                None => {}
+            }
+            text.push_str(line.trim());
+            last = Some(item.y);
+        }
+        text
     }
 
     fn paint(&mut self, page: u32, canvas: &mut Canvas) {
