@@ -20,7 +20,7 @@ const ALIGNMENT: usize = 8;
 pub(crate) const TABLE_BYTES: usize = (1 + MAX_FONTS) * 8;
 
 /// Where Debian's packages put the fonts that cover most of what is written.
-const USUAL: [&str; 12] = [
+const USUAL: [&str; 13] = [
     "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
     "/usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf",
     "/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf",
@@ -32,6 +32,8 @@ const USUAL: [&str; 12] = [
     "/usr/share/fonts/truetype/liberation/LiberationSerif-Bold.ttf",
     "/usr/share/fonts/truetype/liberation/LiberationMono-Regular.ttf",
     "/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf",
+    // Of the same package: fewer Chinese letters, but Korean ones.
+    "/usr/share/fonts-droid-fallback/truetype/DroidSansFallback.ttf",
     "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf",
 ];
 

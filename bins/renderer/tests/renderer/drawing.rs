@@ -231,6 +231,28 @@ fn font() -> PathBuf {
     PathBuf::from("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
 }
 
+/// Boxes for letters that no font has are all the same.
+#[tokio::test]
+async fn this_machines_fonts_have_letters_and_no_boxes_for_what_most_people_write() {
+    let pool = Pool::start(&Config { fonts: Config::usual_fonts(), ..config() }).expect("a pool");
+    for (one, other) in [
+        ("АБВГ", "ДЕЖЗ"),
+        ("ΑΒΓΔ", "ΕΖΗΘ"),
+        ("אבגד", "הוזח"),
+        ("ابتث", "جحخد"),
+        ("中文文本", "天地玄黄"),
+        ("あいうえ", "カキクケ"),
+        ("가나다라", "마바사아"),
+    ] {
+        let mut drawn = Vec::new();
+        for text in [one, other] {
+            let outcome = draw(&pool, text.as_bytes(), wish(&["original"], None)).await;
+            drawn.push(outcome.bytes(0));
+        }
+        assert_ne!(drawn[0], drawn[1], "{one}");
+    }
+}
+
 #[tokio::test]
 async fn jobs_run_side_by_side() {
     let pool = Pool::start(&config()).expect("a pool");
