@@ -26,6 +26,9 @@ use crate::words;
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// How many times over the source may be read, in bytes.
 const MAX_REREADS: u64 = 16;
+/// A source that is smaller may be read as often as one of so many bytes: who looks for something
+/// in it reads more at once than there is between two places.
+const LEAST_READ_BYTES: u64 = 4 << 20;
 
 pub(crate) struct Session {
     process: Process,
@@ -170,7 +173,7 @@ impl Session {
         let left = source_bytes.saturating_sub(read.offset);
         let len = left.min(read.len.min(RANGE_BYTES).into());
         self.read_bytes = self.read_bytes.saturating_add(len.max(1));
-        if self.read_bytes > source_bytes.saturating_add(4_096).saturating_mul(MAX_REREADS) {
+        if self.read_bytes > source_bytes.max(LEAST_READ_BYTES).saturating_mul(MAX_REREADS) {
             return Err(lie(&"the source read over and over"));
         }
         self.buffer.resize(usize::try_from(len).unwrap_or_default(), 0);

