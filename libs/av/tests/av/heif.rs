@@ -203,6 +203,13 @@ fn the_headers_of_real_files_tell_colours_depth_and_frames() {
     );
 }
 
+#[test]
+fn exif_with_a_long_note_of_its_maker_is_told() {
+    let told = told_of_real("pillow_heif/tests/images/heif_special/xiaomi.heic");
+    assert_eq!(told["Make"], "Xiaomi", "{told}");
+    assert_eq!(told["FNumber"], 2.4, "{told}");
+}
+
 /// What ExifTool, an independent reader, finds in a file.
 fn exiftool(bytes: &[u8]) -> serde_json::Value {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
