@@ -75,7 +75,8 @@ pub(crate) fn engines(engines: BTreeMap<String, String>) -> BTreeMap<String, Str
 }
 
 /// What was found in a file: only kinds that `asked` names, not nested too deeply, keys printable
-/// and short, texts free of control characters, all within `max_bytes` of JSON.
+/// and short, texts free of control characters but ends of lines and tabs, all within `max_bytes` of
+/// JSON.
 pub(crate) fn metadata(
     mut found: Map<String, Value>,
     asked: &BTreeSet<MetadataKind>,
@@ -89,10 +90,12 @@ pub(crate) fn metadata(
     if bytes > max_bytes as usize { Err(Flaw::TooMuch) } else { Ok(found) }
 }
 
-/// Takes control characters out of texts; refuses what is nested deeper than `depth`.
+/// Takes control characters out of texts, but for what parts their words; refuses what is nested deeper than `depth`.
 fn clean(value: &mut Value, depth: usize) -> Result<(), Flaw> {
     match value {
-        Value::String(text) => text.retain(|letter| !letter.is_control()),
+        Value::String(text) => {
+            text.retain(|letter| matches!(letter, '\n' | '\t') || !letter.is_control());
+        }
         Value::Number(_) | Value::Bool(_) | Value::Null => {}
         Value::Array(_) | Value::Object(_) if depth == 0 => return Err(Flaw::Deep),
         Value::Array(values) => {
@@ -150,9 +153,13 @@ mod tests {
 
     #[test]
     fn metadata_is_asked_for_shallow_small_and_printable() {
-        let fine = json!({ "exif": { "Make": "a\u{7}b\n", "X": 1.5, "com.maker/key": [true] } });
-        let cleaned = json!({ "exif": { "Make": "ab", "X": 1.5, "com.maker/key": [true] } });
+        let fine =
+            json!({ "exif": { "Make": "a\u{7}b\u{1b}[1m", "X": 1.5, "com.maker/key": [true] } });
+        let cleaned = json!({ "exif": { "Make": "ab[1m", "X": 1.5, "com.maker/key": [true] } });
         assert_eq!(check(fine, 1_000), Ok(cleaned));
+        let lines = json!({ "mail": { "text": "one\r\ntwo\tthree\n" } });
+        let parted = json!({ "mail": { "text": "one\ntwo\tthree\n" } });
+        assert_eq!(check(lines, 1_000), Ok(parted), "words stay apart");
         assert_eq!(check(json!({}), 2), Ok(json!({})));
         assert_eq!(check(json!({ "psd": {} }), 1_000), Err(Flaw::Unasked));
         assert_eq!(check(json!({ "exif": { "": 1 } }), 1_000), Err(Flaw::Key));
