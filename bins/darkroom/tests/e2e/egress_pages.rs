@@ -40,7 +40,8 @@ fn zone(question: &Question<'_>) -> Option<Vec<Record>> {
 /// Asks for each address in many ways.
 fn page() -> String {
     let mut page = format!(
-        "<!doctype html><title>Guests</title><img src='http://{NUMBERED}/a.png'><img src='/a.png'>"
+        "<!doctype html><title>Guests</title><img src='http://{NUMBERED}/a.png'><img src='/a.png'>\
+         <link type='application/json+oembed' href='http://public.test/to-metadata'>"
     );
     for url in FORBIDDEN {
         page += &format!(
@@ -77,7 +78,11 @@ async fn nothing_that_a_page_asks_for_leads_to_a_forbidden_address() {
     let id = jobs::wish(&caller, &wish).await;
     let body = jobs::ended(&caller, &id).await;
     assert_eq!(body["status"], "success", "{body}");
-    assert_eq!(body["original_file"]["metadata"]["webpage"]["title"], "Guests", "{body}");
+    let said = &body["original_file"]["metadata"]["webpage"];
+    assert_eq!(said["title"], "Guests", "{body}");
+    let links = said["oembed"].as_array().expect("links");
+    assert_eq!(links.len(), 1, "{body}");
+    assert_eq!(links[0].get("response"), None, "{body}");
     let reached: BTreeSet<_> = internet.reached().into_iter().collect();
     assert_eq!(reached, [PUBLIC, NUMBERED].map(|address| (address, 80).into()).into());
 }

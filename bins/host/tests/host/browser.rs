@@ -37,6 +37,9 @@ impl Web {
 impl Fetch for Web {
     async fn get(&self, request: FetchRequest) -> Result<Fetched, FetchError> {
         self.asked.lock().expect("asked").push(request.clone());
+        if request.url.ends_with("/never") {
+            std::future::pending::<()>().await;
+        }
         let url = self.moved.get(request.url.as_str()).map_or(request.url, |url| (*url).to_owned());
         let (kind, body) = self.pages.get(url.as_str()).ok_or(FetchError::Unreachable)?;
         let content_type = Some((*kind).to_owned());
@@ -121,6 +124,50 @@ async fn a_page_is_pictured_with_what_it_loads_and_tells_about_itself() {
 }
 
 #[tokio::test]
+async fn what_the_provider_of_a_page_says_is_told_beside_its_link() {
+    let web = Web {
+        moved: [("https://a.example/old", "https://b.example/embed")].into(),
+        ..Web::default()
+    }
+    .with("https://b.example/embed", "application/json", EMBED);
+    let told = json!({
+        "type": "video", "title": "A film", "provider_name": "Films",
+        "thumbnail_url": "https://b.example/a.jpg", "thumbnail_width": 480,
+    });
+    assert_eq!(provider_says(web, "/old").await, Some(told));
+}
+
+#[tokio::test]
+async fn what_is_no_answer_of_a_provider_leaves_the_link_alone() {
+    let long = EMBED.replace("A film", &"f".repeat(80 << 10));
+    for body in ["", "{", "[1]", "null", r#"{"type":"video"}"#, "<html>", &long] {
+        let web = Web::default().with("https://a.example/embed", "application/json", body);
+        assert_eq!(provider_says(web, "/embed").await, None, "{:.40}", body);
+    }
+    assert_eq!(provider_says(Web::default(), "/embed").await, None, "unreachable");
+    assert_eq!(provider_says(Web::default(), "/never").await, None, "no answer in time");
+}
+
+const EMBED: &str = r#"{"version":"1.0","type":"video","title":"A film","provider_name":"Films",
+"html":"<iframe>","thumbnail_url":"https://b.example/a.jpg","thumbnail_width":"480"}"#;
+
+/// What is told beside the link of a page that names this one.
+async fn provider_says(web: Web, href: &str) -> Option<serde_json::Value> {
+    let page = format!(
+        "<title>p</title><link rel=alternate type=text/xml+oembed href=/xml>\
+         <link rel=alternate type=application/json+oembed href={href}>"
+    );
+    let web = Arc::new(web.with("https://a.example/", "text/html", page));
+    let shot = shot(&web, Page::Url("https://a.example/".to_owned()), &limits()).await;
+    let asked = web.asked();
+    assert_eq!(asked, ["https://a.example/".to_owned(), format!("https://a.example{href}")]);
+    let links = &shot.metadata["oembed"];
+    assert_eq!(links[1]["href"], format!("https://a.example{href}"));
+    assert_eq!(links[0].get("response"), None);
+    links[1].get("response").cloned()
+}
+
+#[tokio::test]
 async fn a_file_of_html_is_pictured_and_lies_nowhere() {
     let html = nameless(b"<title>f</title><body style='background:blue'><img src=near.png><img src='https://b.example/i.svg'>");
     let web = Arc::new(Web::default().with("https://b.example/i.svg", "image/svg+xml", DOT));
@@ -174,6 +221,10 @@ async fn what_a_page_may_want_is_bounded_in_number_and_bytes() {
     let few = Limits { page_requests: 5, ..limits() };
     shot(&web, Page::Url("https://a.example/".to_owned()), &few).await;
     assert_eq!(web.asked().len(), 5);
+    let many = format!("<link type=application/json+oembed href=/embed>{many}");
+    let web = Arc::new(Web::default().with("https://a.example/", "text/html", many));
+    shot(&web, Page::Url("https://a.example/".to_owned()), &few).await;
+    assert_eq!(web.asked().len(), 5, "what its provider says counts as well");
 
     let heavy = "<body style='background:green'><script src=/big.js></script>";
     let web = Web::default().with("https://a.example/", "text/html", heavy).with(

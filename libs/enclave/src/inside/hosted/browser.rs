@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use super::child::{self, Handed, Program};
 use super::devtools::{Devtools, Said};
 use super::room::DESK;
-use super::{Order, Trouble, Worker, files};
+use super::{Order, Trouble, Worker, files, oembed};
 use crate::hosted::wire::{Answer, Ask, Done, PageSaid, Product, Task, Word};
 
 /// Width of all pictures, and height of the first, in CSS pixels.
@@ -27,6 +27,8 @@ const VIEWPORT: (u32, u32) = (1_280, 1_024);
 const QUIET: Duration = Duration::from_millis(350);
 /// Longest wait for what loads only when it comes into sight.
 const IN_SIGHT: Duration = Duration::from_secs(3);
+/// Longest wait for what a provider says of the page.
+const EMBED: Duration = Duration::from_secs(3);
 /// Longest wait for one call of the browser. The worker's clock ends it all.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 /// The largest body of an answer that is read.
@@ -97,7 +99,8 @@ pub(super) fn serve(worker: &Worker, program: &Path, walls: Vec<String>) -> Resu
     }
     browser.visit(url, Duration::from_millis(*settle_ms))?;
     let height = browser.picture(*height, &order)?;
-    let (url, metadata) = browser.page_says()?;
+    let (url, mut metadata) = browser.page_says()?;
+    browser.provider_says(&mut metadata)?;
     worker.say(Word::Done, &Done { page: Some(PageSaid { url, height, metadata }) })
 }
 
@@ -114,6 +117,8 @@ struct Browser<'a> {
     program: Program,
     /// Requests that the worker is looking after.
     asked: BTreeMap<u32, String>,
+    /// A request of this process's own that the worker is looking after, and what came of it.
+    own: Option<(u32, Option<OwnedFd>)>,
     held: BTreeMap<String, Held>,
     asks: u32,
     left: u32,
@@ -150,6 +155,7 @@ impl<'a> Browser<'a> {
             tools: Devtools::over(our_mouth.into(), our_ear.into()),
             program,
             asked: BTreeMap::new(),
+            own: None,
             held: BTreeMap::new(),
             asks: 0,
             left: 0,
@@ -251,6 +257,34 @@ impl<'a> Browser<'a> {
         let url = url.unwrap_or_default().chars().take(URL_CHARS).collect();
         let value = said.pointer_mut("/result/value").map(Value::take);
         Ok((url, value.and_then(|value| value.as_object().cloned()).unwrap_or_default()))
+    }
+
+    /// Puts what the page's provider says beside the link to it, if it says so in time.
+    fn provider_says(&mut self, said: &mut Map<String, Value>) -> Result<(), Trouble> {
+        let Some((place, url)) = oembed::link(said) else { return Ok(()) };
+        let Some(answer) = self.get(url, Instant::now() + EMBED)? else { return Ok(()) };
+        let link = said.get_mut("oembed").and_then(|links| links.get_mut(place));
+        if let (Some(Value::Object(link)), Some(told)) = (link, oembed::read(answer)) {
+            link.insert("response".to_owned(), told.into());
+        }
+        Ok(())
+    }
+
+    /// What lies at an address, in the same way as for the page itself; nothing if it is not had by then.
+    fn get(&mut self, url: String, until: Instant) -> Result<Option<OwnedFd>, Trouble> {
+        if self.left == 0 || url.len() > URL_CHARS {
+            return Ok(None);
+        }
+        let id = self.ask_worker(url)?;
+        self.own = Some((id, None));
+        while matches!(self.own, Some((_, None))) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            self.attend(left)?;
+        }
+        Ok(self.own.take().and_then(|(_, body)| body))
     }
 
     /// Runs a script in a world of the page's that its own scripts cannot reach. Gives the page's frames, and
@@ -365,12 +399,19 @@ impl<'a> Browser<'a> {
         if !askable {
             return self.refuse(&request);
         }
-        self.left -= 1;
+        let id = self.ask_worker(url.to_owned())?;
+        self.asked.insert(id, request);
+        Ok(())
+    }
+
+    /// Asks the worker for what lies at an address. Gives the number of the request.
+    fn ask_worker(&mut self, url: String) -> Result<u32, Trouble> {
         let document = std::mem::take(&mut self.document_due);
-        let ask = Ask { id: self.asks, url: url.to_owned(), document };
+        let ask = Ask { id: self.asks, url, document };
+        self.left -= 1;
         self.asks += 1;
-        self.asked.insert(ask.id, request);
-        self.worker.say(Word::Ask, &ask)
+        self.worker.say(Word::Ask, &ask)?;
+        Ok(ask.id)
     }
 
     /// The worker has answered.
@@ -378,6 +419,13 @@ impl<'a> Browser<'a> {
         let heard = self.worker.hear()?;
         let answer: Answer = heard.read()?;
         self.stirred = Instant::now();
+        if let Some((_, body)) = self.own.as_mut().filter(|(id, _)| *id == answer.id) {
+            match heard.descriptor.filter(|_| answer.status == Some(200)) {
+                None => self.own = None,
+                had => *body = had,
+            }
+            return Ok(());
+        }
         let Some(request) = self.asked.remove(&answer.id) else { return Ok(()) };
         let (Some(status), Some(body)) = (answer.status, heard.descriptor) else {
             return self.refuse(&request);

@@ -9,6 +9,7 @@ mod devtools;
 mod files;
 mod filter;
 mod ocr;
+mod oembed;
 mod office;
 mod profile;
 mod room;
