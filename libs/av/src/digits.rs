@@ -15,7 +15,7 @@ const DOT_PX: u32 = 2;
 const MARGIN_PX: u32 = 4;
 
 /// Rows from the top, a bit for each dot, the leftmost the highest.
-const GLYPHS: [[u8; 7]; 11] = [
+const GLYPHS: [[u8; 7]; 12] = [
     [0b01110, 0b10001, 0b10001, 0b10001, 0b10001, 0b10001, 0b01110],
     [0b00100, 0b01100, 0b00100, 0b00100, 0b00100, 0b00100, 0b01110],
     [0b01110, 0b10001, 0b00001, 0b00110, 0b01000, 0b10000, 0b11111],
@@ -27,16 +27,23 @@ const GLYPHS: [[u8; 7]; 11] = [
     [0b01110, 0b10001, 0b10001, 0b01110, 0b10001, 0b10001, 0b01110],
     [0b01110, 0b10001, 0b10001, 0b01111, 0b00001, 0b00010, 0b01100],
     [0b00000, 0b00100, 0b00100, 0b00000, 0b00100, 0b00100, 0b00000],
+    [0b00000, 0b00000, 0b00000, 0b00000, 0b00000, 0b01100, 0b01100],
 ];
+/// Where the colon and the point are.
+const COLON: usize = 10;
+const POINT: usize = 11;
 
-/// A label of digits and colons; other letters are colons.
+/// A label of digits, colons and points; other letters are colons.
 pub(crate) fn label(text: &str) -> Label {
     let count = u32::try_from(text.len()).unwrap_or(0);
     let width = (count * (GLYPH.0 + 1)).saturating_sub(1) * DOT_PX + 2 * MARGIN_PX;
     let height = GLYPH.1 * DOT_PX + 2 * MARGIN_PX;
     let glyphs: Vec<[u8; 7]> = text
         .bytes()
-        .map(|byte| usize::from(byte.wrapping_sub(b'0')).min(10))
+        .map(|byte| match byte {
+            b'.' => POINT,
+            _ => usize::from(byte.wrapping_sub(b'0')).min(COLON),
+        })
         .filter_map(|index| GLYPHS.get(index).copied())
         .collect();
     let dot = |x: u32, y: u32| {
@@ -64,5 +71,10 @@ mod tests {
         let dots = label.ink.iter().filter(|ink| **ink > 0).count();
         assert_eq!(dots % (DOT_PX * DOT_PX) as usize, 0);
         assert!(dots > 100);
+    }
+
+    #[test]
+    fn a_point_is_no_colon() {
+        assert_ne!(label("1.0").ink, label("1:0").ink);
     }
 }

@@ -80,18 +80,10 @@ pub(crate) fn contact_sheet(film: &mut Film<'_, '_>, easel: &mut Easel<'_>) -> R
     };
     let columns = cells.len().min(PICTURE_COLUMNS);
     let mut sheet = Canvas::grid(size, columns, cells.len(), GAP_PX);
-    let has_hours = film.length_ms >= 3_600_000;
     for (index, cell) in cells.iter().enumerate() {
         let (x, y) = sheet.place(index);
         sheet.put(&cell.raster, (x, y));
-        let seconds = cell.ms / 1_000;
-        let (minutes, seconds) = (seconds / 60, seconds % 60);
-        let time = if has_hours {
-            format!("{}:{:02}:{seconds:02}", minutes / 60, minutes % 60)
-        } else {
-            format!("{minutes}:{seconds:02}")
-        };
-        sheet.label(&time, (x + size.0, y + size.1));
+        sheet.label(&moment(cell.ms, film.length_ms), (x + size.0, y + size.1));
     }
     let sheet = sheet.raster()?;
     let bytes = jpeg::write(&sheet, easel)?;
@@ -139,6 +131,19 @@ fn gather<'i, 's>(
         }
     }
     Ok(cells)
+}
+
+/// A moment of a film of that length, as exact as it takes to tell it from the next on the sheet.
+fn moment(ms: u64, length_ms: u64) -> String {
+    let (seconds, tenth) = (ms / 1_000, ms % 1_000 / 100);
+    let (minutes, seconds) = (seconds / 60, seconds % 60);
+    if length_ms >= 3_600_000 {
+        format!("{}:{:02}:{seconds:02}", minutes / 60, minutes % 60)
+    } else if length_ms >= PICTURES * 1_000 {
+        format!("{minutes}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}.{tenth}")
+    }
 }
 
 /// Hours, minutes, seconds and thousandths.
@@ -219,6 +224,13 @@ mod tests {
     fn clocks_have_hours_and_thousandths() {
         assert_eq!(clock(0), "00:00:00.000");
         assert_eq!(clock(3_723_004), "01:02:03.004");
+    }
+
+    #[test]
+    fn moments_of_a_short_film_are_told_apart() {
+        assert_eq!(moment(1_250, 5_000), "0:01.2");
+        assert_eq!(moment(61_250, 90_000), "1:01");
+        assert_eq!(moment(3_723_004, 7_200_000), "1:02:03");
     }
 
     #[test]
