@@ -231,6 +231,20 @@ fn font() -> PathBuf {
     PathBuf::from("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
 }
 
+#[tokio::test]
+async fn what_grows_transparent_little_by_little_is_written_as_webp() {
+    let drawing = "<svg xmlns='http://www.w3.org/2000/svg' width='200' height='200'>\
+                   <radialGradient id='g'><stop stop-opacity='1'/>\
+                   <stop offset='1' stop-opacity='0'/></radialGradient>\
+                   <rect width='200' height='200' fill='url(#g)'/></svg>";
+    let pool = Pool::start(&config()).expect("a pool");
+    let outcome = draw(&pool, drawing.as_bytes(), wish(&["200"], Some(Format::Webp))).await;
+    let picture = image::load_from_memory(&outcome.bytes(0)).expect("a picture").to_rgba8();
+    let opacities: std::collections::BTreeSet<u8> =
+        picture.pixels().map(|pixel| pixel.0[3]).collect();
+    assert!(opacities.len() > 100, "{opacities:?}");
+}
+
 /// Boxes for letters that no font has are all the same.
 #[tokio::test]
 async fn this_machines_fonts_have_letters_and_no_boxes_for_what_most_people_write() {
