@@ -1,10 +1,12 @@
 //! Cameras' raw files: the full preview that cameras put into them, and what they say.
 //!
-//! Where there is none, sensors' values that are not packed are developed simply.
+//! Where there is none, sensors' values are developed simply: plain, or packed as DNG has them.
 
+mod blocks;
 mod boxes;
 mod develop;
 mod facts;
+mod lossless;
 mod walk;
 
 use domain::limits::Limits;
@@ -103,15 +105,13 @@ impl<'a> Raw<'a> {
             easel.keep(parts.find(|kept| !kept.is_empty()).unwrap_or_default());
         }
         for number in easel.open(1)? {
-            let sensor = self.sensor.as_ref().filter(|sensor| sensor.can_be_developed());
+            let sensor = self.sensor.as_ref();
+            let sensor = sensor.and_then(|sensor| develop::Leaf::of(sensor, self.orientation));
             match (&self.preview, sensor) {
                 (Some(preview), sensor) if sensor.is_none() || !is_small(preview.dimensions) => {
                     easel.page(number, &mut preview.leaf(self.orientation))?;
                 }
-                (_, Some(sensor)) => {
-                    let page = &mut develop::Leaf { sensor, orientation: self.orientation };
-                    easel.page(number, page)?;
-                }
+                (_, Some(mut page)) => easel.page(number, &mut page)?,
                 (_, None) => {
                     let what = "a camera's raw file without a preview".to_owned();
                     return Err(Error::Unsupported { what });

@@ -218,6 +218,70 @@ fn values_of_a_sensor_that_are_not_packed_are_developed() {
     assert_eq!(result.expect_err("cut").code().name(), "corrupt");
 }
 
+/// A scene as cameras store it without a preview, written by imagecodecs and, two components side by
+/// side, as Adobe's converter does; tifffile reads the same values from each.
+const PACKED: [(&str, &[u8], &[u8]); 7] = [
+    // Tiles of lossless JPEG: one component, and two.
+    ("bayer-lj92", include_bytes!("raws/bayer-lj92.dng"), BAYER),
+    ("bayer-pairs", include_bytes!("raws/bayer-pairs.dng"), BAYER),
+    // Strips of 12 bits, one strip of 10.
+    ("bayer-packed", include_bytes!("raws/bayer-packed.dng"), BAYER),
+    ("bayer-packed10", include_bytes!("raws/bayer-packed10.dng"), BAYER),
+    // 8 bits along a curve, in a frame that is not to be shown.
+    ("bayer-curve", include_bytes!("raws/bayer-curve.dng"), BAYER),
+    // Three colours of each pixel, in tiles.
+    ("linear-lossless", include_bytes!("raws/linear-lossless.dng"), LINEAR),
+    ("linear-deflate", include_bytes!("raws/linear-deflate.dng"), LINEAR),
+];
+/// What LibRaw makes of the scene, by each two by two of the filters and by each pixel.
+const BAYER: &[u8] = include_bytes!("raws/bayer.png");
+const LINEAR: &[u8] = include_bytes!("raws/linear.png");
+/// The mean difference of a channel that is no difference to the eye, of 255.
+const NEAR: f64 = 2.0;
+
+#[test]
+fn values_that_are_packed_look_as_libraw_develops_them() {
+    for (name, file, libraw) in PACKED {
+        let expected = image::load_from_memory(libraw).expect("a picture").to_rgb8();
+        let (basket, metadata) = drawn(file);
+        let found = &basket.made[0];
+        assert_eq!(found.dimensions, expected.dimensions(), "{name}");
+        let difference: u64 = expected
+            .enumerate_pixels()
+            .flat_map(|(x, y, pixel)| {
+                let channels = found.rgb(x, y).into_iter().zip(pixel.0);
+                channels.map(|(a, b)| u64::from(a.abs_diff(b)))
+            })
+            .sum();
+        let mean = difference as f64 / expected.as_raw().len() as f64;
+        assert!(mean < NEAR, "{name}: differs by {mean:.2}");
+        assert_eq!(metadata["raw"]["model"], "Sample", "{name}");
+    }
+}
+
+#[test]
+fn packed_values_that_are_broken_give_a_code_or_a_picture() {
+    for (name, file, _) in PACKED {
+        let cut = &file[..file.len() - 200];
+        let (_, result) = draw_as(&raw(), cut, &wish(&["8"], None), &Limits::default());
+        assert_eq!(result.expect_err(name).code().name(), "corrupt");
+        let limits = Limits { pixels: 1_000, ..Limits::default() };
+        let (_, result) = draw_as(&raw(), file, &wish(&["8"], None), &limits);
+        assert_eq!(result.expect_err(name).code().name(), "too_many_pixels");
+        // The head with its tags, and the beginning of the values.
+        for at in 8..900.min(file.len()) {
+            let mut broken = file.to_vec();
+            broken[at] ^= 0xff;
+            let (_, result) = draw_as(&raw(), &broken, &wish(&["8"], None), &Limits::default());
+            if let Err(error) = result {
+                let code = error.code().name();
+                let known = ["corrupt", "unsupported", "too_many_pixels"].contains(&code);
+                assert!(known, "{name}, {at}: {code}");
+            }
+        }
+    }
+}
+
 #[test]
 fn whatever_is_broken_gives_a_code_or_a_picture() {
     let jpeg = preview();
