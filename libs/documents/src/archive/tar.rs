@@ -127,7 +127,7 @@ struct Next {
 
 impl Next {
     fn take(&mut self, kind: u8, bytes: &[u8]) {
-        let text = || String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned();
+        let text = || name(bytes).trim_end_matches('\0').to_owned();
         match kind {
             b'L' => self.name = Some(text()),
             b'K' => self.link = Some(text()),
@@ -189,7 +189,7 @@ impl Header {
         let text = |from: usize, to: usize| {
             let field = block.get(from..to).unwrap_or_default();
             let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
-            String::from_utf8_lossy(field.get(..end).unwrap_or_default()).into_owned()
+            name(field.get(..end).unwrap_or_default())
         };
         let is_posix = block.get(257..263) == Some(b"ustar\0");
         let prefix = if is_posix { text(345, 500) } else { String::new() };
@@ -212,4 +212,25 @@ fn number(field: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(field).ok()?;
     let digits = text.trim_matches(|letter: char| letter == ' ' || letter == '\0');
     if digits.is_empty() { Some(0) } else { u64::from_str_radix(digits, 8).ok() }
+}
+
+/// Names are bytes: UTF-8, or else most often the Latin letters of an older system.
+fn name(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(name) => name.to_owned(),
+        Err(_other_encoding) => {
+            encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_older_systems_are_read_as_latin_letters() {
+        assert_eq!(name(b"umlauts-\xc4\xd6\xdc\xe4\xf6\xfc\xdf"), "umlauts-ÄÖÜäöüß");
+        assert_eq!(name("日本.txt".as_bytes()), "日本.txt");
+    }
 }
