@@ -1,6 +1,9 @@
 //! EPUB: its cover, or else its first pages.
 
+use std::borrow::Cow;
+
 use domain::wish::MetadataKind;
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use filetype::Filetype;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -20,6 +23,8 @@ const MOST_CHAPTER_BYTES: usize = 2 << 20;
 const MOST_COVER_BYTES: usize = 64 << 20;
 /// Chapters that are set where there is no cover.
 const SHOWN_CHAPTERS: usize = 4;
+/// Within so many bytes an XML declaration ends.
+const MOST_DECLARATION_BYTES: usize = 256;
 /// Files of a package.
 const MOST_ITEMS: usize = 10_000;
 
@@ -51,7 +56,7 @@ pub(crate) fn draw(
     let mut blocks = package.title_page();
     for chapter in package.spine().take(SHOWN_CHAPTERS) {
         if let Some(bytes) = archive.read(&resolved(&path, chapter), MOST_CHAPTER_BYTES)? {
-            blocks.extend(html::blocks(&String::from_utf8_lossy(&bytes)));
+            blocks.extend(html::blocks(&decoded(&bytes)));
         }
     }
     let mut letters = Letters::new(fonts);
@@ -114,11 +119,34 @@ fn unescaped(href: &str) -> String {
 pub(crate) fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
     let found = tag.attributes().flatten().find(|found| found.key.local_name().as_ref() == name)?;
     let value = found.value.to_string();
-    Some(quick_xml::escape::unescape(&value).map_or(value.clone(), std::borrow::Cow::into_owned))
+    Some(quick_xml::escape::unescape(&value).map_or(value.clone(), Cow::into_owned))
+}
+
+/// XML as text: by the mark it begins with, else by how wide its first letter is, else by what it
+/// declares, else as UTF-8.
+fn decoded(xml: &[u8]) -> Cow<'_, str> {
+    let encoding = match xml {
+        [b'<', 0, ..] => UTF_16LE,
+        [0, b'<', ..] => UTF_16BE,
+        _ => declared(xml).unwrap_or(UTF_8),
+    };
+    encoding.decode(xml).0
+}
+
+/// The encoding that an XML declaration in letters of one byte names. One of wider letters cannot be
+/// it.
+fn declared(xml: &[u8]) -> Option<&'static Encoding> {
+    let start = xml.get(..xml.len().min(MOST_DECLARATION_BYTES))?;
+    let declaration = start.strip_prefix(b"<?xml")?.split(|byte| *byte == b'>').next()?;
+    let text = std::str::from_utf8(declaration).ok()?;
+    let value = text.split_once("encoding")?.1.trim_start().strip_prefix('=')?.trim_start();
+    let name = value.split(['"', '\'']).nth(1)?;
+    let encoding = Encoding::for_label(name.as_bytes())?;
+    (encoding != UTF_16LE && encoding != UTF_16BE).then_some(encoding)
 }
 
 fn rootfile(container: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(container);
+    let text = decoded(container);
     let mut reader = Reader::from_str(&text);
     loop {
         match reader.read_event().ok()? {
@@ -152,7 +180,7 @@ struct Package {
 impl Package {
     /// Reads as far as it is well-formed.
     fn parse(bytes: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(bytes);
+        let text = decoded(bytes);
         let mut reader = Reader::from_str(&text);
         let mut package = Self::default();
         let mut inside: Option<String> = None;
@@ -178,7 +206,7 @@ impl Package {
                 Event::GeneralRef(name) if inside.is_some() => {
                     let name = format!("&{};", &*name);
                     let letters = quick_xml::escape::unescape(&name)
-                        .map_or_else(|_| String::new(), std::borrow::Cow::into_owned);
+                        .map_or_else(|_| String::new(), Cow::into_owned);
                     if let Some((_, said)) = package.said.last_mut() {
                         said.push_str(&letters);
                     }
@@ -289,4 +317,38 @@ fn is_told(name: &str) -> bool {
             | "subject"
             | "rights"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_in_any_encoding_tells_its_title() {
+        let text = |encoding: &str| {
+            format!(
+                "<?xml version=\"1.0\" encoding='{encoding}'?><package><title>Zürich</title></package>"
+            )
+        };
+        let wide = |text: String, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            text.encode_utf16().flat_map(bytes).collect()
+        };
+        let latin: Vec<u8> = text("iso-8859-1").chars().map(|letter| letter as u8).collect();
+        let packages = [
+            text("utf-8").into_bytes(),
+            format!("\u{feff}{}", text("UTF-8")).into_bytes(),
+            latin,
+            // By their mark, though they declare another.
+            wide(format!("\u{feff}{}", text("UTF-8")), u16::to_le_bytes),
+            wide(format!("\u{feff}{}", text("UTF-8")), u16::to_be_bytes),
+            // Without a mark.
+            wide(text("UTF-16"), u16::to_le_bytes),
+            wide(text("UTF-16"), u16::to_be_bytes),
+            // Declared, but not so.
+            text("UTF-16").into_bytes(),
+        ];
+        for package in packages {
+            assert_eq!(Package::parse(&package).first("title"), Some("Zürich"), "{package:?}");
+        }
+    }
 }
