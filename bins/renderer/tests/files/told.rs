@@ -122,7 +122,8 @@ fn nonsense(
         }
         MetadataKind::Document if entry.row == "epub" => &[
             ("its chapters", number("chapters").is_some()),
-            ("its authors", list("creator").is_some()),
+            ("its authors", list("creator").is_some_and(|it| !it.is_empty())),
+            ("its title", said("title")),
         ],
         MetadataKind::Document => &[("its pages", paged())],
         MetadataKind::Mail => &[
