@@ -87,6 +87,7 @@ fuzz MINUTES='5' *TARGETS:
     shift
     [ $# -gt 0 ] || mapfile -t found < <(cargo fuzz list) && set -- "${@:-${found[@]}}"
     for target in "$@"; do
+        mkdir -p fuzz/corpus/"$target"
         cargo fuzz run --sanitizer none "$target" -- -max_total_time=$((minutes * 60)) -timeout=10 -max_len=65536
     done
 

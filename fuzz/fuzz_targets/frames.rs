@@ -5,4 +5,4 @@
 #[allow(dead_code, reason = "each program runs one of the targets")]
 mod targets;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::frames(data));
+libfuzzer_sys::fuzz_target!(init: targets::lay_seeds("frames"), |data: &[u8]| targets::frames(data));

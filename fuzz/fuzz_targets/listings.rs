@@ -5,4 +5,4 @@
 #[allow(dead_code, reason = "each program runs one of the targets")]
 mod targets;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::listings(data));
+libfuzzer_sys::fuzz_target!(init: targets::lay_seeds("listings"), |data: &[u8]| targets::listings(data));

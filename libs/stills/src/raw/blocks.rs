@@ -193,7 +193,7 @@ impl<'a> Blocks<'a> {
             match self.bits {
                 8 => values.extend(line.iter().map(|byte| u16::from(*byte))),
                 16 => {
-                    values.extend(line.as_chunks::<2>().0.iter().map(|two| self.tiff.short(*two)))
+                    values.extend(line.as_chunks::<2>().0.iter().map(|two| self.tiff.short(*two)));
                 }
                 bits => values.extend(packed(line, bits).take(row)),
             }

@@ -390,7 +390,7 @@ mod tests {
     #[test]
     fn a_value_is_the_one_expected_and_a_difference() {
         // Categories 2, 1, 0, 16: +3, -1, 0, 32,768.
-        let bits = 0b00010_11_00001_0_00000_10000_u32 << (32 - 23);
+        let bits = 0b000_1011_0000_1000_0001_0000_u32 << (32 - 23);
         let file = jpeg(4, 1, 1, 1, &bits.to_be_bytes());
         let values = decode(&file, 4).expect("decoded");
         assert_eq!(values, [32_771, 32_770, 32_770, 2]);

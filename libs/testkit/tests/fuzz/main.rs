@@ -1,7 +1,7 @@
 //! A short run of every fuzz target, the same every time; `just fuzz` runs them long.
 #![allow(clippy::indexing_slicing, reason = "a test that slips fails, as it should")]
 
-#[allow(unreachable_pub, reason = "the programs under fuzz/ include the same file")]
+#[allow(dead_code, unreachable_pub, reason = "the programs under fuzz/ include the same file")]
 mod targets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

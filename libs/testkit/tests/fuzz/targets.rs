@@ -4,6 +4,7 @@
 //! asserts.
 
 use std::io;
+use std::path::{Path, PathBuf};
 
 use domain::limits::Limits;
 use domain::wish::PreviewWish;
@@ -40,6 +41,37 @@ pub const ALL: &[Target] = &[
     Target { name: "words", run: words, seeds: word_seeds, rounds: 20_000 },
     Target { name: "films", run: films, seeds: film_seeds, rounds: 10_000 },
 ];
+
+/// Lays what a target begins from into the folder that its program was started with: its seeds, and
+/// for those that read files small ones of the corpus. For the fuzzer, which then changes them.
+pub fn lay_seeds(name: &str) {
+    const LARGEST: u64 = 32 << 10;
+    const READ_FILES: [&str; 6] =
+        ["kinds", "listings", "pictures", "drawings", "documents", "films"];
+    let mut words = std::env::args().skip(1);
+    let Some(folder) = words.find(|word| !word.starts_with('-')).map(PathBuf::from) else { return };
+    let target = ALL.iter().find(|target| target.name == name);
+    let mut seeds = target.map_or_else(Vec::new, |target| (target.seeds)());
+    if READ_FILES.contains(&name) {
+        let mut folders =
+            vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/corpus/files")];
+        while let Some(entries) = folders.pop().map(std::fs::read_dir) {
+            for path in entries.into_iter().flatten().flatten().map(|entry| entry.path()) {
+                match path.symlink_metadata() {
+                    Ok(about) if about.is_dir() => folders.push(path),
+                    Ok(about) if about.is_file() && about.len() <= LARGEST => {
+                        seeds.extend(std::fs::read(path));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    for (nth, seed) in seeds.iter().enumerate() {
+        // A folder that cannot be written is the fuzzer's to complain of.
+        let _ = std::fs::write(folder.join(format!("seed-{nth}")), seed);
+    }
+}
 
 /// The protocol between worker and renderer: headers, then the body of whichever kind.
 pub fn frames(data: &[u8]) {
