@@ -1,7 +1,7 @@
 //! Fuzzes `envelopes`; see the target itself.
 #![no_main]
 
-#[path = "../../libs/testkit/tests/fuzz/targets.rs"]
+#[path = "../../libs/testkit/tests/fuzz/targets/mod.rs"]
 #[allow(dead_code, reason = "each program runs one of the targets")]
 mod targets;
 

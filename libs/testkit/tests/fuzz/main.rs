@@ -135,4 +135,5 @@ each! {
     artifacts_are_read_whatever_they_are: 11,
     words_are_read_whatever_they_are: 12,
     films_are_read_whatever_they_are: 13,
+    proofs_are_read_whatever_they_are: 14,
 }
