@@ -87,6 +87,7 @@ codes! {
     DestinationForbidden = "destination_forbidden", Lasting, "The destination's endpoint is an address that this service does not connect to.";
     DestinationTimeout = "destination_timeout", Passing, "The destination's server was too slow.";
     Internal = "internal", Passing, "Something inside this service failed; operators have been told.";
+    LanguageMissing = "language_missing", Lasting, "Text is to be read in a language that this installation has no data of Tesseract's for.";
 }
 
 /// A part that an installation can do without. Append only.

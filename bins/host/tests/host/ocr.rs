@@ -65,6 +65,6 @@ async fn a_language_that_is_not_installed_is_named() {
     let languages = ["eng".to_owned(), "xyz".to_owned()];
     let error = workshop().ocr(nameless(&picture("TEA")), &languages, &limits()).await;
     let error = error.expect_err("no such language");
-    assert_eq!(error.code().name(), "capability_missing");
+    assert_eq!(error.code().name(), "language_missing");
     assert!(error.to_string().contains("xyz"), "{error}");
 }

@@ -240,7 +240,8 @@ async fn limits_of_memory_and_time_end_a_document() {
     assert!(began.elapsed().as_secs() < 30);
     let slow = Limits { hosted_cpu_ms: 1_000, ..limits() };
     let error = workshop.office_to_pdf(nameless(&long), "docx", None, &slow).await;
-    assert_eq!(error.expect_err("too slow").code().name(), "renderer_timeout");
+    let error = error.expect_err("too slow");
+    assert_eq!(error.code().name(), "renderer_timeout", "{error}");
     let small = Limits { hosted_memory_bytes: 64 << 20, ..limits() };
     let error = workshop.office_to_pdf(nameless(&long), "docx", None, &small).await;
     let code = error.expect_err("too much").code().name();

@@ -245,7 +245,8 @@ impl HostedError {
     #[must_use]
     pub const fn code(&self) -> FailureCode {
         match self {
-            Self::Missing { .. } | Self::Language { .. } => FailureCode::CapabilityMissing,
+            Self::Missing { .. } => FailureCode::CapabilityMissing,
+            Self::Language { .. } => FailureCode::LanguageMissing,
             Self::Failed { code, .. } => *code,
             Self::Document(_) => FailureCode::SourceUnreachable,
             Self::Start(_) | Self::Order(_) | Self::File { .. } | Self::Thread(_) => {
@@ -259,8 +260,8 @@ impl HostedError {
     pub const fn capability(&self) -> Option<domain::Capability> {
         match self {
             Self::Missing { capability } => Some(capability.capability()),
-            Self::Language { .. } => Some(domain::Capability::Ocr),
-            Self::Failed { .. }
+            Self::Language { .. }
+            | Self::Failed { .. }
             | Self::Document(_)
             | Self::Start(_)
             | Self::Order(_)

@@ -24,6 +24,7 @@ export const REMEDIES = {
   output_too_large: LESS,
   no_such_page: 'Ask again for pages that are there.',
   capability_missing: 'Ask again without it, or have the operator run: darkroom doctor',
+  language_missing: 'Ask again in another language; darkroom doctor lists those that are installed.',
   renderer_memory: LESS,
   renderer_timeout: LESS,
   renderer_crashed: 'Open the file in the program that made it, save it anew, and ask again.',

@@ -224,7 +224,7 @@ async fn nothing_of_a_scan_is_left_but_its_text_where_results_lie() {
 
     let missing = json!({"url": url, "sizes": ["40x40"], "metadata": ["ocr"], "options": {"languages": ["xyz"]}});
     let failed = jobs::wish(&caller, &missing).await;
-    assert_eq!(jobs::ended(&caller, &failed).await["error"]["code"], "capability_missing");
+    assert_eq!(jobs::ended(&caller, &failed).await["error"]["code"], "language_missing");
     scene.nothing_runs("after a scan that could not be read").await;
     scene.check("after a scan that could not be read").await;
 }
