@@ -88,6 +88,12 @@ async fn what_happens_to_an_account_is_told_to_no_endpoint_of_another() {
     let again = stranger.ask("POST", &format!("/v1/deliveries/{mine}/redeliver"), &json!({})).await;
     assert_eq!(again.status, 202, "{}", again.json());
     two.hooks.wait_until(PATIENCE, |all| count(all) >= 2).await;
+    // What is under way is not replayed beside itself.
+    until_some("the redelivery is over", PATIENCE, || async {
+        let all = delivered(stranger, &format!("endpoint={theirs}")).await;
+        all.into_iter().find(|one| one["id"] == mine && one["duplicates"].as_u64() >= Some(1))
+    })
+    .await;
     for endpoint in [&theirs, &foreign[0], &foreign[1]] {
         let path = format!("/v1/endpoints/{endpoint}/replays");
         let answer = stranger.ask("POST", &path, &json!({ "from_seq": 1 })).await;
