@@ -126,6 +126,10 @@ impl Program {
     }
 }
 
+/// Of the limit of CPU time in seconds so many tenths count as all of it: the kernel holds a process to it by
+/// ticks, which run ahead of what it says was used.
+const SPENT_TENTHS: u64 = 8;
+
 /// Whether those that have ended used what one may use.
 #[allow(unsafe_code, reason = "no safe wrapper of getrusage")]
 fn cpu_is_spent() -> bool {
@@ -137,7 +141,8 @@ fn cpu_is_spent() -> bool {
     };
     let us = |time: libc::timeval| time.tv_sec * 1_000_000 + time.tv_usec;
     let spent = u64::try_from(us(usage.ru_utime) + us(usage.ru_stime)).unwrap_or_default();
-    getrlimit(Resource::Cpu).current.is_some_and(|limit| spent / 1_000_000 >= limit)
+    let enough_us = |limit: u64| limit.saturating_mul(SPENT_TENTHS * 100_000);
+    getrlimit(Resource::Cpu).current.is_some_and(|limit| spent >= enough_us(limit))
 }
 
 /// Lowers the limits of every process here but the host to the job's.
