@@ -39,7 +39,7 @@ release:
 # Install what all recipes need, so that they work without a network afterwards
 [group('build')]
 setup:
-    ./justw --need build full tests bench corpus
+    ./justw --need build full tests bench corpus fuzz
     cargo fetch --locked
     cargo fetch --locked --manifest-path fuzz/Cargo.toml
 
@@ -82,14 +82,50 @@ test *ARGS:
 fuzz MINUTES='5' *TARGETS:
     #!/usr/bin/env bash
     set -euo pipefail
-    ./justw --need fuzz
+    # Of one input, and of a whole target with all that it keeps.
+    timeout_s=10 input_bytes=65536 memory_mb=2048
     minutes=$1
     shift
-    [ $# -gt 0 ] || mapfile -t found < <(cargo fuzz list) && set -- "${@:-${found[@]}}"
+    if ! [[ $minutes =~ ^[1-9][0-9]*$ ]]; then
+        echo "fuzz: MINUTES is a whole number, not '$minutes': ./justw fuzz 5 frames kinds" >&2
+        exit 1
+    fi
+    ./justw --need fuzz
+    known=$(cargo fuzz list)
     for target in "$@"; do
-        mkdir -p fuzz/corpus/"$target"
-        cargo fuzz run --sanitizer none "$target" -- -max_total_time=$((minutes * 60)) -timeout=10 -max_len=65536
+        if ! grep -qxF -- "$target" <<<"$known"; then
+            printf "fuzz: there is no target '%s'; there are: %s\n" "$target" "${known//$'\n'/ }" >&2
+            exit 1
+        fi
     done
+    # shellcheck disable=SC2086 # names, a word each
+    [ $# -gt 0 ] || set -- $known
+    host=$(rustc -vV | sed -n 's/^host: //p')
+    # Without -O, assertions would be on where the profile has them off.
+    cargo fuzz build -O --sanitizer none --target "$host"
+    began=$(mktemp)
+    trap 'rm -f "$began"' EXIT
+    trap 'exit 130' INT
+    limits=(-timeout=$timeout_s -rss_limit_mb=$memory_mb)
+    failures=()
+    for target in "$@"; do
+        program=fuzz/target/$host/release/$target
+        corpus=fuzz/corpus/$target
+        kept=fuzz/artifacts/$target
+        mkdir -p "$corpus" "$kept"
+        touch "$began"
+        echo "fuzz: $target for $minutes min"
+        "$program" "${limits[@]}" -max_len=$input_bytes -max_total_time=$((minutes * 60)) \
+            -artifact_prefix="$kept/" -print_final_stats=1 "$corpus" && continue
+        found=$(find "$kept" -type f -newer "$began" ! -name 'slow-unit-*' -print -quit)
+        failures+=("$target: ${found:-no input was kept, its last words are above}")
+        failures+=("    again: $program ${limits[*]} ${found:-$corpus}")
+    done
+    if [ ${#failures[@]} -gt 0 ]; then
+        printf '\nfuzz: %s of %s targets failed:\n' $((${#failures[@]} / 2)) $# >&2
+        printf '    %s\n' "${failures[@]}" >&2
+        exit 1
+    fi
 
 # Deliver 10,000 webhooks while the dispatcher is killed 100 times and NATS 10 times, and replay 100,000 events
 [group('check')]

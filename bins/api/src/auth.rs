@@ -118,7 +118,7 @@ impl Caller {
 
 /// What an `Authorization` header says.
 #[derive(Debug, PartialEq, Eq)]
-enum Claim {
+pub(crate) enum Claim {
     Secret { key: String, secret: String },
     Key(String),
 }
@@ -250,7 +250,7 @@ fn has_token(text: &str) -> bool {
     })
 }
 
-fn claim(value: &HeaderValue) -> Result<Claim, Problem> {
+pub(crate) fn claim(value: &HeaderValue) -> Result<Claim, Problem> {
     let text = value.to_str().unwrap_or_default().trim();
     let Some((scheme, rest)) = text.split_once(' ') else { return Err(Problem::NoCredentials) };
     if !scheme.eq_ignore_ascii_case("basic") {

@@ -167,7 +167,7 @@ fn tag(hash: &str) -> HeaderValue {
 }
 
 /// Whether an `If-None-Match` names this tag (RFC 9110, section 13.1.2).
-fn names(value: &HeaderValue, tag: &HeaderValue) -> bool {
+pub(crate) fn names(value: &HeaderValue, tag: &HeaderValue) -> bool {
     let Ok(value) = value.to_str() else { return false };
     let mut named = value.split(',').map(str::trim);
     named.any(|named| named == "*" || named.strip_prefix("W/").unwrap_or(named) == tag)

@@ -17,6 +17,8 @@ mod error;
 pub mod export;
 mod fields;
 mod fresh;
+#[doc(hidden)]
+pub mod fuzzed;
 mod incoming;
 mod logs;
 mod members;

@@ -5,8 +5,8 @@ mod healthz;
 mod landing;
 mod openapi_json;
 mod readyz;
-mod v1;
-mod v2;
+pub(crate) mod v1;
+pub(crate) mod v2;
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -9,6 +9,8 @@ mod attempt;
 mod book;
 mod deliver;
 mod feed;
+#[doc(hidden)]
+pub mod fuzzed;
 mod journal;
 mod lanes;
 mod later;

@@ -190,7 +190,7 @@ fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-fn redirected(from: &SourceUrl, headers: &HeaderMap) -> Result<SourceUrl, Error> {
+pub(crate) fn redirected(from: &SourceUrl, headers: &HeaderMap) -> Result<SourceUrl, Error> {
     let location = headers
         .get(LOCATION)
         .and_then(|location| std::str::from_utf8(location.as_bytes()).ok())
@@ -212,11 +212,11 @@ pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
     foreign(&CONTENT_ENCODING, "identity") || foreign(&TRANSFER_ENCODING, "chunked")
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn content_length(headers: &HeaderMap) -> Option<u64> {
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
     text(headers, &CONTENT_LENGTH)?.parse().ok()
 }
 
@@ -237,7 +237,7 @@ fn range_of(
 
 /// A tag that is not weak; else the date of the last change, if that was a while before the answer:
 /// then a later change has a later date.
-fn validator(headers: &HeaderMap) -> Option<HeaderValue> {
+pub(crate) fn validator(headers: &HeaderMap) -> Option<HeaderValue> {
     const SETTLED: Duration = Duration::from_secs(60);
     let etag = headers.get(ETAG).filter(|etag| etag.as_bytes().starts_with(b"\""));
     let date = |name| httpdate::parse_http_date(text(headers, name)?).ok();
@@ -249,13 +249,13 @@ fn validator(headers: &HeaderMap) -> Option<HeaderValue> {
     etag.or_else(settled).cloned()
 }
 
-struct ContentRange {
-    first: u64,
+pub(crate) struct ContentRange {
+    pub(crate) first: u64,
     total: Option<u64>,
 }
 
 /// `bytes 0-99/1000`, the total perhaps `*`.
-fn parse_content_range(text: &str) -> Option<ContentRange> {
+pub(crate) fn parse_content_range(text: &str) -> Option<ContentRange> {
     let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
     let (first, _last) = range.split_once('-')?;
     Some(ContentRange { first: first.trim().parse().ok()?, total: total.trim().parse().ok() })

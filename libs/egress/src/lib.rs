@@ -12,6 +12,8 @@ mod connect;
 mod error;
 mod exchange;
 mod fetch;
+#[doc(hidden)]
+pub mod fuzzed;
 mod gate;
 mod guard;
 mod name;

@@ -108,7 +108,7 @@ async fn read(response: Response<Incoming>) -> Posted {
 }
 
 /// Valid UTF-8 in which nothing acts on a terminal or a log, at most [`RESPONSE_BYTES_KEPT`].
-fn clean(bytes: &[u8]) -> String {
+pub(crate) fn clean(bytes: &[u8]) -> String {
     let mut cleaned = String::new();
     for char in String::from_utf8_lossy(bytes).chars() {
         let before = cleaned.len();

@@ -10,6 +10,8 @@ mod cgroup;
 mod control;
 mod fonts;
 pub mod frame;
+#[doc(hidden)]
+pub mod fuzzed;
 pub mod hosted;
 pub mod inside;
 mod inspect;

@@ -7,6 +7,8 @@
 //! it is told to, and must not be told by strangers.
 
 mod desk;
+#[doc(hidden)]
+pub mod fuzzed;
 mod guests;
 mod review;
 mod rights;

@@ -8,7 +8,7 @@
 mod page;
 mod prove;
 mod requests;
-mod session;
+pub(crate) mod session;
 mod shelf;
 mod text;
 pub(crate) mod wire;

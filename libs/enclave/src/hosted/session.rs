@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use domain::FailureCode;
 use domain::limits::Limits;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 
 use super::HostedError;
 use super::requests::Requests;
@@ -19,10 +21,11 @@ use super::wire::{
     self, Ask, Done, Failed, Heard, Made, Order, PROTOCOL, PageSaid, Product, Ready, Task,
     WireError, Word,
 };
+use super::workshop::said_within;
 use crate::inspect;
 use crate::pool::StartError;
 use crate::process::{Process, post_mortem};
-use crate::socket::SocketError;
+use crate::socket::{Socket, SocketError};
 use crate::words;
 
 /// Longest wait for a host to get its walls and its program up.
@@ -40,6 +43,75 @@ impl Products {
     pub(super) fn take(&mut self, product: Product) -> Result<File, HostedError> {
         self.files.remove(&product).ok_or_else(|| lied("it is done without having made all"))
     }
+}
+
+/// What a host has said of its job so far, each word checked against what was asked for.
+pub(super) struct Hearing {
+    /// What may be made.
+    asked_for: &'static [Product],
+    /// Most bytes of what is made.
+    most_bytes: u64,
+    made_bytes: u64,
+    products: Products,
+}
+
+/// What a word of a host's means.
+pub(super) enum Said {
+    /// A page wants something.
+    Ask(Ask),
+    /// A file was taken.
+    Made,
+    /// All is made.
+    Done(Products),
+}
+
+impl Hearing {
+    pub(super) fn new(asked_for: &'static [Product], most_bytes: u64) -> Self {
+        Self { asked_for, most_bytes, made_bytes: 0, products: Products::default() }
+    }
+
+    /// Takes a word that is due once the host is ready.
+    pub(super) fn take(&mut self, heard: &Heard) -> Result<Said, HostedError> {
+        match heard.word {
+            Word::Ask => read(heard).map(Said::Ask),
+            Word::Made => self.made(heard).map(|()| Said::Made),
+            Word::Failed => {
+                let failed: Failed = read(heard)?;
+                Err(HostedError::failed(failed.code, &failed.detail))
+            }
+            Word::Done => {
+                let done: Done = read(heard)?;
+                let files = std::mem::take(&mut self.products.files);
+                Ok(Said::Done(Products { files, page: done.page }))
+            }
+            word => Err(lied(&format!("it said {word:?} out of turn"))),
+        }
+    }
+
+    fn made(&mut self, heard: &Heard) -> Result<(), HostedError> {
+        let made: Made = read(heard)?;
+        let descriptor = heard.descriptor.as_ref().ok_or_else(|| lied("it made no file"))?;
+        if !self.asked_for.contains(&made.product) {
+            return Err(lied("it made what nobody asked for"));
+        }
+        let (file, length) = match inspect::open(descriptor) {
+            // A picture without any text.
+            Err(inspect::Flaw::Empty) if made.product == Product::Text => return Ok(()),
+            opened => opened.map_err(|flaw| lied(&flaw.to_string()))?,
+        };
+        self.made_bytes = length.saturating_add(self.made_bytes);
+        if self.made_bytes > self.most_bytes {
+            return Err(HostedError::failed(FailureCode::OutputTooLarge, ""));
+        }
+        match self.products.files.insert(made.product, file) {
+            None => Ok(()),
+            Some(_) => Err(lied("it made a file twice")),
+        }
+    }
+}
+
+fn read<M: DeserializeOwned>(heard: &Heard) -> Result<M, HostedError> {
+    heard.read().map_err(|error| lied(&error.to_string()))
 }
 
 pub(super) struct Session {
@@ -73,61 +145,24 @@ impl Session {
             Err(error @ WireError::Socket(_)) => return Err(self.why_silent(error)),
             Err(error) => return Err(HostedError::Order(error)),
         }
-        let mut products = Products::default();
-        let mut made_bytes = 0;
+        let mut hearing = Hearing::new(self.products, self.limits.output_bytes);
         loop {
             let heard = match wire::hear(&self.process.socket, Some(until)) {
                 Ok(heard) => heard,
                 Err(error) => return Err(self.why_silent(error)),
             };
-            match heard.word {
-                Word::Ask => self.wanted(&heard, until)?,
-                Word::Made => self.made(&heard, &mut products, &mut made_bytes)?,
-                Word::Failed => {
-                    let failed: Failed = heard.read().map_err(|error| lied(&error.to_string()))?;
-                    return Err(HostedError::failed(failed.code, &failed.detail));
-                }
-                Word::Done => {
-                    let done: Done = heard.read().map_err(|error| lied(&error.to_string()))?;
-                    products.page = done.page;
-                    return Ok(products);
-                }
-                word => return Err(lied(&format!("it said {word:?} out of turn"))),
+            match hearing.take(&heard)? {
+                Said::Ask(ask) => self.wanted(ask, until)?,
+                Said::Made => {}
+                Said::Done(products) => return Ok(products),
             }
         }
     }
 
-    fn wanted(&mut self, heard: &Heard, until: Instant) -> Result<(), HostedError> {
-        let ask: Ask = heard.read().map_err(|error| lied(&error.to_string()))?;
+    fn wanted(&mut self, ask: Ask, until: Instant) -> Result<(), HostedError> {
         let requests =
             self.requests.as_mut().ok_or_else(|| lied("it asks for what no page wants"))?;
         requests.look_after(ask, until).map_err(lied)
-    }
-
-    fn made(
-        &self,
-        heard: &Heard,
-        products: &mut Products,
-        made_bytes: &mut u64,
-    ) -> Result<(), HostedError> {
-        let made: Made = heard.read().map_err(|error| lied(&error.to_string()))?;
-        let descriptor = heard.descriptor.as_ref().ok_or_else(|| lied("it made no file"))?;
-        if !self.products.contains(&made.product) {
-            return Err(lied("it made what nobody asked for"));
-        }
-        let (file, length) = match inspect::open(descriptor) {
-            // A picture without any text.
-            Err(inspect::Flaw::Empty) if made.product == Product::Text => return Ok(()),
-            opened => opened.map_err(|flaw| lied(&flaw.to_string()))?,
-        };
-        *made_bytes = length.saturating_add(*made_bytes);
-        if *made_bytes > self.limits.output_bytes {
-            return Err(HostedError::failed(FailureCode::OutputTooLarge, ""));
-        }
-        match products.files.insert(made.product, file) {
-            None => Ok(()),
-            Some(_) => Err(lied("it made a file twice")),
-        }
     }
 
     /// Why nothing more is heard.
@@ -145,6 +180,27 @@ impl Session {
                 "the limit of wall-clock time was reached",
             ),
             error => lied(&error.to_string()),
+        }
+    }
+}
+
+/// Hears out a host that was asked for the pictures of a page, and gives how many files it made and
+/// what the page says of itself. Nobody looks after what the page wants.
+pub(crate) fn hear_out(
+    socket: &Socket<impl AsFd>,
+    limits: &Limits,
+    until: Instant,
+) -> Result<(usize, Map<String, Value>), HostedError> {
+    const ASKED_FOR: &[Product] = &[Product::Viewport, Product::Full, Product::Text];
+    let mut hearing = Hearing::new(ASKED_FOR, limits.output_bytes);
+    loop {
+        let heard = wire::hear(socket, Some(until)).map_err(HostedError::Order)?;
+        match hearing.take(&heard)? {
+            Said::Ask(_) | Said::Made => {}
+            Said::Done(Products { files, page }) => {
+                let said = page.map(|page| said_within(page.metadata, limits.metadata_bytes));
+                return Ok((files.len(), said.unwrap_or_default()));
+            }
         }
     }
 }

@@ -367,7 +367,7 @@ fn file(step: &'static str) -> impl Fn(io::Error) -> HostedError {
 }
 
 /// Without control characters and empty fields; the longest lists go first if it is too much.
-fn said_within(mut said: Map<String, Value>, max_bytes: u32) -> Map<String, Value> {
+pub(super) fn said_within(mut said: Map<String, Value>, max_bytes: u32) -> Map<String, Value> {
     said.values_mut().for_each(clean);
     said.retain(|key, value| {
         let empty = match value {
@@ -393,7 +393,10 @@ fn clean(value: &mut Value) {
     match value {
         Value::String(text) => text.retain(|letter| !letter.is_control()),
         Value::Array(values) => values.iter_mut().for_each(clean),
-        Value::Object(map) => map.values_mut().for_each(clean),
+        Value::Object(map) => {
+            map.retain(|key, _| !key.contains(char::is_control));
+            map.values_mut().for_each(clean);
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

@@ -4,7 +4,7 @@ pub mod escape;
 mod filter;
 mod first;
 mod fonts;
-mod hosted;
+pub(crate) mod hosted;
 mod libraries;
 mod template;
 mod visit;

@@ -257,6 +257,11 @@ fn is_settlement(body: &[u8]) -> bool {
             || text.starts_with("+TERM "))
 }
 
+/// Whether what is asked for is answered here.
+pub(super) fn is_answered(tokens: &[&str]) -> bool {
+    read(tokens).is_ok()
+}
+
 fn read<'a>(tokens: &[&'a str]) -> Result<Asked<'a>, No> {
     let numbered = |name: &str| {
         numbered(name).ok_or_else(|| No {

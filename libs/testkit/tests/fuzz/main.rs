@@ -136,4 +136,10 @@ each! {
     words_are_read_whatever_they_are: 12,
     films_are_read_whatever_they_are: 13,
     proofs_are_read_whatever_they_are: 14,
+    renderers_are_read_whatever_they_are: 15,
+    hosts_are_read_whatever_they_are: 16,
+    pages_are_read_whatever_they_are: 17,
+    requests_are_read_whatever_they_are: 18,
+    answers_are_read_whatever_they_are: 19,
+    subscribers_are_read_whatever_they_are: 20,
 }

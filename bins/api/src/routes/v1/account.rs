@@ -62,7 +62,7 @@ pub(crate) const PATCH: Endpoint = Endpoint {
 
 /// What a body asks for.
 #[derive(Debug, Default, PartialEq)]
-struct Wanted {
+pub(crate) struct Wanted {
     label: Option<Option<String>>,
     keep_media: Option<bool>,
     rotate_webhook_secret: bool,
@@ -127,7 +127,7 @@ async fn patch(app: Arc<App>, call: Call) -> Result<Response, Problem> {
 }
 
 impl Wanted {
-    fn read(body: &[u8]) -> Result<Self, Problem> {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, Problem> {
         let mut fields = Fields::read(body, &["label", "keep_media", "rotate_webhook_secret"])?;
         let label = match fields.value("label") {
             None => None,

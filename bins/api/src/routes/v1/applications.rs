@@ -1,7 +1,7 @@
 //! `GET /v1/applications`: the account's API key pairs. `POST /v1/applications`: makes one more.
 
 pub(crate) mod id;
-mod terms;
+pub(crate) mod terms;
 mod view;
 
 use std::sync::Arc;

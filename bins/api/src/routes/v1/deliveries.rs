@@ -146,7 +146,7 @@ struct List {
 
 /// Which deliveries, and in which form.
 #[derive(Debug, PartialEq)]
-struct Wanted {
+pub(crate) struct Wanted {
     filter: DeliveryFilter,
     form: Form,
 }
@@ -184,7 +184,7 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
 }
 
 impl Wanted {
-    fn read(call: &Call) -> Result<Self, Problem> {
+    pub(crate) fn read(call: &Call) -> Result<Self, Problem> {
         const KNOWN: [&str; 9] =
             ["endpoint", "status", "topic", "job", "since", "until", "limit", "cursor", "format"];
         let (mut filter, mut limit, mut csv) = (DeliveryFilter::default(), None, false);

@@ -1,7 +1,7 @@
 //! `/v1/destination`: the account's own bucket. Where it has none, results go to development storage.
 
 pub(crate) mod proof;
-mod request;
+pub(crate) mod request;
 pub(super) mod view;
 
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 pub(crate) mod id;
 pub(crate) mod replays;
 pub(crate) mod secret;
-mod terms;
+pub(crate) mod terms;
 pub(crate) mod test;
 mod view;
 

@@ -91,7 +91,7 @@ impl Form {
 }
 
 /// What somebody wants to hear, and how.
-struct Asked {
+pub(crate) struct Asked {
     form: Form,
     wanted: Wanted,
     start: Start,
@@ -109,7 +109,7 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     Ok(response)
 }
 
-fn read(call: &Call) -> Result<Asked, Problem> {
+pub(crate) fn read(call: &Call) -> Result<Asked, Problem> {
     let form = if call.accepts("text/event-stream") { Form::Sse } else { Form::Lines };
     let (mut types, mut job, mut application) = (None, None, None);
     let (mut after, mut since, mut follow) = (None, None, form == Form::Sse);

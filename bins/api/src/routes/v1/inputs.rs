@@ -84,7 +84,7 @@ impl InputView {
 /// What is asked for.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+pub(crate) struct Asked {
     #[serde(default)]
     endpoint: Option<String>,
     region: String,
@@ -142,7 +142,7 @@ fn named(account: AccountId, place: &Place) -> InputId {
 
 impl Asked {
     /// Where it is, if that can be anywhere.
-    fn place(&self) -> Result<Place, Problem> {
+    pub(crate) fn place(&self) -> Result<Place, Problem> {
         let keys =
             [("access_key", self.access_key.len()), ("secret_key", self.secret_key.expose().len())];
         for (field, length) in keys {

@@ -67,7 +67,7 @@ struct List {
 
 /// Which page of the list.
 #[derive(Debug, PartialEq)]
-struct Wanted {
+pub(crate) struct Wanted {
     status: Option<Status>,
     limit: usize,
     cursor: Option<Cursor>,
@@ -110,7 +110,7 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
 }
 
 impl Wanted {
-    fn read(call: &Call, now: Timestamp) -> Result<Self, Problem> {
+    pub(crate) fn read(call: &Call, now: Timestamp) -> Result<Self, Problem> {
         let invalid = |field, message| Problem::FieldInvalid { field, message };
         let mut wanted = Self { status: None, limit: PAGE_ROWS, cursor: None, as_of: None };
         for (name, value) in call.query(&["status", "limit", "cursor", AS_OF])? {

@@ -74,7 +74,7 @@ struct List {
 /// What is asked for.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+pub(crate) struct Asked {
     #[serde(default)]
     file_name: Option<String>,
     size_bytes: u64,
@@ -82,6 +82,15 @@ struct Asked {
     checksum: Option<AskedChecksum>,
     #[serde(default)]
     part_bytes: Option<u64>,
+}
+
+impl Asked {
+    /// How it comes, what it must be, and what it is called.
+    pub(crate) fn check(&self) -> Result<(Plan, Option<Checksum>, Option<&str>), Problem> {
+        let plan = plan(self)?;
+        let checksum = self.checksum.as_ref().map(AskedChecksum::read).transpose()?;
+        Ok((plan, checksum, self.file_name.as_deref().map(file_name).transpose()?))
+    }
 }
 
 /// A checksum as callers spell it: one of the two.
@@ -111,9 +120,7 @@ impl AskedChecksum {
 async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
     let caller = call.caller()?;
     let asked: Asked = body(&call)?;
-    let plan = plan(&asked)?;
-    let checksum = asked.checksum.as_ref().map(AskedChecksum::read).transpose()?;
-    let file_name = asked.file_name.as_deref().map(file_name).transpose()?;
+    let (plan, checksum, file_name) = asked.check()?;
     let _place = app.admit_upload(caller.account, plan.size_bytes).await?;
     let upload = UploadId::from_uuid(Uuid::new_v4());
     let id = upload::Id { account: caller.account, upload };

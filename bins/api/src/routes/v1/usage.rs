@@ -56,7 +56,7 @@ enum Format {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Wanted {
+pub(crate) struct Wanted {
     from: Date,
     to: Date,
     format: Format,
@@ -103,7 +103,7 @@ async fn get(app: Arc<App>, call: Call) -> Result<Response, Problem> {
 }
 
 impl Wanted {
-    fn read(call: &Call, now: Timestamp) -> Result<Self, Problem> {
+    pub(crate) fn read(call: &Call, now: Timestamp) -> Result<Self, Problem> {
         let today = now.to_zoned(TimeZone::UTC).date();
         let (mut from, mut to, mut format, mut as_of) = (None, today, None, None);
         for (name, value) in call.query(&["from", "to", "format", AS_OF])? {

@@ -2,7 +2,7 @@
 
 pub(crate) mod id;
 mod reads;
-mod request;
+pub(crate) mod request;
 
 use std::sync::Arc;
 
@@ -186,7 +186,7 @@ pub(crate) fn refused(error: TransactError<Refusal>) -> Problem {
     }
 }
 
-fn idempotency_key(call: &Call) -> Result<Option<&str>, Problem> {
+pub(crate) fn idempotency_key(call: &Call) -> Result<Option<&str>, Problem> {
     let mut values = call.headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };
     match value.to_str() {

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use domain::FailureCode;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 pub(crate) use attempts::ATTEMPTS;
 pub(crate) use walls::tasks;
@@ -131,6 +132,33 @@ fn prove(
     };
     worker.failed(&Trouble::job(FailureCode::Internal, detail))?;
     Ok(u8::try_from(status).unwrap_or(EXIT_UNFIT))
+}
+
+/// What an answer of oEmbed tells; see [`oembed`].
+pub(crate) fn oembed_answer(answer: OwnedFd) -> Option<Map<String, Value>> {
+    oembed::read(answer)
+}
+
+/// The link of a page's metadata that is followed; see [`oembed`].
+pub(crate) fn oembed_link(said: &Map<String, Value>) -> Option<(usize, String)> {
+    oembed::link(said)
+}
+
+/// How many messages a browser says, until it ends or says what is none; see [`devtools`].
+pub(crate) fn devtools_messages(from: OwnedFd) -> usize {
+    let Ok(to) = from.try_clone() else { return 0 };
+    let mut devtools = devtools::Devtools::over(to, from);
+    let mut heard = 0;
+    while devtools.listen().is_ok() {
+        loop {
+            match devtools.next() {
+                Ok(Some(_)) => heard += 1,
+                Ok(None) => break,
+                Err(_) => return heard,
+            }
+        }
+    }
+    heard
 }
 
 /// The conversation with the worker, over standard input.

@@ -1,9 +1,12 @@
 //! What callers and operators write.
 
+use domain::endpoint::TopicFilter;
 use domain::limits::Limits;
+use domain::source::Source;
 use domain::wish::PreviewWish;
+use vault::webhook::SigningSecret;
 
-/// What callers write in requests: sizes, pages, options, wishes, limits.
+/// What callers write in requests: sizes, pages, options, wishes, limits, sources, topics, secrets.
 pub fn wishes(data: &[u8]) {
     use domain::wish::{Background, Extra, Format, Language, MetadataKind, Moment, Pages};
     let text = String::from_utf8_lossy(data);
@@ -23,6 +26,13 @@ pub fn wishes(data: &[u8]) {
         assert_eq!(again, wish);
     }
     let _ = serde_json::from_slice::<Limits>(data);
+    let _ = (Source::parse(&text), domain::scope::parse_all(text.split(' ')));
+    let _ = (SigningSecret::read(&text), storage::CustomerKey::parse(&text));
+    let topics = [text.parse(), TopicFilter::of_history(&text)];
+    for topic in topics.into_iter().flatten() {
+        let spelled = String::from(topic.clone());
+        assert_eq!(TopicFilter::of_history(&spelled).ok(), Some(topic), "{spelled}");
+    }
 }
 
 pub(super) fn wish_seeds() -> Vec<Vec<u8>> {
@@ -31,6 +41,10 @@ pub(super) fn wish_seeds() -> Vec<Vec<u8>> {
         "#ff8800", "50%", "1:02:03.5", "deu+eng", "jpeg", "exif",
         r##"{"sizes":["100x100",{"width":5}],"format":"webp","pages":"1-3","metadata":["exif","ocr"],"options":{"quality":80,"background":"#fff","crop":"fill"}}"##,
         r#"{"pixels":5,"renderer_memory_bytes":1}"#,
+        "upload:01890a5d-ac96-774b-bcce-b302099a8057", "s3://pictures/a/b.jpg",
+        "jobs:read jobs:write", "job.completed", "member.*",
+        "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+        "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
     ]
     .map(|seed| seed.as_bytes().to_vec())
     .to_vec()

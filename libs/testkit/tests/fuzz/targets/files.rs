@@ -17,8 +17,7 @@ fn reader(data: &[u8]) -> impl FnMut(u64, &mut [u8]) -> Result<usize, io::Error>
 /// What kind of file some bytes are, by head and by a look around.
 pub fn kinds(data: &[u8]) {
     let by_head = filetype::sniff(data);
-    let around =
-        filetype::identify(data.len() as u64, reader(data)).expect("bytes that can be read");
+    let around = identified(data);
     for found in [&by_head, &around] {
         assert!(found.media_type.split_once('/').is_some(), "{}", found.media_type);
         assert!(found.media_type.is_ascii() && found.extension.len() <= 8);
@@ -42,6 +41,11 @@ pub fn listings(data: &[u8]) {
             assert!(filetype::zip::start_of(entry, 64, &mut bytes).len() <= 64);
         }
     }
+}
+
+/// What a file is, as renderers find it out.
+fn identified(data: &[u8]) -> filetype::Filetype {
+    filetype::identify(data.len() as u64, reader(data)).expect("bytes that can be read")
 }
 
 struct Bytes<'a>(&'a [u8]);
@@ -90,14 +94,18 @@ fn tight() -> Limits {
     }
 }
 
-/// Pictures: directories of TIFF, EXIF, and what the decoders make of the rest.
+/// Pictures: directories of TIFF, EXIF, what the decoders make of the rest, and what is kept of what
+/// they say of themselves.
 pub fn pictures(data: &[u8]) {
-    let wish: PreviewWish = serde_json::from_str(
+    let filetype = identified(data);
+    if !stills::draws(filetype.kind) {
+        return;
+    }
+    for wish in [
         r#"{"sizes":["16x16"],"pages":"1-2","metadata":["exif","psd","raw"]}"#,
-    )
-    .unwrap_or_default();
-    let filetype = filetype::sniff(data);
-    if stills::draws(filetype.kind) {
+        r#"{"sizes":["16x16"],"pages":"1","format":"webp","options":{"embedded":"keep"}}"#,
+    ] {
+        let wish: PreviewWish = serde_json::from_str(wish).expect("a wish");
         draw(&wish, |easel| stills::draw(&filetype, &mut Bytes(data), easel));
     }
 }
@@ -116,12 +124,13 @@ fn draw(
     }
 }
 
-/// PDF and SVG: their parsers, what they come to, and the drawing of small ones.
+/// PDF, SVG and Sketch: their parsers, what they come to, and the drawing of small ones.
 pub fn drawings(data: &[u8]) {
-    let wish: PreviewWish =
-        serde_json::from_str(r#"{"sizes":["16x16"],"pages":"1-2","metadata":["document","ocr"]}"#)
-            .unwrap_or_default();
-    let filetype = filetype::sniff(data);
+    let wish: PreviewWish = serde_json::from_str(
+        r#"{"sizes":["16x16"],"pages":"1-2","metadata":["document","sketch","ocr"]}"#,
+    )
+    .expect("a wish");
+    let filetype = identified(data);
     if vector::draws(filetype.kind) {
         draw(&wish, |easel| vector::draw(&filetype, &mut Bytes(data), easel, &[]));
     }
@@ -136,7 +145,18 @@ pub(super) fn drawing_seeds() -> Vec<Vec<u8>> {
         3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 4 0 R>>endobj\n\
         4 0 obj<</Length 22>>stream\n1 0 0 rg 0 0 5 5 re f\nendstream endobj\n\
         trailer<</Root 1 0 R>>\n%%EOF";
+    let meta = br#"{"app":"com.bohemiancoding.sketch3","appVersion":"50","version":100,"pagesAndArtboards":{"A":{"name":"one","artboards":{"B":{"name":"two"}}}}}"#;
+    let sketch = zip(
+        filetype::Kind::Sketch,
+        &[
+            ("document.json", br#"{"pages":[{"_ref":"pages/A"}]}"#),
+            ("meta.json", meta),
+            ("pages/A.json", br#"{"layers":[{"do_objectID":"B","frame":{"width":9,"height":5}}]}"#),
+            ("previews/preview.png", &file_seeds()[1]),
+        ],
+    );
     vec![
+        sketch,
         pdf.to_vec(),
         svg("<path d='M0 0C1 2 3 4 5 6L9 9' stroke='#123' fill='none'/>").into_bytes(),
         svg("<style>.a{fill:red}</style><g id='g'><rect class='a' width='5' height='5'/></g>\
@@ -153,9 +173,9 @@ pub(super) fn drawing_seeds() -> Vec<Vec<u8>> {
 /// the rest.
 pub fn films(data: &[u8]) {
     let wish: PreviewWish =
-        serde_json::from_str(r#"{"sizes":["16x16"],"metadata":["multimedia","exif"]}"#)
-            .unwrap_or_default();
-    let filetype = filetype::sniff(data);
+        serde_json::from_str(r#"{"sizes":["16x16"],"pages":"1","metadata":["multimedia","exif"]}"#)
+            .expect("a wish");
+    let filetype = identified(data);
     if av::draws(filetype.kind) {
         draw(&wish, |easel| av::draw(&filetype, &mut Bytes(data), easel));
     }
@@ -218,8 +238,8 @@ pub fn documents(data: &[u8]) {
     let wish: PreviewWish = serde_json::from_str(
         r#"{"sizes":["16x16"],"pages":"1-2","metadata":["document","mail","archive","font"]}"#,
     )
-    .unwrap_or_default();
-    let found = filetype::identify(data.len() as u64, reader(data)).expect("bytes");
+    .expect("a wish");
+    let found = identified(data);
     if ::documents::draws(found.kind) {
         draw(&wish, |easel| ::documents::draw(&found, &mut Bytes(data), easel, &[]));
     }
@@ -229,6 +249,34 @@ pub fn documents(data: &[u8]) {
 
 pub(super) fn document_seeds() -> Vec<Vec<u8>> {
     let mut seeds = file_seeds();
+    let types = br#"<Types><Override PartName="/word/document.xml" ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>"#;
+    let core = b"<cp:coreProperties><dc:title>Words</dc:title><dcterms:created>2026-01-01T00:00:00Z</dcterms:created></cp:coreProperties>";
+    let container =
+        br#"<container><rootfiles><rootfile full-path="OEBPS/a.opf"/></rootfiles></container>"#;
+    let package = br#"<package><metadata><dc:title>A book</dc:title></metadata><manifest><item id="a" href="a.xhtml" media-type="application/xhtml+xml"/></manifest><spine><itemref idref="a"/></spine></package>"#;
+    seeds.push(zip(
+        filetype::Kind::Office,
+        &[
+            ("[Content_Types].xml", types),
+            ("word/document.xml", b"<w:document/>"),
+            ("docProps/core.xml", core),
+            ("docProps/thumbnail.jpeg", &seeds[0]),
+        ],
+    ));
+    seeds.push(zip(filetype::Kind::Office, &[
+        ("mimetype", b"application/vnd.oasis.opendocument.text"),
+        ("meta.xml", br#"<meta><dc:title>Words</dc:title><meta:document-statistic meta:page-count="3"/></meta>"#),
+        ("Thumbnails/thumbnail.png", &seeds[1]),
+    ]));
+    seeds.push(zip(
+        filetype::Kind::Epub,
+        &[
+            ("mimetype", b"application/epub+zip"),
+            ("META-INF/container.xml", container),
+            ("OEBPS/a.opf", package),
+            ("OEBPS/a.xhtml", b"<html><body><h1>One</h1><p>two</p></body></html>"),
+        ],
+    ));
     seeds.extend(
         [
             &b"# Title\n\n- one\n- **two** [x](y)\n\n| a | b |\n|---|---|\n| 1 | 2 |\n"[..],
@@ -243,6 +291,35 @@ pub(super) fn document_seeds() -> Vec<Vec<u8>> {
         .map(<[u8]>::to_vec),
     );
     seeds
+}
+
+/// A zip archive of entries that are stored as they are, known as a file of this kind.
+fn zip(kind: filetype::Kind, entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let (mut file, mut directory) = (Vec::new(), Vec::new());
+    for (name, bytes) in entries {
+        let place = (file.len() as u32).to_le_bytes();
+        let length = (bytes.len() as u32).to_le_bytes();
+        let lengths = [crc32(bytes).to_le_bytes(), length, length].concat();
+        let name_length = (name.len() as u16).to_le_bytes();
+        // Version, flags, method, time and date; behind the lengths, that of nothing more.
+        let about =
+            [&[20, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &lengths, &name_length, &[0, 0]].concat();
+        file.extend([b"PK\x03\x04", &about[..], name.as_bytes(), bytes].concat());
+        let made_by = b"PK\x01\x02\x14\0";
+        directory.extend([made_by, &about[..], &[0; 10], &place, name.as_bytes()].concat());
+    }
+    let count = (entries.len() as u16).to_le_bytes();
+    let lies = [(directory.len() as u32).to_le_bytes(), (file.len() as u32).to_le_bytes()].concat();
+    let end = [b"PK\x05\x06\0\0\0\0", &count[..], &count, &lies, &[0, 0]].concat();
+    let archive = [file, directory, end].concat();
+    assert_eq!(identified(&archive).kind, kind, "an archive to begin from");
+    archive
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
+    let take = |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc));
+    !bytes.iter().fold(u32::MAX, take)
 }
 
 /// Small files of the kinds that we can write by hand.

@@ -4,14 +4,18 @@
 //! asserts.
 
 mod callers;
+mod conversations;
 mod files;
+mod network;
 mod protocols;
 mod records;
 
 use std::path::{Path, PathBuf};
 
 pub use callers::{addresses, objects, wishes};
+pub use conversations::{hosts, pages, renderers};
 pub use files::{documents, drawings, films, kinds, listings, pictures};
+pub use network::{answers, requests, subscribers};
 pub use protocols::{artifacts, frames, words};
 pub use records::{envelopes, events, proofs};
 
@@ -45,6 +49,22 @@ pub const ALL: &[Target] = &[
     Target { name: "words", run: words, seeds: protocols::word_seeds, rounds: 20_000 },
     Target { name: "films", run: films, seeds: files::film_seeds, rounds: 10_000 },
     Target { name: "proofs", run: proofs, seeds: records::proof_seeds, rounds: 20_000 },
+    Target {
+        name: "renderers",
+        run: renderers,
+        seeds: conversations::renderer_seeds,
+        rounds: 20_000,
+    },
+    Target { name: "hosts", run: hosts, seeds: conversations::host_seeds, rounds: 10_000 },
+    Target { name: "pages", run: pages, seeds: conversations::page_seeds, rounds: 5_000 },
+    Target { name: "requests", run: requests, seeds: network::request_seeds, rounds: 5_000 },
+    Target { name: "answers", run: answers, seeds: network::answer_seeds, rounds: 20_000 },
+    Target {
+        name: "subscribers",
+        run: subscribers,
+        seeds: network::subscriber_seeds,
+        rounds: 20_000,
+    },
 ];
 
 /// Lays what a target begins from into the folder that its program was started with: its seeds, and

@@ -27,7 +27,7 @@ const MAX_ORIGINS: usize = 20;
 pub(in crate::routes::v1) const MAX_LABEL_CHARS: usize = 200;
 
 /// Reads a body of terms and `more`. None at all is an object without fields.
-pub(super) fn fields(body: &[u8], more: &[&'static str]) -> Result<Fields, Problem> {
+pub(crate) fn fields(body: &[u8], more: &[&'static str]) -> Result<Fields, Problem> {
     let known = [&NAMES[..], more].concat();
     Fields::read(if body.is_empty() { b"{}" } else { body }, &known)
 }
@@ -37,7 +37,7 @@ type Mentioned<T> = Option<Option<T>>;
 
 /// What a body says of terms. What it does not speak of stays as it is.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Said {
+pub(crate) struct Said {
     label: Mentioned<String>,
     scopes: Mentioned<BTreeSet<Scope>>,
     origins: Option<Vec<String>>,
@@ -46,7 +46,7 @@ pub(super) struct Said {
 }
 
 impl Said {
-    pub(super) fn read(fields: &mut Fields, now: Timestamp) -> Result<Self, Problem> {
+    pub(crate) fn read(fields: &mut Fields, now: Timestamp) -> Result<Self, Problem> {
         Ok(Self {
             label: said(fields, "label", label)?,
             scopes: said(fields, "scopes", scopes)?,

@@ -1,6 +1,6 @@
 //! `GET /v1/audit/events`: what happened in the account, as it is stored; page by page, or all of it as lines.
 
-mod wanted;
+pub(crate) mod wanted;
 
 use std::sync::Arc;
 

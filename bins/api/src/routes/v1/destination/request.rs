@@ -36,7 +36,7 @@ const HINT_CHARS: usize = 4;
 const KINDS: &str = "\"none\", \"sse_s3\", \"sse_kms\" with a key_id, or \"sse_c\" with a key";
 
 /// A destination as it was asked for, checked as far as that goes without reaching it.
-pub(super) struct Asked {
+pub(crate) struct Asked {
     pub(super) place: Place,
     pub(super) access_key: Zeroizing<String>,
     pub(super) secret_key: Zeroizing<String>,
@@ -55,7 +55,7 @@ pub(super) enum Cipher {
 }
 
 impl Asked {
-    pub(super) fn read(body: &[u8]) -> Result<Self, Problem> {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, Problem> {
         let mut fields = Fields::read(body, &FIELDS)?;
         let bucket = fields.text("bucket")?.to_string();
         let endpoint = fields.optional_text("endpoint")?.filter(|text| !text.is_empty());
@@ -90,7 +90,7 @@ impl Asked {
     }
 
     /// The same bytes for the same destination of the same account.
-    pub(super) fn canonical(&self, account: AccountId) -> Zeroizing<Vec<u8>> {
+    pub(crate) fn canonical(&self, account: AccountId) -> Zeroizing<Vec<u8>> {
         let (encryption, key) = match &self.cipher {
             Cipher::Plain(encryption) => (Some(encryption), None),
             Cipher::CustomerKey(key) => (None, Some(key.as_str())),

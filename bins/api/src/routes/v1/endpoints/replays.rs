@@ -61,7 +61,7 @@ async fn post(app: Arc<App>, call: Call) -> Result<Response, Problem> {
 
 /// Which events are asked for. Of two bounds on the same side the narrower one holds.
 #[derive(Debug)]
-struct Wanted {
+pub(crate) struct Wanted {
     only: ReplayOnly,
     stream: ReplayStream,
     from_seq: Option<u64>,
@@ -71,7 +71,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn read(body: &[u8]) -> Result<Self, Problem> {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, Problem> {
         let known = ["from_seq", "to_seq", "since", "until", "only", "stream"];
         let mut fields = Fields::read(body, &known)?;
         let only = match fields.optional_text("only")?.as_deref().map(String::as_str) {

@@ -56,13 +56,13 @@ const KNOWN: [&str; 12] = [
 ];
 
 /// The fields of a body, with `more` besides those of every body.
-pub(super) fn fields(body: &[u8], more: &[&'static str]) -> Result<Fields, Problem> {
+pub(crate) fn fields(body: &[u8], more: &[&'static str]) -> Result<Fields, Problem> {
     let known: Vec<&'static str> = KNOWN.iter().chain(more).copied().collect();
     Fields::read(body, &known)
 }
 
 /// What a body says. What it does not speak of stays; `null` takes away.
-pub(super) struct Said {
+pub(crate) struct Said {
     url: Option<String>,
     description: Option<Option<String>>,
     headers: Option<Option<String>>,
@@ -78,7 +78,7 @@ pub(super) struct Said {
 }
 
 impl Said {
-    pub(super) fn read(fields: &mut Fields) -> Result<Self, Problem> {
+    pub(crate) fn read(fields: &mut Fields) -> Result<Self, Problem> {
         let url = fields.optional_text("url")?;
         let url = url.map(|url| check_url(&url).map(|()| url.to_string())).transpose()?;
         let description = nullable::<String>(fields, "description", "a text")?;

@@ -32,7 +32,7 @@ pub(super) enum Format {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     job: Option<JobId>,
     stream: Option<Stream>,
     event: Option<String>,
@@ -89,7 +89,7 @@ impl FromStr for Positions {
 }
 
 impl Wanted {
-    pub(super) fn read(call: &Call) -> Result<Self, Problem> {
+    pub(crate) fn read(call: &Call) -> Result<Self, Problem> {
         let format = match call.header("accept").unwrap_or_default() {
             accepted if accepted.contains("application/x-ndjson") => Format::Lines,
             accepted if accepted.contains("text/csv") => Format::Csv,

@@ -1,6 +1,6 @@
 //! `GET /v1/jobs/{id}/events`: what happened to a job, as a list, or as it happens.
 
-mod live;
+pub(crate) mod live;
 
 use std::sync::Arc;
 

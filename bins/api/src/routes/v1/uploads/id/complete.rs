@@ -44,7 +44,7 @@ pub(crate) const POST: Endpoint = Endpoint {
 /// What is asked for.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+pub(crate) struct Asked {
     parts: Vec<AskedPart>,
     #[serde(default)]
     checksum: Option<AskedChecksum>,

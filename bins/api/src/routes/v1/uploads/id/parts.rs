@@ -43,7 +43,7 @@ pub(crate) const POST: Endpoint = Endpoint {
 /// What is asked for.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Asked {
+pub(crate) struct Asked {
     numbers: Vec<u64>,
 }
 

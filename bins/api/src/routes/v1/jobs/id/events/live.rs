@@ -59,7 +59,7 @@ pub(super) async fn stream(app: Arc<App>, call: &Call, id: job::Id) -> Result<Re
     Ok(warp::sse::reply(frames(receiver)).into_response())
 }
 
-fn last_event_id(call: &Call) -> Result<u64, Problem> {
+pub(crate) fn last_event_id(call: &Call) -> Result<u64, Problem> {
     let Some(text) = call.header("last-event-id").filter(|text| !text.is_empty()) else {
         return Ok(0);
     };
