@@ -36,11 +36,34 @@ const USUAL: [&str; 13] = [
     "/usr/share/fonts-droid-fallback/truetype/DroidSansFallback.ttf",
     "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf",
 ];
+/// Scripts that those have no letters of, each with two fonts of its own.
+const SCRIPTS: [&str; 14] = [
+    "Bengali",
+    "Devanagari",
+    "Gujarati",
+    "Gurmukhi",
+    "Kannada",
+    "Khmer",
+    "Lao",
+    "Malayalam",
+    "Myanmar",
+    "Oriya",
+    "Sinhala",
+    "Tamil",
+    "Telugu",
+    "Thai",
+];
 
 /// The usual fonts, those of them that are here.
 #[must_use]
 pub(crate) fn usual() -> Vec<PathBuf> {
-    USUAL.iter().map(PathBuf::from).filter(|path| path.is_file()).collect()
+    let noto = |script| {
+        ["Regular", "Bold"].map(|weight| {
+            PathBuf::from(format!("/usr/share/fonts/truetype/noto/NotoSans{script}UI-{weight}.ttf"))
+        })
+    };
+    let paths = USUAL.iter().map(PathBuf::from).chain(SCRIPTS.iter().flat_map(noto));
+    paths.filter(|path| path.is_file()).collect()
 }
 
 /// Puts the files into a sealed memory file. Those that cannot be read are left out, with a

@@ -178,6 +178,37 @@ async fn a_file_of_html_is_pictured_and_lies_nowhere() {
     assert!(web.asked().contains(&"https://b.example/i.svg".to_owned()));
 }
 
+/// Boxes for letters that no font has are all the same.
+#[tokio::test]
+async fn a_page_has_letters_and_no_boxes_for_what_most_people_write() {
+    const ROW: u32 = 60;
+    const COLUMN: u32 = 400;
+    let scripts = [
+        ("中文文本", "天地玄黄"),
+        ("あいうえ", "カキクケ"),
+        ("한국어안", "녕하세요"),
+        ("กขคง", "จฉชซ"),
+        ("कखगघ", "चछजझ"),
+        ("কখগঘ", "চছজঝ"),
+        ("கஙசஞ", "டணதந"),
+        ("🥑🦊🧩🦉", "🥝🧊🦄🧭"),
+    ];
+    let mut html = "<meta charset=utf-8><body style='font-size:32px'>".to_owned();
+    for (top, (one, other)) in (0..).step_by(ROW as usize).zip(scripts) {
+        for (left, text) in [(0, one), (COLUMN, other)] {
+            html +=
+                &format!("<p style='position:absolute;margin:0;top:{top}px;left:{left}px'>{text}");
+        }
+    }
+    let shot = shot(&Arc::default(), Page::Html(nameless(html.as_bytes())), &limits()).await;
+    let pixels = pixels(shot.viewport);
+    for (top, (one, _)) in (0..).step_by(ROW as usize).zip(scripts) {
+        let mut places = (top..top + ROW).flat_map(|y| (0..COLUMN).map(move |x| (x, y)));
+        let differs = |(x, y)| pixels.at(x, y) != pixels.at(x + COLUMN, y);
+        assert!(places.any(differs), "{one}");
+    }
+}
+
 /// A listener on the loopback that must never be reached.
 fn trap() -> (TcpListener, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("bound");

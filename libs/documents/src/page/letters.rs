@@ -14,9 +14,10 @@ use super::canvas::{Area, Canvas, Colour, INK};
 /// Fonts as files in memory, the same for all jobs of a process.
 pub type Fonts<'a> = &'a [&'static [u8]];
 
-/// The faces that letters are looked for in, after those of a script.
+/// The faces that letters are looked for in, after those of a script. The second has digits and
+/// signs of its own, which only emoji need, and the third has some emoji without colours.
 const COMMON: &[&str] =
-    &["DejaVu Sans", "Liberation Sans", "Droid Sans Fallback", "Noto Color Emoji"];
+    &["Liberation Sans", "Noto Color Emoji", "DejaVu Sans", "Droid Sans Fallback"];
 
 /// Marks attributes that no span has. A word is set in one face where the rest of it has the
 /// default attributes, so that none may have those.
@@ -76,6 +77,20 @@ impl Fallback for FontsOfScripts {
             | Script::Hangul
             | Script::Bopomofo => &["Noto Sans CJK JP", "Droid Sans Fallback"],
             Script::Arabic => &["DejaVu Sans"],
+            Script::Bengali => &["Noto Sans Bengali UI", "Noto Sans Bengali"],
+            Script::Devanagari => &["Noto Sans Devanagari UI", "Noto Sans Devanagari"],
+            Script::Gujarati => &["Noto Sans Gujarati UI", "Noto Sans Gujarati"],
+            Script::Gurmukhi => &["Noto Sans Gurmukhi UI", "Noto Sans Gurmukhi"],
+            Script::Kannada => &["Noto Sans Kannada UI", "Noto Sans Kannada"],
+            Script::Khmer => &["Noto Sans Khmer UI", "Noto Sans Khmer"],
+            Script::Lao => &["Noto Sans Lao UI", "Noto Sans Lao"],
+            Script::Malayalam => &["Noto Sans Malayalam UI", "Noto Sans Malayalam"],
+            Script::Myanmar => &["Noto Sans Myanmar UI", "Noto Sans Myanmar"],
+            Script::Oriya => &["Noto Sans Oriya UI", "Noto Sans Oriya"],
+            Script::Sinhala => &["Noto Sans Sinhala UI", "Noto Sans Sinhala"],
+            Script::Tamil => &["Noto Sans Tamil UI", "Noto Sans Tamil"],
+            Script::Telugu => &["Noto Sans Telugu UI", "Noto Sans Telugu"],
+            Script::Thai => &["Noto Sans Thai UI", "Noto Sans Thai"],
             _ => &[],
         }
     }

@@ -32,6 +32,10 @@ const READ: [&str; 6] = [
     "var/cache/fontconfig",
     "var/lib/libreoffice",
 ];
+/// Fonts that Debian's packages bring and its fontconfig passes over: Korean letters.
+const FONTS_BESIDE: &str = "/usr/share/fonts-droid-fallback/truetype";
+/// Where fontconfig looks as well.
+const FONTS_OF_DESK: &str = "tmp/.fonts";
 const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 
 /// Builds it and moves in. `program` is a folder that the program needs, if it is not below `/usr`.
@@ -78,6 +82,7 @@ pub(super) fn move_in(program: &Path, desk_bytes: u64) -> Result<(), WallError> 
     let options = CString::new(options).unwrap_or_default();
     mount("none", "tmp", "tmpfs", strict, Some(options.as_c_str()))
         .map_err(step("mount a desk"))?;
+    symlink(FONTS_BESIDE, FONTS_OF_DESK).map_err(failed("link"))?;
     rustix::process::pivot_root(".", ".").map_err(step("pivot"))?;
     unmount(".", UnmountFlags::DETACH).map_err(step("leave the old root"))?;
     rustix::process::chdir(DESK).map_err(step("enter the new root"))?;
