@@ -20,19 +20,24 @@ const WITHOUT_FILES: [&str; 8] =
 /// Whether a text stands anywhere in these bytes.
 #[must_use]
 pub fn stands_in(bytes: &[u8], text: &[u8]) -> bool {
-    bytes.windows(text.len()).any(|part| part == text)
+    // Most places are told by their first byte.
+    bytes.windows(text.len()).any(|part| part.first() == text.first() && part == text)
 }
 
-/// The files below a folder, however deep, that hold a text.
+/// The files below a folder, however deep, that hold one of the texts.
 #[must_use]
-pub fn holding(folder: &Path, text: &[u8]) -> Vec<PathBuf> {
-    Search { text, since: None, device: None, found: Vec::new() }.below(folder)
+pub fn holding<T: AsRef<[u8]>>(folder: &Path, texts: &[T]) -> Vec<PathBuf> {
+    Search { texts, since: None, device: None, found: Vec::new() }.below(folder)
 }
 
 /// The same of a folder that others write to as well: of it, what was changed since then.
 #[must_use]
-pub fn holding_since(folder: &Path, text: &[u8], since: SystemTime) -> Vec<PathBuf> {
-    Search { text, since: Some(since), device: None, found: Vec::new() }.below(folder)
+pub fn holding_since<T: AsRef<[u8]>>(
+    folder: &Path,
+    texts: &[T],
+    since: SystemTime,
+) -> Vec<PathBuf> {
+    Search { texts, since: Some(since), device: None, found: Vec::new() }.below(folder)
 }
 
 /// The same of every file system of this machine that can be written to.
@@ -40,7 +45,7 @@ pub fn holding_since(folder: &Path, text: &[u8], since: SystemTime) -> Vec<PathB
 /// # Panics
 /// When the kernel does not say what is mounted.
 #[must_use]
-pub fn holding_anywhere(text: &[u8], since: SystemTime) -> Vec<PathBuf> {
+pub fn holding_anywhere<T: AsRef<[u8]>>(texts: &[T], since: SystemTime) -> Vec<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let mut found = Vec::new();
     for mount in mounts.lines() {
@@ -52,7 +57,7 @@ pub fn holding_anywhere(text: &[u8], since: SystemTime) -> Vec<PathBuf> {
         let Ok(metadata) = fs::symlink_metadata(place) else { continue };
         if options.split(',').any(|option| option == "rw") && !WITHOUT_FILES.contains(&kind) {
             let device = Some(metadata.dev());
-            let search = Search { text, since: Some(since), device, found: Vec::new() };
+            let search = Search { texts, since: Some(since), device, found: Vec::new() };
             found.extend(search.below(place));
         }
     }
@@ -61,8 +66,8 @@ pub fn holding_anywhere(text: &[u8], since: SystemTime) -> Vec<PathBuf> {
     found
 }
 
-struct Search<'a> {
-    text: &'a [u8],
+struct Search<'a, T> {
+    texts: &'a [T],
     /// Only what was changed since then, and is not too large.
     since: Option<SystemTime>,
     /// Only what lies on this device.
@@ -70,7 +75,7 @@ struct Search<'a> {
     found: Vec<PathBuf>,
 }
 
-impl Search<'_> {
+impl<T: AsRef<[u8]>> Search<'_, T> {
     fn below(mut self, folder: &Path) -> Vec<PathBuf> {
         self.look(folder);
         self.found
@@ -81,14 +86,13 @@ impl Search<'_> {
         let Ok(entries) = fs::read_dir(folder) else { return };
         for entry in entries.flatten() {
             let Ok(metadata) = entry.metadata() else { continue };
-            let path = entry.path();
             if self.device.is_some_and(|device| metadata.dev() != device) {
                 continue;
             }
             if metadata.is_dir() {
-                self.look(&path);
-            } else if metadata.is_file() && self.wants(&metadata) && holds(&path, self.text) {
-                self.found.push(path);
+                self.look(&entry.path());
+            } else if metadata.is_file() && self.wants(&metadata) {
+                self.found.extend(Some(entry.path()).filter(|path| holds(path, self.texts)));
             }
         }
     }
@@ -107,16 +111,17 @@ fn changed(metadata: &Metadata) -> SystemTime {
     SystemTime::UNIX_EPOCH + since
 }
 
-/// Whether a file holds a text, read piece by piece.
-fn holds(path: &Path, text: &[u8]) -> bool {
+/// Whether a file holds one of the texts, read piece by piece.
+fn holds(path: &Path, texts: &[impl AsRef<[u8]>]) -> bool {
     let Ok(file) = File::open(path) else { return false };
     let (mut file, mut piece) = (BufReader::new(file), Vec::new());
+    let longest = texts.iter().map(|text| text.as_ref().len()).max().unwrap_or_default();
     loop {
         // A text may begin in one piece and end in the next.
-        let kept = piece.len().min(text.len().saturating_sub(1));
+        let kept = piece.len().min(longest.saturating_sub(1));
         piece.drain(..piece.len() - kept);
         match file.by_ref().take(PIECE_BYTES).read_to_end(&mut piece) {
-            Ok(1..) if stands_in(&piece, text) => return true,
+            Ok(1..) if texts.iter().any(|text| stands_in(&piece, text.as_ref())) => return true,
             Ok(1..) => {}
             _ => return false,
         }
@@ -130,6 +135,7 @@ mod tests {
     #[test]
     fn a_text_is_found_wherever_it_stands_in_a_file() {
         let (folder, text) = (tempfile::tempdir().unwrap(), b"latent-image");
+        let texts = [&b"something longer"[..], text];
         let below = folder.path().join("a/b");
         fs::create_dir_all(&below).unwrap();
         let piece = PIECE_BYTES as usize;
@@ -138,10 +144,10 @@ mod tests {
             bytes.extend(text);
             let path = below.join(at.to_string());
             fs::write(&path, &bytes).unwrap();
-            assert_eq!(holding(folder.path(), text), std::slice::from_ref(&path), "at {at}");
+            assert_eq!(holding(folder.path(), &texts), std::slice::from_ref(&path), "at {at}");
             bytes.pop();
             fs::write(&path, &bytes).unwrap();
-            assert!(holding(folder.path(), text).is_empty(), "cut off, at {at}");
+            assert!(holding(folder.path(), &texts).is_empty(), "cut off, at {at}");
             fs::remove_file(path).unwrap();
         }
     }
@@ -152,9 +158,9 @@ mod tests {
         let path = folder.path().join("one");
         fs::write(&path, "latent-image").unwrap();
         let at = changed(&fs::metadata(&path).unwrap());
-        assert_eq!(holding_since(folder.path(), b"latent", at), [path]);
+        assert_eq!(holding_since(folder.path(), &[b"latent"], at), [path]);
         let later = at + Duration::from_secs(1);
-        assert!(holding_since(folder.path(), b"latent", later).is_empty());
+        assert!(holding_since(folder.path(), &[b"latent"], later).is_empty());
     }
 
     #[test]
@@ -173,6 +179,6 @@ mod tests {
         let mut all: Vec<_> =
             left.iter().map(|folder| folder.path().canonicalize().unwrap().join("one")).collect();
         all.sort();
-        assert_eq!(holding_anywhere(text.as_bytes(), since), all);
+        assert_eq!(holding_anywhere(&[text], since), all);
     }
 }

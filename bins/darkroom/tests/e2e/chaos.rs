@@ -163,10 +163,10 @@ impl Scene {
     fn holding(&self, text: &str) -> Vec<PathBuf> {
         let mut found = Vec::new();
         for folder in [self.stack.data(), self.stack.nats.data(), self.stack.s3.data()] {
-            found.extend(files::holding(folder, text.as_bytes()));
+            found.extend(files::holding(folder, &[text]));
         }
         for folder in [std::env::temp_dir(), PathBuf::from("/dev/shm")] {
-            found.extend(files::holding_since(&folder, text.as_bytes(), self.began));
+            found.extend(files::holding_since(&folder, &[text], self.began));
         }
         found.sort();
         found.dedup();

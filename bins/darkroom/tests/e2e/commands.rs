@@ -102,7 +102,7 @@ fn a_file_is_handed_in_and_comes_back(up: &Up) -> String {
     for step in ["requested", "started", "fetched", "stored", "wiped", "completed"] {
         assert!(said.err.contains(step), "{step} in {}", said.err);
     }
-    let left = files::holding(&up.data(), b"handed-in-marker");
+    let left = files::holding(&up.data(), &[b"handed-in-marker"]);
     assert_eq!(left, [Path::new(file)], "only the user's own file is left");
     job(&said)
 }

@@ -25,6 +25,8 @@ const HOSTED: [&str; 4] = ["soffice", "chrom", "tesseract", "darkroom-host"];
 const MANY_PARAGRAPHS: usize = 20_000;
 /// So soon are programs ended where a test says so: LibreOffice may not even have started.
 const SHORT_MS: &str = "4000";
+/// Lines of a scan that Tesseract takes seconds over.
+const MANY_LINES: usize = 60;
 /// Letters that a scan says, so that nobody has said them before.
 const LETTERS: usize = 10;
 /// Of these, which no reader takes for one another.
@@ -83,6 +85,24 @@ impl Scene {
             .into_bytes()
     }
 
+    /// A picture that says the words in many lines, and the marker beside it.
+    async fn scan(&self, caller: &Caller, words: &str, lines: usize) -> Vec<u8> {
+        let height = 100 * (lines + 1);
+        let line = |nth| format!(r#"<tspan x="40" y="{}">{words}</tspan>"#, 100 * (nth + 1));
+        let text: String = (0..lines).map(line).collect();
+        let drawing = format!(
+            r#"<svg xmlns="http://www.w3.org/2000/svg" width="900" height="{height}"><rect width="900" height="{height}" fill="white"/><text font-family="Liberation Sans" font-size="80">{text}</text></svg>"#
+        );
+        let path = format!("/{lines}.svg");
+        self.sources.put(&path, Source::bytes(drawing));
+        let drawn = self.hand_in(caller, &path).await;
+        let drawn = jobs::ended(caller, &drawn).await;
+        let drawn = drawn["thumbnails"].as_array().unwrap().last().unwrap()["url"].clone();
+        let mut scan = caller.get(drawn.as_str().unwrap()).await.body.to_vec();
+        scan.extend(self.marker.repeat(100).as_bytes());
+        scan
+    }
+
     async fn ends(&self, caller: &Caller, path: &str, status: &str) -> Value {
         let id = self.hand_in(caller, path).await;
         let body = jobs::ended(caller, &id).await;
@@ -117,7 +137,7 @@ impl Scene {
         })
         .await;
         assert_eq!(self.found(), Vec::<PathBuf>::new(), "{when}");
-        assert_eq!(self.found_anywhere(&self.marker), Vec::<PathBuf>::new(), "{when}");
+        assert_eq!(self.found_anywhere(), Vec::<PathBuf>::new(), "{when}");
         self.stack.start_part(Part::Worker);
     }
 }
@@ -194,37 +214,49 @@ async fn nothing_of_a_page_is_left_however_its_job_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_scan_is_left_but_its_text_where_results_lie() {
-    let scene = Scene::set().await;
+    let mut scene = Scene::set().await;
     let caller = scene.stack.caller(0);
     let letter = |_| char::from(ALPHABET[rand::rng().random_range(0..ALPHABET.len())]);
     let words: String = (0..LETTERS).map(letter).collect();
-    let drawing = format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" width="900" height="200"><rect width="900" height="200" fill="white"/><text x="40" y="130" font-family="Liberation Sans" font-size="80">{words}</text></svg>"#
-    );
-    scene.sources.put("/words.svg", Source::bytes(drawing));
-    let drawn = scene.ends(&caller, "/words.svg", "success").await;
-    let drawn = drawn["thumbnails"].as_array().unwrap().last().unwrap()["url"].clone();
-    let mut scan = caller.get(drawn.as_str().unwrap()).await.body.to_vec();
-    scan.extend(scene.marker.repeat(100).as_bytes());
-    scene.sources.put("/scan.jpg", Source::bytes(scan));
+    let scan = scene.scan(&caller, &words, 1).await;
+    scene.sources.put("/scan.jpg", Source::bytes(scan.clone()));
 
-    let url = format!("{}/scan.jpg", scene.way.endpoint());
-    let wish = json!({"url": url, "sizes": ["40x40"], "metadata": ["ocr"]});
-    let read = jobs::wish(&caller, &wish).await;
+    let endpoint = scene.way.endpoint();
+    let wish = |path: &str| json!({"url": format!("{endpoint}{path}"), "sizes": ["40x40"], "metadata": ["ocr"]});
+    let read = jobs::wish(&caller, &wish("/scan.jpg")).await;
     let body = jobs::ended(&caller, &read).await;
     let text = body["original_file"]["metadata"]["ocr"][0]["text"].as_str().unwrap();
     assert!(text.len() >= LETTERS / 2, "{words} was read as {text:?}");
+    scene.said = vec![words.clone(), text.trim().to_owned()];
     scene.nothing_runs("after a scan").await;
     scene.check("after a scan").await;
-    for words in [&words, text.trim()] {
-        let mut found = scene.found_anywhere(words);
-        found.retain(|path| !path.starts_with(scene.stack.s3.data()));
-        assert_eq!(found, Vec::<PathBuf>::new(), "what a scan says");
-    }
 
-    let missing = json!({"url": url, "sizes": ["40x40"], "metadata": ["ocr"], "options": {"languages": ["xyz"]}});
+    let mut missing = wish("/scan.jpg");
+    missing["options"] = json!({"languages": ["xyz"]});
     let failed = jobs::wish(&caller, &missing).await;
     assert_eq!(jobs::ended(&caller, &failed).await["error"]["code"], "language_missing");
     scene.nothing_runs("after a scan that could not be read").await;
     scene.check("after a scan that could not be read").await;
+
+    let long_scan = scene.scan(&caller, &words, MANY_LINES).await;
+    for (path, told) in [("/cancelled.jpg", "cancelled"), ("/killed.jpg", "killed")] {
+        scene.sources.put(path, Source::bytes(long_scan.clone()));
+        let id = jobs::wish(&caller, &wish(path)).await;
+        let hosted = scene
+            .at_work("Tesseract is at it", |hosted| {
+                let desk = hosted.view("tesseract", "tmp/picture");
+                desk.and_then(|path| fs::metadata(path).ok()).is_some_and(|file| file.len() > 0)
+            })
+            .await;
+        if told == "killed" {
+            scene.kill_over(&hosted, "over Tesseract").await;
+            scene.sources.put(path, Source::bytes(scan.clone()));
+            scene.until_fulfilled(&caller, &id).await;
+        } else {
+            assert_eq!(caller.delete(&format!("/v1/jobs/{id}")).await.status, 202);
+            assert_eq!(jobs::ended(&caller, &id).await["error"]["code"], told);
+            eventually("all have ended", PATIENCE, || async { hosted.left().is_empty() }).await;
+        }
+        scene.check(&format!("after a scan whose job was {told}")).await;
+    }
 }
