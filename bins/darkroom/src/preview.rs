@@ -280,6 +280,9 @@ fn remedy(code: &str, id: &str) -> String {
         Some(Code::CapabilityMissing) => {
             "darkroom doctor, which lists what is missing; ./justw up --full installs it"
         }
+        Some(Code::LanguageMissing) => {
+            "other --languages, or have the operator install Tesseract's data of this one"
+        }
         Some(Code::SourceChanged) => "again, once nobody writes to the source",
         Some(Code::NoSuchPage) => "other --pages",
         Some(Code::DestinationDenied | Code::DestinationMissing | Code::DestinationUnavailable) => {
@@ -383,6 +386,13 @@ mod tests {
         let said = failure("j", &body).to_string();
         assert!(said.contains("needs: ocr. (capability_missing)"), "{said}");
         assert!(said.contains("./justw up --full"), "{said}");
+    }
+
+    #[test]
+    fn of_a_language_that_is_missing_others_are_proposed() {
+        let code = FailureCode::LanguageMissing;
+        let remedy = remedy(code.name(), "j");
+        assert!(remedy.contains("--languages"), "{remedy}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use exif::experimental::Writer;
 use exif::{Context, Exif, Field, In, Reader, Tag, Value as ExifValue};
 use serde_json::{Map, Number, Value};
 
-use crate::notes;
+use crate::{notes, webp};
 
 /// The longest text of one tag, in characters.
 const TEXT_CHARS: usize = 1_024;
@@ -40,13 +40,21 @@ const OF_PIXELS: [Tag; 4] =
 fn read(file: &[u8]) -> Option<Exif> {
     let mut reader = Reader::new();
     let reader = reader.continue_on_error(true);
-    let found = if file.starts_with(b"II") || file.starts_with(b"MM") {
-        // Tags by themselves, as TIFF, Photoshop and Canon keep them.
-        reader.read_raw(file.to_vec())
-    } else {
-        reader.read_from_container(&mut Cursor::new(file))
+    let found = match bare(file) {
+        Some(tags) => reader.read_raw(tags.to_vec()),
+        None => reader.read_from_container(&mut Cursor::new(file)),
     };
     found.or_else(|error| error.distill_partial_result(|_errors| {})).ok()
+}
+
+/// Tags by themselves: as TIFF, Photoshop and Canon keep them, and those of WebP files whose writers
+/// put before them what belongs into JPEG.
+fn bare(file: &[u8]) -> Option<&[u8]> {
+    if file.starts_with(b"II") || file.starts_with(b"MM") {
+        return Some(file);
+    }
+    let is_riff = file.starts_with(b"RIFF");
+    is_riff.then(|| webp::chunk(file, b"EXIF")).flatten()?.strip_prefix(b"Exif\0\0")
 }
 
 /// The tags of a file, or `None` if it has none that can be read.

@@ -11,6 +11,9 @@ const BLOCK_BYTES: usize = 512;
 /// Longest name of its own block that is kept.
 const MOST_NAME_BYTES: u64 = 16 << 10;
 
+/// Where a block of the map of a file with holes says that another follows.
+const MAP_GOES_ON_AT: usize = 504;
+
 /// Bytes in a row, of which some are left out.
 pub(crate) trait Tape {
     /// Fills the buffer; fewer bytes at the end.
@@ -88,6 +91,14 @@ pub(crate) fn read(
             return Ok(());
         }
         let Some(header) = Header::parse(&block) else { break };
+        // More of the map of a file with holes, before its data.
+        let mut maps_on = header.maps_on;
+        while maps_on {
+            if tape.fill(&mut block)? < BLOCK_BYTES {
+                break;
+            }
+            maps_on = block.get(MAP_GOES_ON_AT).is_some_and(|more| *more != 0);
+        }
         let data = next.size.unwrap_or(header.size);
         let padded = data.div_ceil(BLOCK_BYTES as u64).saturating_mul(BLOCK_BYTES as u64);
         if matches!(header.kind, b'L' | b'K' | b'x' | b'g') {
@@ -122,6 +133,9 @@ struct Next {
     name: Option<String>,
     link: Option<String>,
     size: Option<u64>,
+    /// Of a file with holes: what it is called and how large it is, holes and all.
+    holed_name: Option<String>,
+    holed_size: Option<u64>,
     modified: Option<i64>,
 }
 
@@ -143,6 +157,10 @@ impl Next {
             match pair {
                 Some(("path", value)) => self.name = Some(value.to_owned()),
                 Some(("linkpath", value)) => self.link = Some(value.to_owned()),
+                Some(("GNU.sparse.name", value)) => self.holed_name = Some(value.to_owned()),
+                Some(("GNU.sparse.size" | "GNU.sparse.realsize", value)) => {
+                    self.holed_size = value.parse().ok();
+                }
                 Some(("size", value)) => self.size = value.parse().ok(),
                 Some(("mtime", value)) => {
                     self.modified = value.split('.').next().and_then(|whole| whole.parse().ok());
@@ -153,11 +171,12 @@ impl Next {
     }
 
     fn entry(self, header: Header) -> Entry {
-        let name = self.name.unwrap_or(header.name);
+        let name = self.holed_name.or(self.name).unwrap_or(header.name);
+        let size = self.holed_size.or(header.holed_size).or(self.size).unwrap_or(header.size);
         let is_directory = header.kind == b'5' || name.ends_with('/');
         let link = matches!(header.kind, b'1' | b'2').then(|| self.link.unwrap_or(header.link));
         Entry {
-            size: (!is_directory && link.is_none()).then(|| self.size.unwrap_or(header.size)),
+            size: (!is_directory && link.is_none()).then_some(size),
             modified: self.modified.or(header.modified).and_then(date_of_seconds),
             name,
             is_directory,
@@ -172,18 +191,25 @@ struct Header {
     link: String,
     kind: u8,
     size: u64,
+    /// How large a file with holes is, holes and all.
+    holed_size: Option<u64>,
+    /// Whether blocks follow that say more of where holes are.
+    maps_on: bool,
     modified: Option<i64>,
 }
 
 impl Header {
     /// A header whose checksum is right.
     fn parse(block: &[u8; BLOCK_BYTES]) -> Option<Self> {
-        let sum: u64 = block
-            .iter()
-            .enumerate()
-            .map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u64::from(*byte) })
-            .sum();
-        if number(block.get(148..156)?)? != sum {
+        let summed = |value: fn(u8) -> i64| -> i64 {
+            let blanked = |(at, byte): (usize, &u8)| {
+                if (148..156).contains(&at) { i64::from(b' ') } else { value(*byte) }
+            };
+            block.iter().enumerate().map(blanked).sum()
+        };
+        let told = i64::try_from(number(block.get(148..156)?)?).ok()?;
+        // Some older systems counted bytes as signed.
+        if told != summed(i64::from) && told != summed(|byte| i64::from(byte.cast_signed())) {
             return None;
         }
         let text = |from: usize, to: usize| {
@@ -199,7 +225,10 @@ impl Header {
         // Links have no data, whatever their size says.
         let size = if matches!(kind, b'1'..=b'6') { 0 } else { number(block.get(124..136)?)? };
         let modified = number(block.get(136..148)?).and_then(|seconds| i64::try_from(seconds).ok());
-        Some(Self { name, link: text(157, 257), kind, size, modified })
+        let has_holes = kind == b'S';
+        let holed_size = if has_holes { number(block.get(483..495)?) } else { None };
+        let maps_on = has_holes && *block.get(482)? != 0;
+        Some(Self { name, link: text(157, 257), kind, size, holed_size, maps_on, modified })
     }
 }
 

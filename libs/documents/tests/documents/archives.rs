@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use serde_json::json;
+
 use super::*;
 
 /// Eleven octal digits, as tar writes numbers.
@@ -13,13 +15,18 @@ fn tar_entry(name: &str, kind: u8, link: &str, data: &[u8]) -> Vec<u8> {
     header[156] = kind;
     header[157..157 + link.len()].copy_from_slice(link.as_bytes());
     header[257..263].copy_from_slice(b"ustar\0");
-    header[148..156].fill(b' ');
-    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-    header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    summed(&mut header, |byte| i64::from(byte));
     let mut entry = header.to_vec();
     entry.extend(data);
     entry.resize(entry.len().div_ceil(512) * 512, 0);
     entry
+}
+
+/// Writes the checksum of a header, its bytes counted like that.
+fn summed(header: &mut [u8], value: fn(u8) -> i64) {
+    header[148..156].fill(b' ');
+    let sum: i64 = header.iter().map(|byte| value(*byte)).sum();
+    header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
 }
 
 fn tar() -> Vec<u8> {
@@ -54,6 +61,44 @@ fn a_tar_is_listed_and_what_leads_out_is_marked() {
     assert_eq!(entries[4]["unsafe"], true);
     assert!(ink(&page, (6, 4, 60, 10)) > 300, "a title");
     assert!(ink(&page, (6, 12, 60, 25)) > 500, "rows");
+}
+
+#[test]
+fn a_tar_goes_on_after_a_file_with_holes() {
+    // GNU's own way: the size with holes at 483, and blocks that say more of them before the data.
+    let mut tar = tar_entry("holes", b'S', "", b"data");
+    tar[257..265].copy_from_slice(b"ustar  \0");
+    tar[482] = 1;
+    tar[483..494].copy_from_slice(format!("{:011o}", 86_016).as_bytes());
+    summed(&mut tar[..512], i64::from);
+    for goes_on in [1, 0] {
+        let at = 512 * (2 - usize::from(goes_on));
+        tar.splice(at..at, (0..512).map(|byte| if byte == 504 { goes_on } else { b'0' }));
+    }
+    // And that of POSIX: the name and the size are attributes.
+    let attributes = b"27 GNU.sparse.name=holes-2\n29 GNU.sparse.realsize=86016\n";
+    tar.extend(tar_entry("attributes", b'x', "", attributes));
+    tar.extend(tar_entry("GNUSparseFile.0/holes-2", b'0', "", b"map and data"));
+    tar.extend(tar_entry("after", b'0', "", b"x"));
+    tar.extend([0; 1_024]);
+    let (_, about) = first(&tar, "archive");
+    assert_eq!(about.get("truncated"), None, "{about}");
+    let entries = about["entries"].as_array().unwrap();
+    let told: Vec<_> = entries.iter().map(|entry| (&entry["name"], &entry["size"])).collect();
+    let wanted = [json!("holes"), json!("holes-2"), json!("after")];
+    assert_eq!(
+        told,
+        wanted.iter().zip(&[json!(86_016), json!(86_016), json!(1)]).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_checksum_of_signed_bytes_is_one() {
+    let mut tar = tar_entry("\u{e4}", b'0', "", b"x");
+    summed(&mut tar[..512], |byte| i64::from(byte.cast_signed()));
+    tar.extend([0; 1_024]);
+    let (_, about) = first(&tar, "archive");
+    assert_eq!(about["entries"][0]["name"], "\u{e4}");
 }
 
 #[test]

@@ -81,6 +81,30 @@ fn tags_come_as_numbers_and_clean_texts() {
 }
 
 #[test]
+fn tags_of_a_webp_are_read_with_and_without_what_jpeg_puts_before_them() {
+    let tags_alone =
+        exif(&[(0x010f, 2, b"Darkroom\0".to_vec()), (0x0112, 3, vec![0, 6])], GPS, &[]);
+    let plain = encoded(&photo(20, 10), ImageFormat::WebP);
+    let mut asked = wish(&["10"], None);
+    asked.metadata.insert(MetadataKind::Exif);
+    for before in [0, b"Exif\0\0".len()] {
+        let block = &tags_alone[before..];
+        let mut file = plain.clone();
+        file.extend(
+            [b"EXIF", &u32::try_from(block.len()).expect("small").to_le_bytes()[..]].concat(),
+        );
+        file.extend(block);
+        file.resize(file.len().next_multiple_of(2), 0);
+        let size = u32::try_from(file.len() - 8).expect("small");
+        file[4..8].copy_from_slice(&size.to_le_bytes());
+        let (_, drawn) = try_draw(&file, &asked, &Limits::default());
+        let tags = tags(drawn).expect("tags");
+        assert_eq!(tags.get("Make"), Some(&json!("Darkroom")), "{before}");
+        assert_eq!(tags.get("Orientation"), Some(&json!(6)), "{before}");
+    }
+}
+
+#[test]
 fn blobs_of_makers_are_left_out_and_the_rest_is_printed() {
     let camera = [
         (0x829a, 5, rationals(&[(1, 125)])),
