@@ -9,6 +9,8 @@ use hayro::hayro_syntax::object::{Array, Name, Stream};
 use hayro::hayro_syntax::page::Page;
 use stills::Error;
 
+use super::tiles;
+
 /// Most bytes of one stream once it is unpacked.
 const MOST_BYTES: u64 = 256 << 20;
 /// A byte comes to no more than this many.
@@ -19,6 +21,9 @@ const TIGHT: u64 = 8;
 const BESIDE_BYTES: u64 = 4 << 10;
 /// Most streams that the instructions of a page are made of.
 const MOST_PARTS: usize = 4_096;
+/// Most tiles of a picture in JPEG 2000, those of each channel counted: tiles are numbered with 16
+/// bits, and there are up to four channels.
+const MOST_TILES: u64 = 4 * 65_535;
 /// Most channels of a picture, with as many bytes for each as there can be.
 const WIDEST_PIXEL_BYTES: f64 = 8.0;
 
@@ -83,6 +88,7 @@ pub(super) fn check_picture(picture: &Stream<'_>, limits: &Limits) -> Result<(),
         let (width, height) = (width as u32, height as u32);
         return Err(Error::TooManyPixels { width, height, most: most_pixels });
     }
+    check_tiles(picture, most_pixels, limits)?;
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -93,6 +99,30 @@ pub(super) fn check_picture(picture: &Stream<'_>, limits: &Limits) -> Result<(),
     // As tightly packed as pictures are, or not packed at all.
     let usual = packed > expected / TIGHT && packed <= expected + BESIDE_BYTES;
     if usual || fits(picture, most(limits).max(expected)) { Ok(()) } else { Err(expands(limits)) }
+}
+
+/// Refuses a picture in JPEG 2000 that is too large by its own head, whatever its dictionary says.
+fn check_tiles(picture: &Stream<'_>, most_pixels: u64, limits: &Limits) -> Result<(), Error> {
+    let filters = picture.filters();
+    if !filters.contains(&Filter::JpxDecode) {
+        return Ok(());
+    }
+    let mut data = picture.raw_data();
+    for _ in filters.iter().filter(|filter| **filter == Filter::FlateDecode) {
+        let unpacked = unpacked(&data, most(limits), true).ok_or_else(|| expands(limits))?;
+        data = Cow::Owned(unpacked);
+    }
+    for tiles::Sizes { width, height, channels, tiles } in tiles::sizes(&data) {
+        let channels = u64::from(channels);
+        let samples = (u64::from(width) * u64::from(height)).saturating_mul(channels);
+        if samples > most_pixels {
+            return Err(Error::TooManyPixels { width, height, most: most_pixels });
+        }
+        if tiles.saturating_mul(channels) > MOST_TILES {
+            return Err(Error::Expands { what: format!("a picture of {tiles} tiles") });
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn is_picture(stream: &Stream<'_>) -> bool {

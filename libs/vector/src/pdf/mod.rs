@@ -7,6 +7,7 @@ mod metadata;
 mod page;
 mod substitute;
 mod text;
+mod tiles;
 mod weigh;
 
 use domain::limits::Limits;

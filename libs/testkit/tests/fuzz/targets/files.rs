@@ -155,8 +155,25 @@ pub(super) fn drawing_seeds() -> Vec<Vec<u8>> {
             ("previews/preview.png", &file_seeds()[1]),
         ],
     );
+    // A picture in JPEG 2000 of four million tiles, whatever its dictionary says.
+    let codestream = b"\xff\x4f\xff\x51\0\x2f\0\0\0\0\0\x78\x0b\0\0\x2c\0\0\0\0\0\0\0\0\0\0\0\x78\0\0\0\x2c\
+        \0\0\0\0\0\0\0\0\0\x03\x0f\x01\x01\x0f\x01\x01\x0f\x01\x01\xff\x52\0\x0c\0\0\0\x01\x01\x05\x04\x04\0\x01\
+        \xff\x5c\0\x13\x40\x80\x88\x88\x90\x88\x88\x90\x88\x88\x90\x88\x88\x90\x88\x88\x90\
+        \xff\x90\0\x0a\0\0\0\0\0\0\0\x01\xff\x93\0\0\0\0\xff\xd9";
+    let tiles = [
+        &b"%PDF-1.5\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n\
+            2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n\
+            3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Contents 4 0 R\
+            /Resources<</XObject<</I 5 0 R>>>>>>endobj\n\
+            4 0 obj<</Length 19>>stream\n9 0 0 9 0 0 cm/I Do\nendstream endobj\n\
+            5 0 obj<</Type/XObject/Subtype/Image/Width 9/Height 9/BitsPerComponent 8\
+            /ColorSpace/DeviceRGB/Filter/JPXDecode/Length 106>>stream\n"[..],
+        codestream,
+        b"\nendstream endobj\ntrailer<</Root 1 0 R>>\n%%EOF",
+    ];
     vec![
         sketch,
+        tiles.concat(),
         pdf.to_vec(),
         svg("<path d='M0 0C1 2 3 4 5 6L9 9' stroke='#123' fill='none'/>").into_bytes(),
         svg("<style>.a{fill:red}</style><g id='g'><rect class='a' width='5' height='5'/></g>\
