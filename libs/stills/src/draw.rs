@@ -110,7 +110,10 @@ fn kinds(filetype: &Filetype, mut file: Vec<u8>, mut easel: Easel<'_>) -> Result
                 };
                 let mut page = Page::open(kind, picture, easel.limits())?;
                 if metadata.is_empty() {
-                    let facts = page.facts();
+                    let mut facts = page.facts();
+                    if total > 1 {
+                        facts.insert("PageCount".to_owned(), Value::from(total));
+                    }
                     tell(&mut easel, picture, facts, &mut metadata);
                 }
                 easel.page(number, &mut Leaf(Some(page)))?;

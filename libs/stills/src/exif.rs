@@ -7,7 +7,7 @@ use exif::experimental::Writer;
 use exif::{Context, Exif, Field, In, Reader, Tag, Value as ExifValue};
 use serde_json::{Map, Number, Value};
 
-use crate::{notes, webp};
+use crate::{jxl, notes, webp};
 
 /// The longest text of one tag, in characters.
 const TEXT_CHARS: usize = 1_024;
@@ -47,11 +47,14 @@ fn read(file: &[u8]) -> Option<Exif> {
     found.or_else(|error| error.distill_partial_result(|_errors| {})).ok()
 }
 
-/// Tags by themselves: as TIFF, Photoshop and Canon keep them, and those of WebP files whose writers
-/// put before them what belongs into JPEG.
+/// Tags by themselves: as TIFF, Photoshop and Canon keep them, those of JPEG XL, and those of WebP
+/// files whose writers put before them what belongs into JPEG.
 fn bare(file: &[u8]) -> Option<&[u8]> {
     if file.starts_with(b"II") || file.starts_with(b"MM") {
         return Some(file);
+    }
+    if let Some(tags) = jxl::tags(file) {
+        return Some(tags);
     }
     let is_riff = file.starts_with(b"RIFF");
     is_riff.then(|| webp::chunk(file, b"EXIF")).flatten()?.strip_prefix(b"Exif\0\0")

@@ -13,6 +13,9 @@ use crate::raster::{Layout, Raster, room};
 /// How much of a file is read at a time until its header is complete, in bytes.
 const HEADER_STEP_BYTES: usize = 64 << 10;
 
+/// The box that a file in boxes begins with.
+const SIGNATURE_BOX: &[u8] = b"\0\0\0\x0cJXL \r\n\x87\n";
+
 /// A picture whose header is read.
 pub(crate) struct Open<'a> {
     image: JxlImage,
@@ -115,6 +118,27 @@ fn inks(samples: &[u8], icc: Option<&[u8]>, size: (u32, u32)) -> Result<Raster, 
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "goes into map_err")]
+/// The tags that a file in boxes holds, unless they are packed.
+pub(crate) fn tags(file: &[u8]) -> Option<&[u8]> {
+    let mut rest = file.strip_prefix(SIGNATURE_BOX)?;
+    loop {
+        let (length, after) = rest.split_first_chunk::<4>()?;
+        let (name, after) = after.split_first_chunk::<4>()?;
+        let (whole, headed) = match u32::from_be_bytes(*length) {
+            0 => (rest.len(), 8),
+            1 => (usize::try_from(u64::from_be_bytes(*after.first_chunk()?)).ok()?, 16),
+            length => (length as usize, 8),
+        };
+        let body = rest.get(headed..whole)?;
+        if name == b"Exif" {
+            // Where they begin behind this number is said first.
+            let (offset, body) = body.split_first_chunk::<4>()?;
+            return body.get(u32::from_be_bytes(*offset) as usize..);
+        }
+        rest = rest.get(whole..)?;
+    }
+}
+
 fn refusal(error: Box<dyn std::error::Error + Send + Sync>) -> Error {
     let text = error.to_string();
     if text.contains("alloc") || text.contains("memory") {

@@ -18,6 +18,11 @@ fn unhex(text: &str) -> Vec<u8> {
         .collect()
 }
 
+/// A JPEG XL without boxes.
+pub(crate) fn jxl() -> Vec<u8> {
+    unhex(JXL)
+}
+
 fn kind(kind: Kind) -> Filetype {
     Filetype { kind, ..filetype::sniff(b"") }
 }
@@ -139,7 +144,9 @@ fn pictures_of_an_icon_are_its_pages_the_largest_first() {
     IcoEncoder::new(&mut file).encode_images(&frames).expect("an icon");
     let mut wish = wish(&["original"], Some(Format::Png));
     wish.pages = Pages::parse("all").expect("pages");
-    let basket = drawn_as(Kind::Ico, &file, &wish);
+    wish.metadata.insert(MetadataKind::Exif);
+    let (basket, told) = draw_as(&kind(Kind::Ico), &file, &wish, &Limits::default());
+    assert_eq!(told.expect("drawn").metadata["exif"]["PageCount"], 3);
     assert_eq!(basket.total, Some(3));
     let found: Vec<_> = basket.made.iter().map(|made| made.dimensions.0).collect();
     assert_eq!(found, [64, 32, 16]);

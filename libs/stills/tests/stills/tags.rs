@@ -105,6 +105,27 @@ fn tags_of_a_webp_are_read_with_and_without_what_jpeg_puts_before_them() {
 }
 
 #[test]
+fn tags_of_a_jpeg_xl_are_read() {
+    let block = exif(&[(0x010f, 2, b"Darkroom\0".to_vec())], GPS, &[]).split_off(b"Exif\0\0".len());
+    let boxed = |name: &[u8; 4], body: &[u8]| {
+        let length = u32::try_from(body.len() + 8).expect("small");
+        [&length.to_be_bytes()[..], name, body].concat()
+    };
+    let begin = [
+        boxed(b"JXL ", b"\r\n\x87\n"),
+        boxed(b"ftyp", b"jxl \0\0\0\0jxl "),
+        boxed(b"Exif", &[&[0, 0, 0, 2, 7, 7][..], &block].concat()),
+    ];
+    let file = [begin.concat(), boxed(b"jxlc", &crate::formats::jxl())].concat();
+    let mut asked = wish(&["10"], None);
+    asked.metadata.insert(MetadataKind::Exif);
+    let (basket, drawn) = try_draw(&file, &asked, &Limits::default());
+    assert_eq!(basket.made.len(), 1);
+    let tags = tags(drawn).expect("tags");
+    assert_eq!((&tags["Make"], &tags["ImageWidth"]), (&json!("Darkroom"), &json!(12)));
+}
+
+#[test]
 fn blobs_of_makers_are_left_out_and_the_rest_is_printed() {
     let camera = [
         (0x829a, 5, rationals(&[(1, 125)])),
