@@ -101,7 +101,7 @@ pub(crate) fn read(
         }
         let data = next.size.unwrap_or(header.size);
         let padded = data.div_ceil(BLOCK_BYTES as u64).saturating_mul(BLOCK_BYTES as u64);
-        if matches!(header.kind, b'L' | b'K' | b'x' | b'g') {
+        if matches!(header.kind, b'L' | b'K' | b'x' | b'X' | b'g') {
             let kept = header.size.min(MOST_NAME_BYTES);
             let padded =
                 header.size.div_ceil(BLOCK_BYTES as u64).saturating_mul(BLOCK_BYTES as u64);
@@ -145,7 +145,8 @@ impl Next {
         match kind {
             b'L' => self.name = Some(text()),
             b'K' => self.link = Some(text()),
-            b'x' => self.attributes(&text()),
+            // `X` is Solaris'.
+            b'x' | b'X' => self.attributes(&text()),
             _ => {}
         }
     }

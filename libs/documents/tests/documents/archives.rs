@@ -93,6 +93,17 @@ fn a_tar_goes_on_after_a_file_with_holes() {
 }
 
 #[test]
+fn attributes_of_the_next_entry_are_none_of_their_own() {
+    for kind in [b'x', b'X'] {
+        let mut tar = tar_entry("attributes", kind, "", b"13 path=told\n");
+        tar.extend(tar_entry("short", b'0', "", b"x"));
+        tar.extend([0; 1_024]);
+        let (_, about) = first(&tar, "archive");
+        assert_eq!((&about["total"], &about["entries"][0]["name"]), (&json!(1), &json!("told")));
+    }
+}
+
+#[test]
 fn a_checksum_of_signed_bytes_is_one() {
     let mut tar = tar_entry("\u{e4}", b'0', "", b"x");
     summed(&mut tar[..512], |byte| i64::from(byte.cast_signed()));
