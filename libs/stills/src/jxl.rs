@@ -117,7 +117,6 @@ fn inks(samples: &[u8], icc: Option<&[u8]>, size: (u32, u32)) -> Result<Raster, 
     cmyk_to_srgb(&inks, icc, size)
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "goes into map_err")]
 /// The tags that a file in boxes holds, unless they are packed.
 pub(crate) fn tags(file: &[u8]) -> Option<&[u8]> {
     let mut rest = file.strip_prefix(SIGNATURE_BOX)?;
@@ -139,6 +138,7 @@ pub(crate) fn tags(file: &[u8]) -> Option<&[u8]> {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "goes into map_err")]
 fn refusal(error: Box<dyn std::error::Error + Send + Sync>) -> Error {
     let text = error.to_string();
     if text.contains("alloc") || text.contains("memory") {

@@ -15,7 +15,7 @@ fn tar_entry(name: &str, kind: u8, link: &str, data: &[u8]) -> Vec<u8> {
     header[156] = kind;
     header[157..157 + link.len()].copy_from_slice(link.as_bytes());
     header[257..263].copy_from_slice(b"ustar\0");
-    summed(&mut header, |byte| i64::from(byte));
+    summed(&mut header, i64::from);
     let mut entry = header.to_vec();
     entry.extend(data);
     entry.resize(entry.len().div_ceil(512) * 512, 0);
