@@ -125,9 +125,10 @@ impl Stages<'_> {
         }
         let url = opened.url.expose().to_owned();
         let fetcher = Fetcher::new(&self.desk.egress, &self.limits, opened);
-        let shot = workshop.screenshot(Page::Url(url), fetcher, &self.limits).await?;
+        let told = self.wish.metadata.contains(&MetadataKind::Webpage);
+        let shot = workshop.screenshot(Page::Url(url), told, fetcher, &self.limits).await?;
         self.findings.used(workshop.engine(Name::Browser));
-        if self.wish.metadata.contains(&MetadataKind::Webpage) {
+        if told {
             let found = Map::from_iter([(
                 MetadataKind::Webpage.name().to_owned(),
                 Value::Object(shot.metadata),

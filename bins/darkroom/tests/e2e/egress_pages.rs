@@ -28,6 +28,12 @@ const FORBIDDEN: [&str; 10] = [
     "http://public.test/to-metadata",
 ];
 
+/// A page whose provider answers, and what that answers.
+const FILM: &str = "<!doctype html><title>Film</title>\
+    <link type='application/json+oembed' href='http://public.test/embed#film'>";
+const EMBED: &str =
+    r#"{"version":"1.0","type":"video","title":"A film","html":"<iframe>","width":640}"#;
+
 fn zone(question: &Question<'_>) -> Option<Vec<Record>> {
     let addresses = |all: &[IpAddr]| Some(all.iter().copied().map(Record::Address).collect());
     match question.name {
@@ -56,6 +62,8 @@ fn page() -> String {
 fn answers(call: &Call) -> Vec<u8> {
     let (head, body) = match call.path() {
         "/page" => ("200 OK\r\nContent-Type: text/html", page().into_bytes()),
+        "/film" => ("200 OK\r\nContent-Type: text/html", FILM.into()),
+        "/embed" => ("200 OK\r\nContent-Type: application/json", EMBED.into()),
         "/to-metadata" => ("302 Found\r\nLocation: http://169.254.169.254/", Vec::new()),
         _ => ("200 OK\r\nContent-Type: image/jpeg", pictures::PHOTOGRAPH.to_vec()),
     };
@@ -83,6 +91,16 @@ async fn nothing_that_a_page_asks_for_leads_to_a_forbidden_address() {
     let links = said["oembed"].as_array().expect("links");
     assert_eq!(links.len(), 1, "{body}");
     assert_eq!(links[0].get("response"), None, "{body}");
+    let wish = json!({
+        "url": "http://public.test/film",
+        "sizes": ["300x300"],
+        "metadata": ["webpage"],
+    });
+    let id = jobs::wish(&caller, &wish).await;
+    let body = jobs::ended(&caller, &id).await;
+    let response = &body["original_file"]["metadata"]["webpage"]["oembed"][0]["response"];
+    let told = json!({ "version": "1.0", "type": "video", "title": "A film", "width": 640 });
+    assert_eq!(response, &told, "{body}");
     let reached: BTreeSet<_> = internet.reached().into_iter().collect();
     assert_eq!(reached, [PUBLIC, NUMBERED].map(|address| (address, 80).into()).into());
 }

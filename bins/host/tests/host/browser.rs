@@ -43,13 +43,14 @@ impl Fetch for Web {
         let url = self.moved.get(request.url.as_str()).map_or(request.url, |url| (*url).to_owned());
         let (kind, body) = self.pages.get(url.as_str()).ok_or(FetchError::Unreachable)?;
         let content_type = Some((*kind).to_owned());
-        Ok(Fetched { status: 200, url, content_type, body: Bytes::from(body.clone()) })
+        let status = if url.ends_with("/gone") { 404 } else { 200 };
+        Ok(Fetched { status, url, content_type, body: Bytes::from(body.clone()) })
     }
 }
 
 async fn shot(web: &Arc<Web>, page: Page, limits: &Limits) -> Shot {
     let fetch: Arc<dyn Fetch> = web.clone();
-    workshop().screenshot(page, fetch, limits).await.expect("a picture")
+    workshop().screenshot(page, true, fetch, limits).await.expect("a picture")
 }
 
 struct Pixels(image::RgbImage);
@@ -131,7 +132,7 @@ async fn what_the_provider_of_a_page_says_is_told_beside_its_link() {
     }
     .with("https://b.example/embed", "application/json", EMBED);
     let told = json!({
-        "type": "video", "title": "A film", "provider_name": "Films",
+        "version": "1.0", "type": "video", "title": "A film", "provider_name": "Films",
         "thumbnail_url": "https://b.example/a.jpg", "thumbnail_width": 480,
     });
     assert_eq!(provider_says(web, "/old").await, Some(told));
@@ -144,8 +145,34 @@ async fn what_is_no_answer_of_a_provider_leaves_the_link_alone() {
         let web = Web::default().with("https://a.example/embed", "application/json", body);
         assert_eq!(provider_says(web, "/embed").await, None, "{:.40}", body);
     }
+    let gone = Web::default().with("https://a.example/gone", "application/json", EMBED);
+    assert_eq!(provider_says(gone, "/gone").await, None, "an answer of an error");
     assert_eq!(provider_says(Web::default(), "/embed").await, None, "unreachable");
     assert_eq!(provider_says(Web::default(), "/never").await, None, "no answer in time");
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_costs_no_page_its_pictures() {
+    let page = "<div style='height:3000px'></div><img src=/never>\
+                <link rel=alternate type=application/json+oembed href=/embed/never>";
+    let web = Arc::new(Web::default().with("https://a.example/", "text/html", page));
+    // Loading takes a third, what comes into sight three seconds: no three more are left.
+    let short = Limits { hosted_wall_ms: 9_000, ..limits() };
+    let shot = shot(&web, Page::Url("https://a.example/".to_owned()), &short).await;
+    let link = &shot.metadata["oembed"][0];
+    assert_eq!(
+        (&link["href"], link.get("response")),
+        (&json!("https://a.example/embed/never"), None)
+    );
+}
+
+#[tokio::test]
+async fn no_provider_is_asked_where_nobody_wants_to_know() {
+    let page = "<link rel=alternate type=application/json+oembed href=/embed>";
+    let web = Arc::new(Web::default().with("https://a.example/", "text/html", page));
+    let (page, fetch) = (Page::Url("https://a.example/".to_owned()), web.clone());
+    workshop().screenshot(page, false, fetch, &limits()).await.expect("a picture");
+    assert_eq!(web.asked(), ["https://a.example/"]);
 }
 
 const EMBED: &str = r#"{"version":"1.0","type":"video","title":"A film","provider_name":"Films",
@@ -294,8 +321,9 @@ async fn what_loads_only_in_sight_is_in_the_picture_of_the_whole() {
 #[tokio::test]
 async fn a_page_that_cannot_be_had_says_so() {
     let web: Arc<dyn Fetch> = Arc::new(Web::default());
-    let error =
-        workshop().screenshot(Page::Url("https://a.example/".to_owned()), web, &limits()).await;
+    let error = workshop()
+        .screenshot(Page::Url("https://a.example/".to_owned()), true, web, &limits())
+        .await;
     let error = error.expect_err("no page");
     assert!(
         matches!(error, enclave::hosted::HostedError::Document(FetchError::Unreachable)),
@@ -314,7 +342,7 @@ async fn a_page_that_never_lets_go_is_ended_by_the_clock() {
     let short = Limits { hosted_wall_ms: 3_000, ..limits() };
     let began = Instant::now();
     let page = Page::Url("https://a.example/".to_owned());
-    let error = workshop().screenshot(page, fetch, &short).await.expect_err("it hangs");
+    let error = workshop().screenshot(page, true, fetch, &short).await.expect_err("it hangs");
     assert_eq!(error.code().name(), "renderer_timeout", "{error}");
     assert!(began.elapsed().as_secs() < 10);
 }
@@ -326,7 +354,7 @@ async fn a_page_that_wants_all_memory_gets_no_more_than_its_limit() {
     let web = Arc::new(Web::default().with("https://a.example/", "text/html", greedy));
     let small = Limits { hosted_memory_bytes: 384 << 20, hosted_wall_ms: 30_000, ..limits() };
     let page = Page::Url("https://a.example/".to_owned());
-    match workshop().screenshot(page, web, &small).await {
+    match workshop().screenshot(page, true, web, &small).await {
         // The script is refused more and stops, or the browser ends over it.
         Ok(shot) => assert_eq!(shot.full_height, 1_024),
         Err(error) => {

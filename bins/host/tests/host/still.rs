@@ -42,7 +42,7 @@ fn page() -> String {
 
 async fn shot() -> Shot {
     let page = Page::Html(nameless(page().as_bytes()));
-    workshop().screenshot(page, Arc::new(Nowhere), &limits()).await.expect("a picture")
+    workshop().screenshot(page, false, Arc::new(Nowhere), &limits()).await.expect("a picture")
 }
 
 #[tokio::test]

@@ -224,7 +224,7 @@ async fn hand_on(
         End::HandedOver(enclave::Stage::Browser) => {
             let fetch: Arc<dyn Fetch> = web.clone();
             let page = Page::Html(nameless(&bytes));
-            workshop.screenshot(page, fetch, &limits).await.map(|shot| shot.viewport)
+            workshop.screenshot(page, false, fetch, &limits).await.map(|shot| shot.viewport)
         }
         // Broken so well that it is something else, or nothing.
         _ => {
@@ -343,6 +343,6 @@ async fn assert_alive(workshop: &Workshop, renderers: &Renderers) {
     assert_eq!((drawn.code(), drawn.pictures.len()), ("none", 1), "{:?}", drawn.end);
     let fetch: Arc<dyn Fetch> = Arc::new(Nothing::default());
     let page = Page::Html(nameless(b"<!doctype html><title>Fine</title>"));
-    let shot = workshop.screenshot(page, fetch, &limits).await.expect("a picture");
+    let shot = workshop.screenshot(page, false, fetch, &limits).await.expect("a picture");
     assert_eq!(shot.metadata["title"], "Fine");
 }

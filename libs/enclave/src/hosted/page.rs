@@ -74,5 +74,6 @@ pub struct Shot {
     pub url: String,
     /// What the page says about itself: `title`, `description`, `author`, `keywords`, `language`,
     /// `canonical`, `icons`, `feeds`, `images`, `open_graph`, `twitter`, `oembed`.
+    /// The link of `oembed` whose provider was asked has its answer as `response`, without `html`.
     pub metadata: Map<String, Value>,
 }

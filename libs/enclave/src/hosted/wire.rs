@@ -111,6 +111,9 @@ pub(crate) enum Task {
         height: u32,
         /// Longest wait for what the page loads, in milliseconds.
         settle_ms: u64,
+        /// The time after the order, in milliseconds, at which what the page's provider says is no longer
+        /// waited for; none where it is not asked.
+        embed_until_ms: Option<u64>,
     },
 }
 

@@ -29,6 +29,8 @@ use crate::words;
 const LANGUAGES: usize = 8;
 /// Of a page's time, the part that it may spend on loading; the rest is for picturing it.
 const SETTLE_PART: u64 = 3;
+/// Of a page's time, what is not spent on waiting for its provider, so that the job can end.
+const EMBED_ROOM_MS: u64 = 2_000;
 /// Where a page lies that was handed in as a file. Nobody can answer for `invalid`.
 const NOWHERE: &str = "https://page.invalid/";
 /// Width of all pictures of pages, and height of the first.
@@ -170,7 +172,8 @@ impl Workshop {
         Ok(Recognised::read(&read(Product::Text)?, &read(Product::Words)?))
     }
 
-    /// Pictures of a web page, and what it says about itself.
+    /// Pictures of a web page, and what it says about itself; with `embed` also what its provider
+    /// says of it, if it says so in time.
     ///
     /// # Errors
     /// [`HostedError::Missing`] without Chromium; [`HostedError::Document`] when the page itself
@@ -179,6 +182,7 @@ impl Workshop {
     pub async fn screenshot(
         &self,
         page: Page,
+        embed: bool,
         fetch: Arc<dyn Fetch>,
         limits: &Limits,
     ) -> Result<Shot, HostedError> {
@@ -191,6 +195,7 @@ impl Workshop {
             requests: limits.page_requests,
             height: limits.page_height,
             settle_ms: limits.hosted_wall_ms / SETTLE_PART,
+            embed_until_ms: embed.then(|| limits.hosted_wall_ms.saturating_sub(EMBED_ROOM_MS)),
         };
         let made = [Product::Viewport, Product::Full].as_slice();
         let mut products = self.run(Name::Browser, task, source, made, Some(fetch), limits).await?;

@@ -87,7 +87,8 @@ pub(super) fn serve(worker: &Worker, program: &Path, walls: Vec<String>) -> Resu
     let mut browser = Browser::start(worker, program)?;
     worker.ready(walls)?;
     let (order, source) = worker.order()?;
-    let Task::Browser { url, requests, height, settle_ms } = &order.task else {
+    let ordered = Instant::now();
+    let Task::Browser { url, requests, height, settle_ms, embed_until_ms } = &order.task else {
         return Err(Trouble::job(FailureCode::Internal, "no page"));
     };
     child::limit_to(&order)?;
@@ -100,7 +101,9 @@ pub(super) fn serve(worker: &Worker, program: &Path, walls: Vec<String>) -> Resu
     browser.visit(url, Duration::from_millis(*settle_ms))?;
     let height = browser.picture(*height, &order)?;
     let (url, mut metadata) = browser.page_says()?;
-    browser.provider_says(&mut metadata)?;
+    if let Some(until) = embed_until_ms {
+        browser.provider_says(&mut metadata, ordered + Duration::from_millis(*until))?;
+    }
     worker.say(Word::Done, &Done { page: Some(PageSaid { url, height, metadata }) })
 }
 
@@ -260,9 +263,13 @@ impl<'a> Browser<'a> {
     }
 
     /// Puts what the page's provider says beside the link to it, if it says so in time.
-    fn provider_says(&mut self, said: &mut Map<String, Value>) -> Result<(), Trouble> {
+    fn provider_says(
+        &mut self,
+        said: &mut Map<String, Value>,
+        until: Instant,
+    ) -> Result<(), Trouble> {
         let Some((place, url)) = oembed::link(said) else { return Ok(()) };
-        let Some(answer) = self.get(url, Instant::now() + EMBED)? else { return Ok(()) };
+        let Some(answer) = self.get(url, until.min(Instant::now() + EMBED))? else { return Ok(()) };
         let link = said.get_mut("oembed").and_then(|links| links.get_mut(place));
         if let (Some(Value::Object(link)), Some(told)) = (link, oembed::read(answer)) {
             link.insert("response".to_owned(), told.into());
@@ -272,7 +279,7 @@ impl<'a> Browser<'a> {
 
     /// What lies at an address, in the same way as for the page itself; nothing if it is not had by then.
     fn get(&mut self, url: String, until: Instant) -> Result<Option<OwnedFd>, Trouble> {
-        if self.left == 0 || url.len() > URL_CHARS {
+        if self.left == 0 || url.len() > URL_CHARS || until <= Instant::now() {
             return Ok(None);
         }
         let id = self.ask_worker(url)?;

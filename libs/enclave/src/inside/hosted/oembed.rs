@@ -13,8 +13,10 @@ const LINK_TYPE: &str = "application/json+oembed";
 const ANSWER_BYTES: u64 = 64 << 10;
 /// The longest text that is told, in characters.
 const TEXT_CHARS: usize = 1_000;
-/// The longest address that is told, in characters.
+/// The longest address that is told, in characters. A link of so many may have been cut.
 const URL_CHARS: usize = 2_048;
+/// The version of the specification, the only one there is.
+const VERSION: &str = "1.0";
 /// The largest number that is told: pixels, or seconds.
 const MOST: u64 = 1 << 32;
 
@@ -23,14 +25,17 @@ const TEXTS: &[&str] = &["title", "author_name", "provider_name"];
 const URLS: &[&str] = &["url", "author_url", "provider_url", "thumbnail_url"];
 const NUMBERS: &[&str] = &["width", "height", "thumbnail_width", "thumbnail_height", "cache_age"];
 
-/// The first link that can be followed, and its place among all that the page names.
+/// The first link that can be followed, without its fragment, and its place among all that the page
+/// names.
 pub(super) fn link(said: &Map<String, Value>) -> Option<(usize, String)> {
     let links = said.get("oembed")?.as_array()?;
     links.iter().enumerate().find_map(|(place, link)| {
         let href = link.get("href")?.as_str()?;
         let is_one = link.get("type")?.as_str()? == LINK_TYPE
-            && (href.starts_with("https://") || href.starts_with("http://"));
-        is_one.then(|| (place, href.to_owned()))
+            && (href.starts_with("https://") || href.starts_with("http://"))
+            && href.chars().count() < URL_CHARS;
+        let address = href.split('#').next().unwrap_or_default();
+        is_one.then(|| (place, address.to_owned()))
     })
 }
 
@@ -55,6 +60,7 @@ fn told(answer: &Map<String, Value>) -> Option<Map<String, Value>> {
         _ => return None,
     }
     let mut told = Map::new();
+    told.insert("version".to_owned(), VERSION.into());
     told.insert("type".to_owned(), kind.into());
     let texts = TEXTS.iter().filter_map(|name| Some((name, text(answer.get(*name)?)?)));
     let urls = URLS.iter().filter_map(|name| Some((name, url(answer.get(*name)?)?)));
@@ -101,7 +107,8 @@ mod tests {
             "thumbnail_url": format!("https://films.example/{}", "x".repeat(5_000)), "odd": 1,
         });
         let told = json!({
-            "type": "video", "title": "A film", "provider_url": "https://films.example/",
+            "version": "1.0", "type": "video", "title": "A film",
+            "provider_url": "https://films.example/",
             "provider_name": "f".repeat(TEXT_CHARS), "width": 640, "height": 360,
         });
         assert_eq!(of(&answer), Some(told));
@@ -127,10 +134,11 @@ mod tests {
         let said = json!({ "oembed": [
             { "type": "text/xml+oembed", "href": "https://a.example/xml" },
             { "type": LINK_TYPE, "href": "ftp://a.example/json" },
-            { "type": LINK_TYPE, "href": "https://a.example/json" },
+            { "type": LINK_TYPE, "href": format!("https://a.example/{}", "x".repeat(URL_CHARS)) },
+            { "type": LINK_TYPE, "href": "https://a.example/json#part" },
         ] });
         let found = link(said.as_object().expect("an object"));
-        assert_eq!(found, Some((2, "https://a.example/json".to_owned())));
+        assert_eq!(found, Some((3, "https://a.example/json".to_owned())));
         for odd in [json!({}), json!({ "oembed": "x" }), json!({ "oembed": [1, {}] })] {
             assert_eq!(link(odd.as_object().expect("an object")), None);
         }
