@@ -66,7 +66,7 @@ pub(crate) fn has(bytes: &[u8], offset: usize, magic: &[u8]) -> bool {
 
 /// Where these bytes stand first.
 pub(crate) fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
-    bytes.windows(what.len().max(1)).position(|window| window == what)
+    memchr::memmem::find(bytes, what)
 }
 
 /// `N` bytes at an offset.

@@ -72,13 +72,13 @@ impl Picture {
     /// # Errors
     /// When there are not as many bytes as the dimensions say.
     pub fn opaque(width: u32, height: u32, rgba: Vec<u8>) -> Result<Self, Error> {
-        let raster = Raster::new(width, height, Layout::Rgba, rgba)?;
-        Ok(Self {
-            pixels: Pixels::Opaque(raster),
-            orientation: Orientation::NoTransforms,
-            to_srgb: None,
-            reach: None,
-        })
+        let raster = Raster::new(width, height, Layout::Rgba, rgba)?.without_idle_colours();
+        let pixels = match raster.layout {
+            Layout::Rgba => Pixels::Opaque(raster),
+            Layout::Gray | Layout::Rgb => Pixels::Raster(raster),
+        };
+        let orientation = Orientation::NoTransforms;
+        Ok(Self { pixels, orientation, to_srgb: None, reach: None })
     }
 
     /// Pixels in the colours of an ICC profile, if there is one that can be read.
