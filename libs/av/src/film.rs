@@ -36,13 +36,15 @@ pub(crate) struct Film<'i, 's> {
     ahead: Option<Frame>,
 }
 
-/// The stream that is the film: of those marked as the default if there are such, the largest.
+/// The stream that is the film: of those marked as the default if there are such, and of those known
+/// to begin, the largest.
 pub(crate) fn stream<'a>(input: &'a Input<'_>) -> Option<Stream<'a>> {
     let is_film =
         |stream: &Stream<'_>| stream.medium() == Medium::Video && !stream.is_attached_picture();
     let size = |stream: &Stream<'_>| {
         let is_default = stream.disposition() & ff::DEFAULT != 0;
-        (is_default, i64::from(stream.width()) * i64::from(stream.height()))
+        let begins = stream.start().is_some();
+        (is_default, begins, i64::from(stream.width()) * i64::from(stream.height()))
     };
     // The first of equals.
     input.streams().filter(is_film).fold(None, |best: Option<Stream<'_>>, next| match best {
