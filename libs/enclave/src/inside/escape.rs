@@ -66,6 +66,7 @@ pub const ATTEMPTS: &[Attempt] = &[
     walled("mount (unfiltered)", |_| mount()),
     walled("use what the template has open (unfiltered)", |_| strange_descriptor()),
     walled("too much memory", |_| too_much_memory()),
+    walled("too many descriptors", |_| too_many_descriptors()),
 ];
 
 impl Attempt {
@@ -153,4 +154,10 @@ fn too_much_memory() -> Result<(), Errno> {
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     call(libc::SYS_mmap, [0, length, protection.into(), flags.into(), -1])
+}
+
+fn too_many_descriptors() -> Result<(), Errno> {
+    let name = c"x".as_ptr() as i64;
+    let mut all = 0..=super::walls::DESCRIPTORS;
+    all.try_for_each(|_| call(libc::SYS_memfd_create, [name, 0, 0, 0, 0]))
 }

@@ -32,7 +32,7 @@ pub const IDLE_MEMORY_BYTES: u64 = 512 << 20;
 /// CPU time before a job says otherwise, in seconds.
 pub const IDLE_CPU_S: u64 = 10;
 /// Descriptors: the socket, two for nothing, and a memory file or two.
-const DESCRIPTORS: u64 = 16;
+pub(super) const DESCRIPTORS: u64 = 16;
 /// The overflow user, who owns nothing.
 const NOBODY: u32 = 65_534;
 /// Every namespace that a process can enter itself. It can enter one of processes only by forking.

@@ -92,6 +92,7 @@ pub(crate) const ATTEMPTS: &[Attempt] = &[
     on("push a terminal", |_| call(libc::SYS_ioctl, [0, 0x5412, 0, 0, 0])),
     on("too much memory", |_| too_much_memory()),
     on("too many processes", |_| too_many_processes()),
+    on("too many descriptors", |_| too_many_descriptors()),
     on("fill the desk", |_| fill_the_desk()),
     // With the filter away, the others must hold alone.
     off("read the canary (unfiltered)", |target| open(&target.canary, libc::O_RDONLY)),
@@ -200,6 +201,11 @@ fn too_many_processes() -> Result<(), Errno> {
         }
     }
     Ok(())
+}
+
+fn too_many_descriptors() -> Result<(), Errno> {
+    let mut all = 0..=super::walls::DESCRIPTORS;
+    all.try_for_each(|_| call(libc::SYS_eventfd2, [0; 5]))
 }
 
 /// Asked for at once, so that no memory is filled.

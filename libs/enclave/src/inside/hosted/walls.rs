@@ -24,7 +24,7 @@ pub(super) const IDLE_MEMORY_BYTES: u64 = 2 << 30;
 /// CPU time of any one process before a job says otherwise, in seconds.
 const IDLE_CPU_S: u64 = 600;
 /// Descriptors of any one process.
-const DESCRIPTORS: u64 = 512;
+pub(super) const DESCRIPTORS: u64 = 512;
 
 /// Whether to build the filter of system calls; without it the other walls are proven alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
