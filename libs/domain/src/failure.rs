@@ -62,7 +62,7 @@ codes! {
     Unsupported = "unsupported", Lasting, "The file is of no kind that can be previewed.";
     Corrupt = "corrupt", Lasting, "The file is damaged or incomplete.";
     TooManyPixels = "too_many_pixels", Lasting, "The picture has more pixels than this account's limit.";
-    OutputTooLarge = "output_too_large", Lasting, "The renditions would be larger than this account's limit.";
+    OutputTooLarge = "output_too_large", Lasting, "More pages, files, pixels or bytes would be made than this account's limits allow.";
     NoSuchPage = "no_such_page", Lasting, "The file has none of the pages asked for.";
     CapabilityMissing = "capability_missing", Lasting, "This installation lacks a part that the request needs.";
     RendererMemory = "renderer_memory", Suspect, "Drawing the file needed more memory than its limit.";
