@@ -30,6 +30,22 @@ const FAR: f64 = 40.0;
 const REFUSALS: &[&str] =
     &["corrupt", "unsupported", "too_many_pixels", "source_empty", "expands_too_much", "too_long"];
 
+/// How EXIF, XMP and IPTC begin in the formats of pictures.
+const METADATA: &[&[u8]] = &[
+    b"Exif\0\0",
+    b"EXIF",
+    b"eXIf",
+    b"http://ns.adobe.com/xap/1.0/",
+    b"XMP DataXMP",
+    b"XML:com.adobe.xmp",
+    b"<x:xmpmeta",
+    b"Photoshop 3.0\0",
+];
+
+fn tells_of_its_source(picture: &[u8]) -> bool {
+    METADATA.iter().any(|mark| picture.windows(mark.len()).any(|bytes| bytes == *mark))
+}
+
 fn faults(entry: &Entry, drawn: &Drawn) -> Vec<String> {
     let mut faults = Vec::new();
     let mut check = |fine: bool, what: String| {
@@ -50,6 +66,11 @@ fn faults(entry: &Entry, drawn: &Drawn) -> Vec<String> {
         Expected::Refused => check(code == "unsupported", format!("now {code}: mend the line")),
         Expected::Drawn { .. } => check(code == "none", format!("{:?}", drawn.end)),
     }
+    let mut pictures = drawn.pictures.iter();
+    check(
+        !pictures.any(|picture| tells_of_its_source(&picture.bytes)),
+        "a picture with its source's metadata".to_owned(),
+    );
     if let Some(sniffed) = &drawn.sniffed {
         let media_type = &sniffed.media_type;
         check(*media_type == entry.media_type, format!("sniffed as {media_type}"));
